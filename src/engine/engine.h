@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine: one data root and one run root, opened once per process. Prints nothing, never exits;
+ * every front end (command line, API) goes through here.
+ */
+#ifndef CLOCHE_ENGINE_ENGINE_H
+#define CLOCHE_ENGINE_ENGINE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/strv.h"
+#include "engine/container.h"
+#include "kernel/cgroup.h"
+
+struct engine {
+	char root[PATH_MAX];     /* data root, absolute */
+	char run_root[PATH_MAX]; /* run root, absolute */
+	int root_fd, run_fd;     /* directories, O_PATH-free, close-on-exec */
+	char cgroup_parent[256]; /* "/cloche" unless configured */
+	struct cgroup_layout cgroups;
+	bool cgroups_detected;
+};
+
+/* Where settings come from, strongest first: the argument, CLOCHE_ROOT / CLOCHE_RUN_ROOT,
+ * /etc/cloche/daemon.json (or the file CLOCHE_CONFIG names: keys data-root, exec-root,
+ * cgroup-parent), the defaults. NULL arguments are "not given". Creates the directories that are
+ * missing. */
+int must_check engine_open(struct engine *e, const char *root, const char *run_root, struct err *err);
+void engine_close(struct engine *e);
+
+/* ---- records (record.c) ---- */
+
+/* Writes config.v2.json and hostconfig.json of c below dirfd (its record directory). */
+int must_check container_record_write(const struct container *c, int dirfd, bool durable,
+				      struct err *err);
+/* Reads both, and the state; c must be initialised. */
+int must_check container_record_read(struct engine *e, const char *id, struct container *c,
+				     struct err *err);
+/* Full id, name (with or without leading slash) or unique id prefix -> container with its state.
+ * "No such container: x" (ERR_NOT_FOUND) or "multiple IDs found with provided prefix: x". */
+int must_check container_find(struct engine *e, const char *reference, struct container *c,
+			      struct err *err);
+/* Fresh state of c, from state.json and the lock. */
+int must_check container_state_read(struct engine *e, struct container *c, struct err *err);
+/* Every container of this engine, newest first, half-made ones left out; the caller frees. */
+int must_check container_list(struct engine *e, struct container **out, size_t *count,
+			      struct err *err);
+void container_list_free(struct container *list, size_t count);
+
+/* ---- names (names.c) ---- */
+
+/* Reserves a name for an id by an atomic symlink. Invalid: 'Invalid container name (x), only
+ * [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed'; taken: Docker's Conflict text. */
+int must_check name_reserve(struct engine *e, const char *name, const char *id, struct err *err);
+/* Reserves a generated adjective_surname; *name is heap-owned by the caller. */
+int must_check name_reserve_random(struct engine *e, const char *id, char **name, struct err *err);
+void name_release(struct engine *e, const char *name, const char *id);
+
+/* ---- lifecycle ---- */
+
+/* What a front end hands to the start of a container. */
+struct start_options {
+	bool attach;      /* the caller relays stdio over *client_fd until exit */
+	bool stdin_open;  /* the caller will send stdin */
+	bool timeline;
+	uint64_t main_ns; /* when the front end's main() began; first stamp of the bill */
+	uint64_t parsed_ns;
+	uint16_t rows, columns; /* initial terminal size, 0 unknown */
+	char *detach_keys;
+};
+
+/* Made by container_run()/container_start(); owned by the caller. */
+struct start_handle {
+	int client_fd; /* attach connection to the monitor (engine/monitor/protocol.h) */
+	int plan_fd;   /* memfd of the plan with its stamps, -1 when there is none */
+	int pid;       /* PID 1 of the container on the host, known once STARTED came */
+};
+
+/* Creates the record (name, id, merged configuration) without starting. c is filled. Warnings go to
+ * *warnings as finished sentences. */
+int must_check container_create(struct engine *e, const struct container_config *config,
+				const char *name, struct container *c, struct strv *warnings,
+				struct err *err);
+/* create + start in one go, with all the overlap there is: the hot path of `run`. */
+int must_check container_run(struct engine *e, const struct container_config *config,
+			     const char *name, const struct start_options *options,
+			     struct container *c, struct start_handle *handle, struct strv *warnings,
+			     struct err *err);
+/* Starts a created or exited container. Already running: 0 with handle->client_fd -1. */
+int must_check container_start(struct engine *e, struct container *c,
+			       const struct start_options *options, struct start_handle *handle,
+			       struct err *err);
+/* Sends a signal to PID 1. "Container <id> is not running" (ERR_CONFLICT). */
+int must_check container_kill(struct engine *e, struct container *c, int signal, struct err *err);
+/* Stop signal, wait at most timeout_s (-1: for ever), SIGKILL. 0 also when it was not running. */
+int must_check container_stop(struct engine *e, struct container *c, int64_t timeout_s,
+			      struct err *err);
+/* Blocks until it is not running (or until its record is gone); *exit_code as recorded. */
+int must_check container_wait(struct engine *e, struct container *c, int *exit_code, struct err *err);
+/* Removes record, layer, name, and what else is there. force kills first; volumes removes anonymous
+ * volumes. Errors as docker-compat has them. */
+int must_check container_remove(struct engine *e, struct container *c, bool force, bool volumes,
+				struct err *err);
+
+#endif

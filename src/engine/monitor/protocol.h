@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What flows between a container's monitor and those who attach to it, over a stream socket
+ * (the socketpair of the command that started it, or <run>/containers/<id>/attach.sock).
+ *
+ *	client                         monitor
+ *	  | <---- STARTED {pid} --------- |   exec succeeded (launching client only)
+ *	  | <---- ERROR {struct err} ---- |   it did not start; the connection then ends
+ *	  | ----- STDIN bytes ----------> |
+ *	  | ----- STDIN_END ------------> |   half-close of the container's stdin
+ *	  | ----- RESIZE {rows,cols} ---> |
+ *	  | ----- SIGNAL {number} ------> |   to PID 1 of the container
+ *	  | <---- STDOUT / STDERR bytes - |
+ *	  | <---- EXIT {code...} -------- |   after all output; the connection then ends
+ *
+ * End of file without EXIT means that the monitor died: "monitor lost". A client that goes away
+ * never disturbs the container. Frames with an unknown type or a payload over FRAME_PAYLOAD_MAX
+ * end the connection.
+ */
+#ifndef CLOCHE_ENGINE_MONITOR_PROTOCOL_H
+#define CLOCHE_ENGINE_MONITOR_PROTOCOL_H
+
+#include <stdint.h>
+
+#define FRAME_PAYLOAD_MAX 65536
+
+enum frame_type {
+	/* 0-2 are numbered as in Docker's multiplexed streams */
+	FRAME_STDIN = 0,
+	FRAME_STDOUT = 1,
+	FRAME_STDERR = 2,
+	FRAME_STDIN_END = 16,
+	FRAME_RESIZE = 17,
+	FRAME_SIGNAL = 18,
+	FRAME_ATTACH = 19, /* first frame of a client that came by attach.sock */
+	FRAME_STARTED = 32,
+	FRAME_ERROR = 33,
+	FRAME_EXIT = 34,
+};
+
+/* The header has Docker's layout (type, three zero bytes, big-endian length), so that the API can
+ * pass STDOUT and STDERR frames through untouched. */
+struct frame_header {
+	uint8_t type;
+	uint8_t zero[3];
+	uint8_t length_be[4];
+};
+
+struct frame_resize {
+	uint16_t rows, columns;
+};
+
+struct frame_signal {
+	int32_t number;
+};
+
+struct frame_attach {
+	uint8_t want_stdin, want_output, zero[2];
+};
+
+struct frame_started {
+	int32_t pid;
+};
+
+struct frame_exit {
+	int32_t code; /* 0-255, 128+n for signal n */
+	int32_t signal;
+	uint8_t oom_killed, zero[7];
+	uint64_t finished_wall_ns;
+};
+
+static inline void frame_header_set(struct frame_header *h, enum frame_type type, uint32_t length)
+{
+	*h = (struct frame_header){.type = (uint8_t)type,
+				   .length_be = {(uint8_t)(length >> 24), (uint8_t)(length >> 16),
+						 (uint8_t)(length >> 8), (uint8_t)length}};
+}
+
+static inline uint32_t frame_length(const struct frame_header *h)
+{
+	return (uint32_t)h->length_be[0] << 24 | (uint32_t)h->length_be[1] << 16 |
+	       (uint32_t)h->length_be[2] << 8 | h->length_be[3];
+}
+
+/*
+ * <run>/containers/<id>/state.json, replaced atomically by the monitor, one line:
+ * {"SchemaVersion":1,"Status":"running|exited|created","Pid":N,"MonitorPid":N,"StartedNs":N,
+ *  "FinishedNs":N,"ExitCode":N,"ExitSignal":N,"OomKilled":bool,"OomKills":N,"PeakMemoryBytes":N,
+ *  "CpuUsageNs":N,"ThrottledPeriods":N,"ThrottledNs":N,"Error":"text"}
+ * Times are wall-clock ns. "created" with Error: the start failed. The same file is copied into a
+ * persistent container's record directory when it ends.
+ */
+
+#endif
