@@ -64,11 +64,11 @@ static inline int take_fd(int *fd)
 	return out;
 }
 
-#define take_ptr(pp)                       \
-	({                                 \
+#define take_ptr(pp)                        \
+	({                                  \
 		__auto_type taken_ = *(pp); \
-		*(pp) = NULL;              \
-		taken_;                    \
+		*(pp) = NULL;               \
+		taken_;                     \
 	})
 
 #endif

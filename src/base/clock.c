@@ -71,8 +71,8 @@ void clock_format_rfc3339(uint64_t wall_ns, char out[static CLOCK_RFC3339_MAX])
 		return;
 	}
 	civil_from_days((int64_t)(s / 86400), &year, &month, &day);
-	snprintf(out, CLOCK_RFC3339_MAX, "%04d-%02u-%02uT%02u:%02u:%02u.%09u", (int)year, month, day,
-		 rem / 3600, rem / 60 % 60, rem % 60, ns);
+	snprintf(out, CLOCK_RFC3339_MAX, "%04d-%02u-%02uT%02u:%02u:%02u.%09u", (int)year, month,
+		 day, rem / 3600, rem / 60 % 60, rem % 60, ns);
 	n = strlen(out);
 	while (out[n - 1] == '0')
 		n--;
@@ -126,8 +126,8 @@ int clock_parse_rfc3339(const char *text, uint64_t *wall_ns)
 
 	if (sscanf(text, "%4u-%2u-%2u%c%2u:%2u:%2u%n", &year, &month, &day, &sep, &hh, &mm, &ss,
 		   &used) != 7 ||
-	    (sep != 'T' && sep != 't' && sep != ' ') || month < 1 || month > 12 || day < 1 || day > 31 ||
-	    hh > 23 || mm > 59 || ss > 60)
+	    (sep != 'T' && sep != 't' && sep != ' ') || month < 1 || month > 12 || day < 1 ||
+	    day > 31 || hh > 23 || mm > 59 || ss > 60)
 		return -EINVAL;
 	p = text + used;
 	if (parse_fraction(&p, &ns) < 0 || parse_offset(p, &offset) < 0)

@@ -76,7 +76,8 @@ int fd_send(int sock, const void *bytes, size_t n, const int *fds, size_t fd_cou
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return -errno;
-	return (size_t)sent == n ? 0 : fd_write_all(sock, (const char *)bytes + sent, n - (size_t)sent);
+	return (size_t)sent == n ? 0
+				 : fd_write_all(sock, (const char *)bytes + sent, n - (size_t)sent);
 }
 
 static void take_fds(struct msghdr *msg, int *fds, size_t fd_max, size_t *fd_count)

@@ -29,8 +29,8 @@ ssize_t must_check file_read_small_at(int dirfd, const char *path, char *out, si
 int must_check file_write_kernel_at(int dirfd, const char *path, const char *text);
 /* Replaces path atomically: writes "<path>.<pid>.tmp" aside, then renames it. mode is exact,
  * whatever the umask. 0 or -errno; on failure nothing is left. */
-int must_check file_replace_at(int dirfd, const char *path, const void *bytes, size_t n, mode_t mode,
-			       enum file_durability durability);
+int must_check file_replace_at(int dirfd, const char *path, const void *bytes, size_t n,
+			       mode_t mode, enum file_durability durability);
 /* mkdir -p below dirfd; existing directories are left as they are. 0 or -errno. */
 int must_check file_mkdir_all_at(int dirfd, const char *path, mode_t mode);
 /* fsync of the directory itself, so that names made in it survive. */

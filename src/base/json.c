@@ -49,12 +49,13 @@ int json_read_at(int dirfd, const char *path, size_t max, struct json_object **o
 	int rc = file_read_at(dirfd, path, max, &text, &len);
 
 	if (rc < 0)
-		return err_set(err, rc == -ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM, -rc, "read %s: %s", path,
-			       err_errno_text(-rc));
+		return err_set(err, rc == -ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM, -rc, "read %s: %s",
+			       path, err_errno_text(-rc));
 	return json_parse(text, len, path, out, err);
 }
 
-static int get_typed(struct json_object *o, const char *key, json_type type, struct json_object **out)
+static int get_typed(struct json_object *o, const char *key, json_type type,
+		     struct json_object **out)
 {
 	struct json_object *v;
 
@@ -187,7 +188,8 @@ void json_add_strv(struct json_object *o, const char *key, const struct strv *v,
 
 const char *json_text(struct json_object *o)
 {
-	return json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	return json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+							 JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
 static void indent(struct strbuf *b, int depth)

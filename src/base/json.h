@@ -48,7 +48,8 @@ void json_add_bool(struct json_object *o, const char *key, bool value);
 void json_add_i64(struct json_object *o, const char *key, int64_t value);
 void json_add_u64(struct json_object *o, const char *key, uint64_t value);
 /* An array of strings; null instead when empty and null_if_empty. */
-void json_add_strv(struct json_object *o, const char *key, const struct strv *v, bool null_if_empty);
+void json_add_strv(struct json_object *o, const char *key, const struct strv *v,
+		   bool null_if_empty);
 
 /* Compact text without escaped slashes, as Go writes it; owned by o, valid until o changes. */
 const char *json_text(struct json_object *o);

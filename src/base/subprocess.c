@@ -28,8 +28,8 @@ int subprocess_own_program(const char *name, char *out, size_t size, struct err 
 			return 0;
 	}
 	return err_set(err, ERR_NOT_FOUND, ENOENT,
-		       "%s is not installed beside %s (expected %s/../libexec/cloche/%s)", name, self,
-		       self, name);
+		       "%s is not installed beside %s (expected %s/../libexec/cloche/%s)", name,
+		       self, self, name);
 }
 
 int subprocess_run(char *const argv[], char *const envp[], struct err *err)

@@ -17,7 +17,8 @@ int undo_push(struct undo_stack *u, undo_fn fn, int fd, const char *path)
 	if (u->count == UNDO_MAX)
 		return -ENOSPC;
 	step = &u->steps[u->count];
-	if (snprintf(step->path, sizeof(step->path), "%s", path ? path : "") >= (int)sizeof(step->path))
+	if (snprintf(step->path, sizeof(step->path), "%s", path ? path : "") >=
+	    (int)sizeof(step->path))
 		return -ENAMETOOLONG;
 	step->fn = fn;
 	step->fd = fd;

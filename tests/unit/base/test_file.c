@@ -112,8 +112,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(replaces_whole_files, make_dir, drop_dir),
-		cmocka_unit_test_setup_teardown(removes_deep_trees_without_following_links, make_dir,
-						drop_dir),
+		cmocka_unit_test_setup_teardown(removes_deep_trees_without_following_links,
+						make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(unwinds_in_reverse, make_dir, drop_dir),
 	};
 

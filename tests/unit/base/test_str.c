@@ -16,10 +16,13 @@ static void sizes(void **state)
 		int rc;
 		int64_t bytes;
 	} rows[] = {
-		{"0", 0, 0},	     {"512", 0, 512},	   {"64m", 0, 64 << 20}, {"64MB", 0, 64 << 20},
-		{"1.5k", 0, 1536},   {"2GiB", 0, 2LL << 30}, {"7 mb", 0, 7 << 20}, {"", -EINVAL, 0},
-		{"-1", -EINVAL, 0},  {"5x", -EINVAL, 0},   {"m", -EINVAL, 0},	 {"0x10", -EINVAL, 0},
-		{"1mm", -EINVAL, 0}, {"99999999999999999999", -ERANGE, 0},
+		{"0", 0, 0},          {"512", 0, 512},
+		{"64m", 0, 64 << 20}, {"64MB", 0, 64 << 20},
+		{"1.5k", 0, 1536},    {"2GiB", 0, 2LL << 30},
+		{"7 mb", 0, 7 << 20}, {"", -EINVAL, 0},
+		{"-1", -EINVAL, 0},   {"5x", -EINVAL, 0},
+		{"m", -EINVAL, 0},    {"0x10", -EINVAL, 0},
+		{"1mm", -EINVAL, 0},  {"99999999999999999999", -ERANGE, 0},
 	};
 
 	(void)state;
@@ -99,8 +102,10 @@ static void ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes),	     cmocka_unit_test(durations),
-		cmocka_unit_test(numbers_are_strict), cmocka_unit_test(environment_lists),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(numbers_are_strict),
+		cmocka_unit_test(environment_lists),
 		cmocka_unit_test(ids),
 	};
 
