@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Seccomp programs as the kernel takes them, and loading one. This half links neither libseccomp nor
+ * an allocator: the child uses it. Making programs is kernel/seccomp_profile.
+ */
+#ifndef CLOCHE_KERNEL_SECCOMP_H
+#define CLOCHE_KERNEL_SECCOMP_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* The kernel's BPF_MAXINSNS. */
+#define SECCOMP_INSTRUCTIONS_MAX 4096
+
+/* Loads a filter for the calling thread. flags are SECCOMP_FILTER_FLAG_*. Needs CAP_SYS_ADMIN or
+ * no_new_privs. Returns 0, a listener fd when the flags ask for one, or -errno. */
+int must_check seccomp_load(const struct sock_filter *instructions, size_t count, unsigned flags);
+
+#endif
