@@ -19,3 +19,41 @@ tree_files() {
 			[ ! -f "$top/$f" ] || printf '%s\0' "$f"
 		done
 }
+
+# Counts TAP logs: prints "passed failed skipped". A plan that promised more tests than reported,
+# or no plan at all, means that the program died: what is missing counts as failed.
+count_tap() {
+	awk '
+	function settle() {
+		if (planned >= 0 && seen < planned) failed += planned - seen
+		if (planned < 0 && started) failed++
+	}
+	FNR == 1 { settle(); planned = -1; seen = 0; started = 1 }
+	/^[ \t]*1\.\.[0-9]+/ { sub(/^[ \t]*1\.\./, ""); planned = $1 + 0 }
+	/^ok / { seen++; if (tolower($0) ~ /# skip/) skipped++; else passed++ }
+	/^not ok / { seen++; failed++ }
+	END { settle(); print passed + 0, failed + 0, skipped + 0 }' "$@"
+}
+
+# The one line every run of tests ends with; fails when something did.
+tally() { # passed failed [skipped]
+	printf '%d passed, %d failed' "$1" "$2"
+	[ "${3:-0}" -eq 0 ] || printf ', %d skipped' "$3"
+	printf '\n'
+	[ "$2" -eq 0 ]
+}
+
+# The apt sources of this machine that are Debian's own for its release, as one-line entries.
+debian_sources() {
+	local release
+	release=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
+	# shellcheck disable=SC2016 # apt expands these
+	apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+		awk -v r="$release" '$2 == r || $2 == r "-updates" || $2 == r "-security" {
+			print "deb", $1, $2, $3 }' | sort -u
+}
+
+# How this machine's apt reaches them (proxy, retries, date checks), as lines of apt.conf.
+apt_access() {
+	apt-config dump | grep -E '^Acquire::(https?::|Check|Retries)' || true
+}
