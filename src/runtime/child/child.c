@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interpreter: waits for release, runs the operations in order, stamps the clock after each and
+ * stops at the first failure. Nothing here may be undone by the child itself: all it does dies with
+ * its namespaces.
+ */
+#include "runtime/child/child.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static const child_op_fn ops[OP_COUNT] = {
+	[OP_JOIN_CGROUP] = child_op_join_cgroup,
+	[OP_UNSHARE] = child_op_unshare,
+	[OP_SETNS] = child_op_setns,
+	[OP_BASELINE] = child_op_baseline,
+	[OP_SETSID] = child_op_setsid,
+	[OP_HOSTNAME] = child_op_hostname,
+	[OP_DOMAINNAME] = child_op_domainname,
+	[OP_LOOPBACK_UP] = child_op_loopback_up,
+	[OP_PROPAGATION] = child_op_propagation,
+	[OP_ROOT_OVERLAY] = child_op_root_overlay,
+	[OP_ROOT_BIND] = child_op_root_bind,
+	[OP_MOUNT] = child_op_mount,
+	[OP_BIND] = child_op_bind,
+	[OP_REMOUNT] = child_op_remount,
+	[OP_MKDIR] = child_op_mkdir,
+	[OP_MKNOD] = child_op_mknod,
+	[OP_SYMLINK] = child_op_symlink,
+	[OP_PIVOT] = child_op_pivot,
+	[OP_MASK] = child_op_mask,
+	[OP_READ_ONLY] = child_op_read_only,
+	[OP_ROOT_PROPAGATION] = child_op_root_propagation,
+	[OP_SYSCTL] = child_op_sysctl,
+	[OP_RLIMIT] = child_op_rlimit,
+	[OP_OOM_SCORE_ADJ] = child_op_oom_score_adj,
+	[OP_STDIO] = child_op_stdio,
+	[OP_CONSOLE] = child_op_console,
+	[OP_CHDIR] = child_op_chdir,
+	[OP_BOUNDING] = child_op_bounding,
+	[OP_USER] = child_op_user,
+	[OP_CAPABILITIES] = child_op_capabilities,
+	[OP_NO_NEW_PRIVS] = child_op_no_new_privs,
+	[OP_SECCOMP] = child_op_seccomp,
+	[OP_HOOK] = child_op_hook,
+	[OP_FIND_PROGRAM] = child_op_find_program,
+	[OP_GATE] = child_op_gate,
+	[OP_PERSONALITY] = child_op_personality,
+	[OP_IO_PRIORITY] = child_op_io_priority,
+	[OP_EXEC] = child_op_exec,
+};
+
+int child_arm_parent_death(const struct child_context *c)
+{
+	struct pollfd p = {.fd = c->report_fd};
+
+	if (!c->die_with_parent)
+		return 0;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	/* getppid() is 0 in a new pid namespace, so the socket tells whether it is too late. */
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) ? -EPIPE : 0;
+}
+
+static void wait_for_release(struct plan_shared *shared)
+{
+	uint32_t seen;
+
+	__atomic_store_n(&shared->child_ready, 1, __ATOMIC_RELEASE);
+	while ((seen = __atomic_load_n(&shared->released, __ATOMIC_ACQUIRE)) == PLAN_WAIT)
+		syscall(SYS_futex, &shared->released, FUTEX_WAIT, PLAN_WAIT, NULL, NULL, 0);
+	if (seen != PLAN_GO)
+		_exit(1);
+	shared->point_ns[POINT_CHILD_RELEASED] = clock_now_ns();
+}
+
+#ifdef CLOCHE_TEST_HOOKS
+static void test_hook(const struct plan_shared *shared, uint32_t index)
+{
+	struct timespec delay = {.tv_sec = (time_t)(shared->test_delay_ns / 1000000000),
+				 .tv_nsec = (long)(shared->test_delay_ns % 1000000000)};
+
+	if (shared->test_delay_op == index + 1)
+		nanosleep(&delay, NULL);
+	if (shared->test_kill_op == index + 1)
+		syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+}
+#else
+static void test_hook(const struct plan_shared *shared, uint32_t index)
+{
+	(void)shared;
+	(void)index;
+}
+#endif
+
+static void fail(struct plan_shared *shared, const struct child_context *c, uint32_t index, int rc)
+{
+	shared->failed_errno = -rc;
+	shared->failed_step = c->step;
+	shared->failed_detail = c->detail;
+	__atomic_store_n(&shared->failed_op, index + 1, __ATOMIC_RELEASE);
+	_exit(1);
+}
+
+static void warn(struct plan_shared *shared, uint32_t index, int rc)
+{
+	uint32_t n = shared->warned_count;
+
+	if (n < sizeof(shared->warned_ops) / sizeof(shared->warned_ops[0])) {
+		shared->warned_ops[n] = (uint16_t)index;
+		shared->warned_errno[n] = -rc;
+		shared->warned_count = n + 1;
+	}
+}
+
+_Noreturn void child_run(struct plan *plan, struct child_context *c)
+{
+	struct plan_shared *shared = &plan->shared;
+
+	shared->point_ns[POINT_CHILD_MAIN] = clock_now_ns();
+	if (child_arm_parent_death(c) < 0)
+		_exit(1);
+	wait_for_release(shared);
+	for (uint32_t i = 0; i < plan->op_count && i < PLAN_MAX_OPS; i++) {
+		const struct plan_op *op = &plan->ops[i];
+		int rc;
+
+		c->step = STEP_NONE;
+		c->detail = 0;
+		test_hook(shared, i);
+		rc = op->type < OP_COUNT && ops[op->type] ? ops[op->type](c, plan, op) : -ENOSYS;
+		if (rc < 0 && (op->flags & OP_FLAG_BEST_EFFORT))
+			warn(shared, i, rc);
+		else if (rc < 0)
+			fail(shared, c, i, rc);
+		shared->op_end_ns[i] = clock_now_ns();
+	}
+	_exit(1);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations on the process itself: namespaces, baseline, limits, identity, capabilities, seccomp.
+ * Raw system calls for ids: the libc wrappers synchronise threads that do not exist here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ioprio.h>
+#include <linux/keyctl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kernel/capability.h"
+#include "kernel/seccomp.h"
+#include "runtime/child/child.h"
+
+#define KERNEL_SIGNALS 64
+#define KERNEL_SIGSET_BYTES 8
+#define CPU_MASK_BYTES 1024 /* 8192 processors, the kernel's own maximum */
+
+static int result(long rc)
+{
+	return rc < 0 ? -errno : 0;
+}
+
+int child_op_unshare(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	(void)p;
+	return result(syscall(SYS_unshare, (int)op->n));
+}
+
+int child_op_setns(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	auto_close int fd = open(plan_string(p, op->a), O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		c->step = STEP_SOURCE;
+		return -errno;
+	}
+	return result(syscall(SYS_setns, fd, (int)op->n));
+}
+
+/* What the kernel's rt_sigaction() takes; all zero is "default, no flags". */
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static int reset_signals(void)
+{
+	static const struct kernel_sigaction by_default;
+	static const uint64_t none;
+
+	for (int n = 1; n <= KERNEL_SIGNALS; n++) {
+		if (n == SIGKILL || n == SIGSTOP)
+			continue;
+		if (syscall(SYS_rt_sigaction, n, &by_default, NULL, KERNEL_SIGSET_BYTES) < 0)
+			return -errno;
+	}
+	return result(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, KERNEL_SIGSET_BYTES));
+}
+
+int child_op_baseline(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	struct sched_param other = {0};
+	unsigned char all[CPU_MASK_BYTES];
+	int rc = reset_signals();
+
+	(void)c;
+	(void)p;
+	if (rc < 0)
+		return rc;
+	umask((mode_t)op->n);
+	memset(all, 0xff, sizeof(all));
+	/* The kernel cuts the mask to the cpuset. Who may not change these was not given much by its
+	 * caller either, so a refusal is no reason to fail. */
+	syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
+	syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &other);
+	syscall(SYS_setpriority, PRIO_PROCESS, 0, 0);
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0));
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	return 0;
+}
+
+int child_op_setsid(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	(void)p;
+	(void)op;
+	return result(syscall(SYS_setsid));
+}
+
+int child_op_hostname(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	const char *name = plan_string(p, op->a);
+
+	(void)c;
+	return result(syscall(SYS_sethostname, name, strlen(name)));
+}
+
+int child_op_domainname(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	const char *name = plan_string(p, op->a);
+
+	(void)c;
+	return result(syscall(SYS_setdomainname, name, strlen(name)));
+}
+
+int child_op_loopback_up(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	auto_close int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+
+	(void)c;
+	(void)p;
+	(void)op;
+	return sock < 0 ? -errno : result(ioctl(sock, SIOCSIFFLAGS, &request));
+}
+
+int child_op_rlimit(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	struct rlimit now, want = {.rlim_cur = op->m, .rlim_max = op->k};
+	int rc = result(syscall(SYS_prlimit64, 0, (int)op->n, &want, NULL));
+
+	(void)c;
+	(void)p;
+	if (rc != -EPERM || !(op->flags & OP_FLAG_BEST_EFFORT))
+		return rc;
+	/* No CAP_SYS_RESOURCE: give as much as there is, and let the parent warn. */
+	if (syscall(SYS_prlimit64, 0, (int)op->n, NULL, &now) < 0)
+		return -errno;
+	want.rlim_max = want.rlim_max < now.rlim_max ? want.rlim_max : now.rlim_max;
+	want.rlim_cur = want.rlim_cur < want.rlim_max ? want.rlim_cur : want.rlim_max;
+	syscall(SYS_prlimit64, 0, (int)op->n, &want, NULL);
+	return -EPERM;
+}
+
+int child_op_bounding(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	(void)p;
+	return capability_drop_bounding(op->n, (unsigned)op->m);
+}
+
+int child_op_user(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	uint64_t effective, permitted, inheritable;
+	int rc;
+
+	if (syscall(SYS_setgroups, (size_t)op->k, plan_at(p, op->a)) < 0 ||
+	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_setresgid, (gid_t)op->m, (gid_t)op->m, (gid_t)op->m) < 0 ||
+	    syscall(SYS_setresuid, (uid_t)op->n, (uid_t)op->n, (uid_t)op->n) < 0)
+		return -errno;
+	/* What follows (seccomp without no_new_privs, a directory the user may not enter) still needs
+	 * privilege; OP_CAPABILITIES takes it away. */
+	rc = capability_get(&effective, &permitted, &inheritable);
+	if (rc == 0 && effective != permitted)
+		rc = capability_set(permitted, permitted, inheritable);
+	if (rc < 0)
+		return rc;
+	/* A change of user disarms it and makes the process dumpable again. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return child_arm_parent_death(c);
+}
+
+int child_op_capabilities(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	int rc = capability_set(op->k, op->n, op->m);
+
+	(void)c;
+	(void)p;
+	return rc < 0 ? rc : capability_set_ambient(op->l);
+}
+
+int child_op_no_new_privs(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	(void)p;
+	(void)op;
+	return result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+int child_op_seccomp(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	return seccomp_load(plan_at(p, op->a), (size_t)op->n, (unsigned)op->m);
+}
+
+int child_op_personality(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	(void)p;
+	return result(personality((unsigned long)op->n));
+}
+
+int child_op_io_priority(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	(void)p;
+	return result(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, (int)op->n));
+}
