@@ -163,7 +163,8 @@ struct cgroup_resources {
 	struct cgroup_device_rate *read_bps, *write_bps, *read_iops, *write_iops;
 	size_t read_bps_count, write_bps_count, read_iops_count, write_iops_count;
 
-	/* devices: set as a whole. None at all leaves the group as its parent is. */
+	/* devices: set as a whole, starting from none allowed. No rule at all leaves the group as
+	 * its parent is. */
 	struct cgroup_device_rule *devices;
 	size_t device_count;
 

@@ -70,7 +70,7 @@ struct seccomp_profile {
 
 /* A compiled program; instructions on the heap. */
 struct seccomp_program {
-	struct sock_filter *instructions;
+	struct seccomp_instruction *instructions;
 	size_t count;
 	unsigned flags; /* for seccomp_load */
 };
