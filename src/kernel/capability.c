@@ -132,15 +132,16 @@ int capability_kernel_mask(uint64_t *out, struct err *err)
 {
 	char text[16];
 	uint64_t last;
-	ssize_t n = file_read_small_at(AT_FDCWD, "/proc/sys/kernel/cap_last_cap", text,
-				       sizeof(text));
+	ssize_t n =
+		file_read_small_at(AT_FDCWD, "/proc/sys/kernel/cap_last_cap", text, sizeof(text));
 
 	if (n < 0)
 		return err_set(err, ERR_SYSTEM, (int)-n, "read /proc/sys/kernel/cap_last_cap: %s",
 			       err_errno_text((int)-n));
 	text[strcspn(text, "\n")] = '\0';
 	if (str_to_u64(text, &last) || last > 63)
-		return err_set(err, ERR_CORRUPT, 0, "/proc/sys/kernel/cap_last_cap is \"%s\"", text);
+		return err_set(err, ERR_CORRUPT, 0, "/proc/sys/kernel/cap_last_cap is \"%s\"",
+			       text);
 	*out = last == 63 ? UINT64_MAX : CAPABILITY_BIT(last + 1) - 1;
 	return 0;
 }

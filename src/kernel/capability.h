@@ -35,8 +35,8 @@ int must_check capability_number(const char *name);
  * all is what ALL stands for. An unknown name gives Docker's text:
  * invalid CapAdd: unknown capability: "CAP_FOO". */
 int must_check capability_mask_of(uint64_t base, uint64_t all, const char *const *add,
-				  size_t add_count, const char *const *drop, size_t drop_count, uint64_t *out,
-				  struct err *err);
+				  size_t add_count, const char *const *drop, size_t drop_count,
+				  uint64_t *out, struct err *err);
 
 /* Mask of all capabilities that the running kernel has (/proc/sys/kernel/cap_last_cap). */
 int must_check capability_kernel_mask(uint64_t *out, struct err *err);

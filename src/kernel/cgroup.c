@@ -52,7 +52,8 @@ int cgroup_mkdirs(const char *mount, const char *path, bool *made, struct err *e
 	}
 	if (errno != ENOENT)
 		return err_sys(err, "create cgroup %s", dir);
-	for (char *slash = strchr(dir + mount_len + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(dir + mount_len + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		r = mkdir(dir, 0755) < 0 && errno != EEXIST ? err_sys(err, "create cgroup %s", dir)
 							    : 0;
@@ -71,7 +72,8 @@ static int create_in(const struct cgroup_hierarchy *h, const char *path, bool ma
 {
 	char dir[CGROUP_PATH_MAX];
 	bool made = false;
-	int r = h->v2 ? cgroup_v2_create(h, path, &made, err) : cgroup_v1_create(h, path, &made, err);
+	int r = h->v2 ? cgroup_v2_create(h, path, &made, err)
+		      : cgroup_v1_create(h, path, &made, err);
 	int pushed;
 
 	if (str_format(dir, sizeof(dir), "%s%s", h->mount, path))
@@ -80,8 +82,8 @@ static int create_in(const struct cgroup_hierarchy *h, const char *path, bool ma
 		pushed = undo_push(undo, undo_rmdir, AT_FDCWD, dir);
 		if (pushed) {
 			undo_rmdir(AT_FDCWD, dir);
-			return err_set(err, ERR_SYSTEM, -pushed, "create cgroup %s: undo stack is full",
-				       dir);
+			return err_set(err, ERR_SYSTEM, -pushed,
+				       "create cgroup %s: undo stack is full", dir);
 		}
 	}
 	if (r)
@@ -269,11 +271,11 @@ int cgroup_apply(const struct cgroup_layout *layout, const char *path,
 	for (size_t i = 0; i < layout->count && r == 0; i++) {
 		const struct cgroup_hierarchy *h = &layout->hierarchies[i];
 		char dir[CGROUP_PATH_MAX];
-		struct cgroup_target t = {.dir = dir,
-					  .what = what,
-					  .controllers = h->controllers |
-							 (h->v2 && !v1_devices ? CGROUP_DEVICES : 0),
-					  .v2 = h->v2};
+		struct cgroup_target t = {
+			.dir = dir,
+			.what = what,
+			.controllers = h->controllers | (h->v2 && !v1_devices ? CGROUP_DEVICES : 0),
+			.v2 = h->v2};
 
 		if (!t.controllers && !resources->unified_count)
 			continue;

@@ -85,9 +85,9 @@ enum cgroup_device_access { CGROUP_DEV_READ = 1, CGROUP_DEV_WRITE = 2, CGROUP_DE
 /* One rule; later rules override earlier ones (OCI runtime spec, linux.resources.devices). */
 struct cgroup_device_rule {
 	bool allow;
-	char type;     /* 'a' all, 'b' block, 'c' character */
-	int64_t major; /* -1 any */
-	int64_t minor; /* -1 any */
+	char type;      /* 'a' all, 'b' block, 'c' character */
+	int64_t major;  /* -1 any */
+	int64_t minor;  /* -1 any */
 	uint8_t access; /* CGROUP_DEV_* bits */
 };
 
@@ -142,8 +142,8 @@ struct cgroup_resources {
 	/* cpu */
 	bool has_cpu_shares, has_cpu_quota, has_cpu_period, has_cpu_burst;
 	bool has_cpu_rt_runtime, has_cpu_rt_period, has_cpu_idle;
-	uint64_t cpu_shares; /* v1 scale 2..262144 */
-	int64_t cpu_quota;   /* us per period; -1 unlimited */
+	uint64_t cpu_shares;            /* v1 scale 2..262144 */
+	int64_t cpu_quota;              /* us per period; -1 unlimited */
 	uint64_t cpu_period, cpu_burst; /* us */
 	int64_t cpu_rt_runtime;         /* us */
 	uint64_t cpu_rt_period;         /* us */
@@ -185,8 +185,8 @@ struct cgroup_resources {
 struct cgroup_stats {
 	bool has_oom_kills, has_memory, has_memory_peak, has_memory_limit, has_cpu, has_throttling;
 	bool has_pids;
-	uint64_t oom_kills;          /* processes of the group killed for memory, children included */
-	uint64_t memory_bytes;       /* now, page cache included */
+	uint64_t oom_kills;    /* processes of the group killed for memory, children included */
+	uint64_t memory_bytes; /* now, page cache included */
 	uint64_t memory_peak_bytes;
 	uint64_t memory_limit_bytes; /* UINT64_MAX: none */
 	uint64_t cpu_usage_ns, cpu_user_ns, cpu_system_ns;

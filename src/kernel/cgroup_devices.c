@@ -34,7 +34,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ &&
 		       sizeof(struct instruction) == sizeof(struct bpf_insn),
 	       "registers are laid out for little-endian machines");
 
-static void emit(struct program *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
+static void emit(struct program *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
+		 int32_t imm)
 {
 	struct instruction insn = {
 		.code = code, .registers = (uint8_t)(src << 4 | dst), .off = off, .imm = imm};

@@ -109,7 +109,8 @@ static void stats_memory_v1(const struct cgroup_dir *dir, struct cgroup_stats *o
 	char text[256];
 
 	out->has_memory = read_number(dir, "memory.usage_in_bytes", &out->memory_bytes);
-	out->has_memory_peak = read_number(dir, "memory.max_usage_in_bytes", &out->memory_peak_bytes);
+	out->has_memory_peak =
+		read_number(dir, "memory.max_usage_in_bytes", &out->memory_peak_bytes);
 	out->has_memory_limit = read_number(dir, "memory.limit_in_bytes", &out->memory_limit_bytes);
 	/* "No limit" is the largest page-aligned signed number. */
 	if (out->has_memory_limit && out->memory_limit_bytes >= (uint64_t)INT64_MAX - 65535)
@@ -175,8 +176,8 @@ int cgroup_read_stats(const struct cgroup_dir *dirs, size_t count, struct cgroup
 	for (size_t i = 0; i < count; i++) {
 		const struct cgroup_dir *d = &dirs[i];
 
-		if (!d->v2 && !(d->controllers & (CGROUP_MEMORY | CGROUP_CPU | CGROUP_CPUACCT |
-						  CGROUP_PIDS)))
+		if (!d->v2 &&
+		    !(d->controllers & (CGROUP_MEMORY | CGROUP_CPU | CGROUP_CPUACCT | CGROUP_PIDS)))
 			continue;
 		if (access(d->path, F_OK) < 0)
 			continue;
@@ -263,8 +264,8 @@ static const struct cgroup_dir *listing_dir(const struct cgroup_dir *dirs, size_
 	return best;
 }
 
-int cgroup_for_each_pid(const struct cgroup_dir *dirs, size_t count,
-			int (*fn)(int pid, void *arg), void *arg)
+int cgroup_for_each_pid(const struct cgroup_dir *dirs, size_t count, int (*fn)(int pid, void *arg),
+			void *arg)
 {
 	const struct cgroup_dir *dir = listing_dir(dirs, count);
 	struct pid_walk walk = {.fn = fn, .arg = arg};

@@ -22,20 +22,27 @@ static const struct {
 	const char *name;
 	uint32_t bit;
 } controller_names[] = {
-	{"cpu", CGROUP_CPU},           {"cpuacct", CGROUP_CPUACCT},
-	{"cpuset", CGROUP_CPUSET},     {"memory", CGROUP_MEMORY},
-	{"devices", CGROUP_DEVICES},   {"freezer", CGROUP_FREEZER},
-	{"blkio", CGROUP_IO},          {"io", CGROUP_IO},
-	{"pids", CGROUP_PIDS},         {"hugetlb", CGROUP_HUGETLB},
-	{"net_cls", CGROUP_NET_CLS},   {"net_prio", CGROUP_NET_PRIO},
-	{"perf_event", CGROUP_PERF_EVENT}, {"rdma", CGROUP_RDMA},
+	{"cpu", CGROUP_CPU},
+	{"cpuacct", CGROUP_CPUACCT},
+	{"cpuset", CGROUP_CPUSET},
+	{"memory", CGROUP_MEMORY},
+	{"devices", CGROUP_DEVICES},
+	{"freezer", CGROUP_FREEZER},
+	{"blkio", CGROUP_IO},
+	{"io", CGROUP_IO},
+	{"pids", CGROUP_PIDS},
+	{"hugetlb", CGROUP_HUGETLB},
+	{"net_cls", CGROUP_NET_CLS},
+	{"net_prio", CGROUP_NET_PRIO},
+	{"perf_event", CGROUP_PERF_EVENT},
+	{"rdma", CGROUP_RDMA},
 	{"misc", CGROUP_MISC},
 };
 
 /* Options of a v1 mount that name no controller. */
-static const char *const plain_options[] = {"rw",       "ro",   "none",           "all",
-					    "noprefix", "xattr", "clone_children", "cpuset_v2_mode",
-					    "favordynmods"};
+static const char *const plain_options[] = {
+	"rw",          "ro", "none", "all", "noprefix", "xattr", "clone_children", "cpuset_v2_mode",
+	"favordynmods"};
 
 static uint32_t controller_bit(const char *name, size_t len)
 {
@@ -89,7 +96,8 @@ static int unescape(const char *in, size_t len, char *out, size_t size)
 		char c = in[i];
 
 		if (c == '\\' && i + 3 < len) {
-			c = (char)((in[i + 1] - '0') * 64 + (in[i + 2] - '0') * 8 + (in[i + 3] - '0'));
+			c = (char)((in[i + 1] - '0') * 64 + (in[i + 2] - '0') * 8 +
+				   (in[i + 3] - '0'));
 			i += 3;
 		}
 		if (n + 1 >= size)
@@ -195,8 +203,8 @@ static int take_line(struct cgroup_layout *l, char (*roots)[CGROUP_PATH_MAX], co
 		return -ENAMETOOLONG;
 	h.controllers = h.v2 ? 0 : cgroup_parse_controllers(h.name);
 	known = find_hierarchy(l, h.v2, h.name);
-	if (known && (str_starts(known->mount, "/sys/fs/cgroup") ||
-		      !str_starts(h.mount, "/sys/fs/cgroup")))
+	if (known &&
+	    (str_starts(known->mount, "/sys/fs/cgroup") || !str_starts(h.mount, "/sys/fs/cgroup")))
 		return 0;
 	if (!known) {
 		if (l->count == CGROUP_HIERARCHIES_MAX)

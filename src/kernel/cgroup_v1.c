@@ -280,8 +280,8 @@ static int apply_devices(const struct cgroup_target *t, const struct cgroup_reso
 			rc = write_rule(fd, rule, rule->type);
 		}
 		if (rc)
-			return err_set(err, ERR_SYSTEM, -rc, "set device rule %zu of %s: %s (%s)", i,
-				       t->what, err_errno_text(-rc), t->dir);
+			return err_set(err, ERR_SYSTEM, -rc, "set device rule %zu of %s: %s (%s)",
+				       i, t->what, err_errno_text(-rc), t->dir);
 	}
 	return rc;
 }
@@ -334,11 +334,16 @@ int cgroup_v1_apply(const struct cgroup_target *t, const struct cgroup_resources
 		int (*apply)(const struct cgroup_target *t, const struct cgroup_resources *r,
 			     struct err *err);
 	} parts[] = {
-		{CGROUP_MEMORY, apply_memory},   {CGROUP_CPU, apply_cpu},
-		{CGROUP_CPUSET, apply_cpuset},   {CGROUP_PIDS, apply_pids},
-		{CGROUP_IO, apply_io},           {CGROUP_DEVICES, apply_devices},
-		{CGROUP_HUGETLB, apply_hugetlb}, {CGROUP_NET_CLS, apply_net_cls},
-		{CGROUP_NET_PRIO, apply_net_prio}, {CGROUP_RDMA, cgroup_apply_rdma},
+		{CGROUP_MEMORY, apply_memory},
+		{CGROUP_CPU, apply_cpu},
+		{CGROUP_CPUSET, apply_cpuset},
+		{CGROUP_PIDS, apply_pids},
+		{CGROUP_IO, apply_io},
+		{CGROUP_DEVICES, apply_devices},
+		{CGROUP_HUGETLB, apply_hugetlb},
+		{CGROUP_NET_CLS, apply_net_cls},
+		{CGROUP_NET_PRIO, apply_net_prio},
+		{CGROUP_RDMA, cgroup_apply_rdma},
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

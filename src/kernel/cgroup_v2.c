@@ -15,7 +15,7 @@
 #include "base/str.h"
 #include "kernel/cgroup_driver.h"
 
-static const uint32_t managed[] = {CGROUP_CPU, CGROUP_CPUSET, CGROUP_IO, CGROUP_MEMORY,
+static const uint32_t managed[] = {CGROUP_CPU,  CGROUP_CPUSET,  CGROUP_IO,  CGROUP_MEMORY,
 				   CGROUP_PIDS, CGROUP_HUGETLB, CGROUP_RDMA};
 
 static uint32_t read_controllers(const char *dir, const char *file)
@@ -131,7 +131,8 @@ static int apply_cpu(const struct cgroup_target *t, const struct cgroup_resource
 {
 	int rc = 0;
 
-	if ((r->has_cpu_rt_runtime && r->cpu_rt_runtime) || (r->has_cpu_rt_period && r->cpu_rt_period))
+	if ((r->has_cpu_rt_runtime && r->cpu_rt_runtime) ||
+	    (r->has_cpu_rt_period && r->cpu_rt_period))
 		return err_set(err, ERR_UNSUPPORTED, 0,
 			       "set cpu real-time limits of %s: cgroup v2 has none", t->what);
 	if (r->has_cpu_idle)
@@ -242,8 +243,8 @@ static int apply_hugetlb(const struct cgroup_target *t, const struct cgroup_reso
 			return err_set(err, ERR_INVALID, EINVAL, "invalid huge page size");
 		rc = cgroup_set_u64(t, file, "huge page limit", l->limit_bytes, err);
 		/* Reservations are counted apart since 5.7; without this a fault gets SIGBUS. */
-		if (rc == 0 && str_format(file, sizeof(file), "hugetlb.%s.rsvd.max",
-					  l->page_size) == 0 &&
+		if (rc == 0 &&
+		    str_format(file, sizeof(file), "hugetlb.%s.rsvd.max", l->page_size) == 0 &&
 		    cgroup_has_file(t, file))
 			rc = cgroup_set_u64(t, file, "huge page reservation limit", l->limit_bytes,
 					    err);
@@ -267,8 +268,8 @@ static int apply_unified(const struct cgroup_target *t, const struct cgroup_reso
 		const struct cgroup_unified *u = &r->unified[i];
 
 		if (strchr(u->file, '/') || u->file[0] == '.' || u->file[0] == '\0')
-			return err_set(err, ERR_INVALID, EINVAL, "invalid unified resource \"%.80s\"",
-				       u->file);
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "invalid unified resource \"%.80s\"", u->file);
 		rc = cgroup_set(t, u->file, u->file, u->value, u->value, err);
 	}
 	return rc;

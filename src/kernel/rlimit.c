@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -24,10 +26,10 @@ static const struct {
 };
 
 static const char *const oci_names[RLIMIT_NAME_COUNT] = {
-	"RLIMIT_CPU",     "RLIMIT_FSIZE",      "RLIMIT_DATA",     "RLIMIT_STACK",
-	"RLIMIT_CORE",    "RLIMIT_RSS",        "RLIMIT_NPROC",    "RLIMIT_NOFILE",
-	"RLIMIT_MEMLOCK", "RLIMIT_AS",         "RLIMIT_LOCKS",    "RLIMIT_SIGPENDING",
-	"RLIMIT_MSGQUEUE", "RLIMIT_NICE",      "RLIMIT_RTPRIO",   "RLIMIT_RTTIME",
+	"RLIMIT_CPU",      "RLIMIT_FSIZE", "RLIMIT_DATA",   "RLIMIT_STACK",
+	"RLIMIT_CORE",     "RLIMIT_RSS",   "RLIMIT_NPROC",  "RLIMIT_NOFILE",
+	"RLIMIT_MEMLOCK",  "RLIMIT_AS",    "RLIMIT_LOCKS",  "RLIMIT_SIGPENDING",
+	"RLIMIT_MSGQUEUE", "RLIMIT_NICE",  "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
 };
 
 int rlimit_number(const char *name)
@@ -75,10 +77,12 @@ int rlimit_parse(const char *text, struct rlimit_value *out, struct err *err)
 			       equals + 1);
 	if (!colon)
 		out->hard = out->soft;
-	if (out->hard != RLIMIT_UNLIMITED && (out->soft == RLIMIT_UNLIMITED || out->soft > out->hard))
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "ulimit soft limit must be less than or equal to hard limit: %s > %s",
-			       soft, colon + 1);
+	if (out->hard != RLIMIT_UNLIMITED &&
+	    (out->soft == RLIMIT_UNLIMITED || out->soft > out->hard))
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"ulimit soft limit must be less than or equal to hard limit: %s > %s", soft,
+			colon + 1);
 	return 0;
 }
 
@@ -86,5 +90,6 @@ int rlimit_set(const struct rlimit_value *value)
 {
 	struct rlimit limit = {.rlim_cur = value->soft, .rlim_max = value->hard};
 
-	return setrlimit((unsigned)value->resource, &limit) < 0 ? -errno : 0;
+	/* By number: the libcs disagree on the type of the first parameter. */
+	return syscall(SYS_prlimit64, 0, value->resource, &limit, NULL) < 0 ? -errno : 0;
 }

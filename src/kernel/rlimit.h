@@ -10,7 +10,7 @@
 #define RLIMIT_UNLIMITED UINT64_MAX
 
 struct rlimit_value {
-	int resource; /* RLIMIT_* */
+	int resource;        /* RLIMIT_* */
 	uint64_t soft, hard; /* RLIMIT_UNLIMITED: none */
 };
 

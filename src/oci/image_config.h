@@ -26,7 +26,7 @@ struct oci_healthcheck {
 
 /* One step of the build, oldest first. */
 struct oci_history {
-	uint64_t created_ns; /* wall clock, 0 unknown */
+	uint64_t created_ns;                 /* wall clock, 0 unknown */
 	char *created_by, *author, *comment; /* NULL when absent */
 	bool empty_layer;
 };

@@ -32,17 +32,18 @@ struct oci_mount {
 	char *type;        /* "proc", "tmpfs", "overlay"...; NULL or "bind" for a bind */
 	char *source;      /* NULL none; relative ones are below the bundle */
 	bool bind, recursive_bind;
-	uint64_t flags_set;     /* MS_* that options set (ro nosuid nodev noexec relatime ...) */
-	uint64_t flags_clear;   /* MS_* that options clear (rw suid dev exec ...) */
+	uint64_t flags_set;        /* MS_* that options set (ro nosuid nodev noexec relatime ...) */
+	uint64_t flags_clear;      /* MS_* that options clear (rw suid dev exec ...) */
 	unsigned long propagation; /* MS_SHARED..., with MS_REC for the r... ones; 0 none given */
-	uint64_t attr_recursive_set;   /* MOUNT_ATTR_* for mount_setattr with AT_RECURSIVE (rro ...) */
+	uint64_t
+		attr_recursive_set; /* MOUNT_ATTR_* for mount_setattr with AT_RECURSIVE (rro ...) */
 	uint64_t attr_recursive_clear;
-	bool copy_up;         /* tmpcopyup: fill the tmpfs with what the image has there */
+	bool copy_up; /* tmpcopyup: fill the tmpfs with what the image has there */
 	bool idmap, idmap_recursive;
-	char *data;           /* file system options, comma-separated; NULL none */
+	char *data;                           /* file system options, comma-separated; NULL none */
 	struct oci_id_map *uid_map, *gid_map; /* idmapped mount */
 	size_t uid_map_count, gid_map_count;
-	struct strv options;  /* as given, for the encoder */
+	struct strv options; /* as given, for the encoder */
 };
 
 struct oci_id_map {
@@ -138,8 +139,8 @@ struct oci_process {
 	char *apparmor_profile; /* NULL none */
 	char *selinux_label;    /* NULL none */
 	bool has_io_priority;
-	int io_priority_class;  /* 1 real time, 2 best effort, 3 idle */
-	int io_priority;        /* 0..7 */
+	int io_priority_class; /* 1 real time, 2 best effort, 3 idle */
+	int io_priority;       /* 0..7 */
 	bool has_scheduler;
 	struct oci_scheduler {
 		int policy; /* SCHED_* */
@@ -216,8 +217,7 @@ struct oci_mount *oci_config_add_mount(struct oci_config *c, const char *destina
 				       const char *type, const char *source);
 /* Sorts one option ("ro", "rslave", "size=64m") into m. Unknown ones go to data. */
 void oci_mount_add_option(struct oci_mount *m, const char *option);
-void oci_config_add_namespace(struct oci_config *c, enum oci_namespace_type type,
-			      const char *path);
+void oci_config_add_namespace(struct oci_config *c, enum oci_namespace_type type, const char *path);
 void oci_config_add_device(struct oci_config *c, const char *path, char type, uint32_t major,
 			   uint32_t minor, mode_t mode, uint32_t uid, uint32_t gid);
 void oci_config_add_device_rule(struct oci_config *c, struct cgroup_device_rule rule);

@@ -43,8 +43,7 @@ static void test_docker_add_and_drop(void **state)
 	assert_int_equal(mask_of(NULL, NULL), 0xa80425fb);
 	assert_int_equal(mask_of("NET_ADMIN", NULL), 0xa80425fb | 1 << 12);
 	assert_int_equal(mask_of(NULL, "CAP_CHOWN"), 0xa80425fa);
-	assert_int_equal(mask_of("ALL", "sys_admin"),
-			 CAPABILITY_ALL_KNOWN & ~CAPABILITY_BIT(21));
+	assert_int_equal(mask_of("ALL", "sys_admin"), CAPABILITY_ALL_KNOWN & ~CAPABILITY_BIT(21));
 	assert_int_equal(mask_of("CAP_KILL", "all"), 1 << 5);
 	assert_int_equal(mask_of(NULL, "ALL"), 0);
 	/* Docker drops first, then adds. */

@@ -80,8 +80,8 @@ static void test_other_layouts(void **state)
 
 static void test_paths_that_leave_are_refused(void **state)
 {
-	static const char *const bad[] = {"",        "/",      "a/b",    "/a/../b", "/..",
-					  "/a//b",   "/a/",    "/./a",   "/a\nb"};
+	static const char *const bad[] = {"",      "/",   "a/b",  "/a/../b", "/..",
+					  "/a//b", "/a/", "/./a", "/a\nb"};
 	struct err err = ERR_INIT;
 	char longest[600];
 
@@ -184,12 +184,12 @@ static void check_device_program(const struct cgroup_device_rule *rules, size_t 
 		for (uint8_t access = 1; access < 8; access++)
 			for (size_t a = 0; a < 7; a++)
 				for (size_t b = 0; b < 7; b++)
-					assert_int_equal(
-						run_device_program(insns, n, block ? 1 : 2,
-								   kernel_bits[access], numbers[a],
-								   numbers[b]),
-						rules_allow(rules, count, block ? 'b' : 'c', access,
-							    numbers[a], numbers[b]));
+					assert_int_equal(run_device_program(insns, n, block ? 1 : 2,
+									    kernel_bits[access],
+									    numbers[a], numbers[b]),
+							 rules_allow(rules, count,
+								     block ? 'b' : 'c', access,
+								     numbers[a], numbers[b]));
 }
 
 static void test_device_program_means_what_the_rules_mean(void **state)
@@ -281,10 +281,19 @@ static void test_limits_are_in_the_kernels_files(void **state)
 	char text[256];
 	struct cgroup_device_rule rules[] = {{false, 'a', -1, -1, 7}, {true, 'c', 1, 3, 7}};
 	struct cgroup_resources r = {
-		.has_memory_limit = true, .memory_limit = 64 << 20, .has_pids_limit = true,
-		.pids_limit = 7, .has_cpu_quota = true, .cpu_quota = 50000, .has_cpu_period = true,
-		.cpu_period = 100000, .has_cpu_shares = true, .cpu_shares = 512, .cpus = "0",
-		.devices = rules, .device_count = 2,
+		.has_memory_limit = true,
+		.memory_limit = 64 << 20,
+		.has_pids_limit = true,
+		.pids_limit = 7,
+		.has_cpu_quota = true,
+		.cpu_quota = 50000,
+		.has_cpu_period = true,
+		.cpu_period = 100000,
+		.has_cpu_shares = true,
+		.cpu_shares = 512,
+		.cpus = "0",
+		.devices = rules,
+		.device_count = 2,
 	};
 
 	if (cgroup_apply(&g->layout, g->path, &r, "web", &g->err))
@@ -359,8 +368,8 @@ static void wait_until_inside(const struct group *g, int pid)
 	for (int i = 0; i < 5000; i++) {
 		int wanted = pid;
 
-		assert_int_equal(cgroup_for_each_pid(g->dirs.dirs, g->dirs.count, note_pid, &wanted),
-				 0);
+		assert_int_equal(
+			cgroup_for_each_pid(g->dirs.dirs, g->dirs.count, note_pid, &wanted), 0);
 		if (!wanted)
 			return;
 		usleep(1000);
@@ -371,8 +380,10 @@ static void wait_until_inside(const struct group *g, int pid)
 static void test_oom_is_counted(void **state)
 {
 	struct group *g = usable(state);
-	struct cgroup_resources r = {.has_memory_limit = true, .memory_limit = 16 << 20,
-				     .has_memory_swap = true, .memory_swap = 16 << 20};
+	struct cgroup_resources r = {.has_memory_limit = true,
+				     .memory_limit = 16 << 20,
+				     .has_memory_swap = true,
+				     .memory_swap = 16 << 20};
 	struct cgroup_stats s;
 	int status;
 	pid_t pid;

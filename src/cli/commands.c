@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every command there is, one line each. A command's own file holds its row; the order of the
+ * common ones is the order in which help shows them.
+ */
+#include "cli/commands.h"
+
+#include "cli/command.h"
+
+static const struct command help = {.paths = {"help"},
+				    .summary = "Help about the command",
+				    .run = cmd_help,
+				    .max_args = -1,
+				    .hidden = true};
+
+const struct command *const commands[] = {&help};
+const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
+
+const struct command_group command_groups[] = {
+	{"container", "Manage containers"},
+	{"image", "Manage images"},
+	{"system", "Manage Cloche"},
+};
+const size_t command_groups_count = sizeof(command_groups) / sizeof(command_groups[0]);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the command table; each is defined in the file of its command. */
+#ifndef CLOCHE_CLI_COMMANDS_H
+#define CLOCHE_CLI_COMMANDS_H
+
+struct command;
+
+extern const struct command command_run, command_create;
+
+#endif

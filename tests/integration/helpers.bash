@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What the integration tests share. A test file begins with
+#
+#	load helpers
+#	setup() { setup_engine; }
+#	teardown() { teardown_engine; }
+#
+# so that each test has an engine of its own: its own data root, run root and cgroup parent, and none
+# of it left behind. Assertions about containers read the kernel from outside: /proc, mountinfo, the
+# cgroup files, through the functions below. Nothing here waits a fixed time.
+
+# Seconds a condition may take, on a machine that emulates ten times as many.
+patience() {
+	echo $(($1 * (1 + 9 * ${CLOCHE_TEST_SLOW:-0})))
+}
+
+# An engine for one test. Sets ENGINE_DIR, exports CLOCHE_ROOT, CLOCHE_RUN_ROOT, CLOCHE_CONFIG and PATH.
+# The directory's name is short because unix sockets live below it.
+setup_engine() {
+	: "${BUILD:?names the build to test}"
+	ENGINE_DIR=$(mktemp -d /tmp/cl.XXXXXX)
+	ENGINE_CGROUP=cloche-test-${ENGINE_DIR##*.}
+	export ENGINE_DIR ENGINE_CGROUP
+	export CLOCHE_ROOT=$ENGINE_DIR/data CLOCHE_RUN_ROOT=$ENGINE_DIR/run CLOCHE_CONFIG=$ENGINE_DIR/daemon.json
+	case "$PATH" in "$BUILD/bin:"*) ;; *) export PATH=$BUILD/bin:$PATH ;; esac
+	printf '{"cgroup-parent": "/%s"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
+	chmod 755 "$ENGINE_DIR"
+}
+
+# Removes every container, lets the engine sweep, and fails when anything of it is left. What is
+# left is then removed by force, so that one failure does not become many.
+teardown_engine() {
+	local ids left=0
+	[ -n "${ENGINE_DIR:-}" ] || return 0
+	cd /
+	if [ -d "$CLOCHE_RUN_ROOT" ]; then
+		mapfile -t ids < <(cloche ps -aq --no-trunc)
+		[ "${#ids[@]}" -eq 0 ] || cloche rm -f "${ids[@]}" >/dev/null || left=1
+		cloche system check --repair >/dev/null || left=1
+	fi
+	wait_for 5 engine_is_gone || left=1
+	if [ "$left" -ne 0 ]; then
+		echo "# left behind by the engine in $ENGINE_DIR:"
+		engine_leftovers | sed 's/^/#   /'
+		force_engine_away
+	fi
+	[ -n "$(engine_mounts)" ] || rm -rf --one-file-system "${ENGINE_DIR:?}"
+	unset ENGINE_DIR
+	return "$left"
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds; 1 when it has not in that time.
+wait_for() {
+	local deadline
+	deadline=$(($(date +%s%N) + $(patience "$1") * 1000000000))
+	shift
+	until "$@"; do
+		[ "$(date +%s%N)" -lt "$deadline" ] || return 1
+		sleep 0.02
+	done
+}
+
+# ---- what an engine has in the kernel; each prints one item a line ----
+
+# Mounts at, or from, the engine's directories in this mount namespace.
+engine_mounts() {
+	grep -F "$ENGINE_DIR" /proc/self/mountinfo || true
+}
+
+# cgroup directories of the engine, in every hierarchy.
+engine_cgroups() {
+	local mount
+	while read -r mount; do
+		find "$mount" -mindepth 1 -type d -path "*/$ENGINE_CGROUP*" 2>/dev/null || true
+	done < <(cgroup_mounts) | sort
+}
+
+# Processes that are in its cgroups, or hold a file below its directories open, or name them in
+# their arguments: "PID command line". The test's own shells are not among them.
+engine_processes() {
+	local pid
+	{
+		grep -ls "/$ENGINE_CGROUP" /proc/[0-9]*/cgroup
+		grep -lsaF "$ENGINE_DIR/" /proc/[0-9]*/cmdline
+		find /proc/[0-9]*/fd -mindepth 1 -maxdepth 1 -lname "$ENGINE_DIR/*" 2>/dev/null
+	} | cut -d/ -f3 | sort -nu | while read -r pid; do
+		if [ "$pid" != "$$" ] && [ "$pid" != "$BASHPID" ] && [ -d "/proc/$pid" ]; then
+			printf '%s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+		fi
+	done
+}
+
+engine_leftovers() {
+	engine_mounts | sed 's/^/mount /'
+	# The parent group itself belongs to the engine and may stay as long as it is empty.
+	engine_cgroups | grep "/$ENGINE_CGROUP/" | sed 's/^/cgroup /' || true
+	engine_processes | sed 's/^/process /'
+	find "$CLOCHE_RUN_ROOT/containers" "$CLOCHE_ROOT/containers" "$CLOCHE_ROOT/names" -mindepth 1 \
+		-maxdepth 1 2>/dev/null | sed 's/^/file /'
+}
+
+engine_is_gone() {
+	[ -z "$(engine_leftovers)" ] || return 1
+	engine_cgroups | sort -r | while read -r dir; do rmdir "$dir" || exit 1; done
+}
+
+force_engine_away() {
+	local dir pid target
+	engine_processes | while read -r pid _; do kill -KILL "$pid" 2>/dev/null || true; done
+	while read -r target; do umount -l "$target" 2>/dev/null || true; done \
+		< <(engine_mounts | awk '{print $5}' | sort -r)
+	while read -r dir; do wait_for 2 rmdir "$dir" 2>/dev/null || true; done < <(engine_cgroups | sort -r)
+}
+
+# Everything an engine can leave on a host, as text to compare with itself later: mounts, cgroups,
+# processes, and the files of the data and run roots with type, mode, owner, size and link target.
+snapshot_engine() {
+	engine_mounts | awk '{print "mount", $5, $9}'
+	engine_cgroups | sed 's/^/cgroup /'
+	engine_processes | sed 's/^[0-9]* /process /'
+	snapshot_tree "$CLOCHE_ROOT" | sed 's/^/data /'
+	snapshot_tree "$CLOCHE_RUN_ROOT" | sed 's/^/run /'
+}
+
+# Fails, showing the difference, unless the engine is as it was in the snapshot (its text).
+assert_engine_as() {
+	diff <(printf '%s\n' "$1") <(snapshot_engine)
+}
+
+# One line a file below a directory, in order: path, type, mode, owner, size (of files), link target.
+# Lock files may come into being and stay, since removing a lock is a race.
+snapshot_tree() {
+	[ ! -d "$1" ] || find "$1" -mindepth 1 \( -type f ! -name '*lock' -printf '%P f %m %U:%G %s\n' \
+		-o ! -type f -printf '%P %y %m %U:%G %l\n' \) | sort
+}
+
+# ---- cgroups ----
+
+# Where hierarchies are mounted, one a line.
+cgroup_mounts() {
+	awk '{ for (i = 7; $i != "-"; i++); if ($(i + 1) ~ /^cgroup2?$/) print $5 }' /proc/self/mountinfo
+}
+
+# 2 when version 2 has the controllers, else 1.
+cgroup_version() {
+	awk '{ for (i = 7; $i != "-"; i++); if ($(i + 1) == "cgroup") { v = 1; exit } } END { print v ? 1 : 2 }' \
+		/proc/self/mountinfo
+}
+
+# cgroup_dir PID CONTROLLER: the absolute directory of the process's group as this host sees it.
+cgroup_dir() {
+	local pid=$1 controller=$2 path mount
+	if [ "$(cgroup_version)" = 2 ]; then
+		path=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+		mount=$(awk '{ for (i = 7; $i != "-"; i++); if ($(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
+	else
+		path=$(awk -F: -v c="$controller" '{ n = split($2, a, ","); for (i = 1; i <= n; i++)
+			if (a[i] == c) { sub(/^[^:]*:[^:]*:/, ""); print; exit } }' "/proc/$pid/cgroup")
+		mount=$(awk -v c="$controller" '{ for (i = 7; $i != "-"; i++); if ($(i + 1) != "cgroup") next
+			n = split($(i + 3), a, ","); for (j = 1; j <= n; j++) if (a[j] == c) { print $5; exit } }' \
+			/proc/self/mountinfo)
+	fi
+	[ -n "$path" ] && [ -n "$mount" ] || return 1
+	printf '%s%s\n' "$mount" "${path%/}"
+}
+
+# cgroup_file CONTAINER CONTROLLER V1_NAME V2_NAME: what the file of the running container's group says.
+cgroup_file() {
+	local dir name=$3
+	[ "$(cgroup_version)" = 1 ] || name=$4
+	dir=$(cgroup_dir "$(container_pid "$1")" "$2") || return 1
+	cat "$dir/$name"
+}
+
+# ---- containers ----
+
+# inspect CONTAINER JQ_FILTER: one value of its inspect output.
+inspect() {
+	cloche inspect "$1" | jq -r ".[0] | $2"
+}
+
+# PID 1 of the container on the host; fails when it does not run.
+container_pid() {
+	local pid
+	pid=$(inspect "$1" .State.Pid)
+	[ "${pid:-0}" -gt 0 ] && echo "$pid"
+}
+
+container_is() { # CONTAINER STATUS
+	[ "$(inspect "$1" .State.Status)" = "$2" ]
+}
+
+# proc_status PID FIELD: a field of /proc/PID/status.
+proc_status() {
+	awk -v f="$2:" '$1 == f { sub(/^[^\t]*\t/, ""); print }' "/proc/$1/status"
+}
+
+# container_mount CONTAINER TARGET: the line of mountinfo, as the container has it mounted last.
+container_mount() {
+	awk -v t="$2" '$5 == t { line = $0 } END { if (line == "") exit 1; print line }' \
+		"/proc/$(container_pid "$1")/mountinfo"
+}
+
+# ---- assertions that show what they saw ----
+
+assert_equal() { # ACTUAL EXPECTED
+	[ "$1" = "$2" ] || {
+		printf 'expected: %s\nactual:   %s\n' "$2" "$1"
+		return 1
+	}
+}
+
+assert_contains() { # TEXT PART
+	[[ $1 == *"$2"* ]] || {
+		printf 'expected to contain: %s\nactual: %s\n' "$2" "$1"
+		return 1
+	}
+}
+
+# After bats' run: its status, with the output when it differs.
+assert_status() {
+	# shellcheck disable=SC2154 # bats sets both
+	[ "$status" -eq "$1" ] || {
+		printf 'expected status %s, got %s; output:\n%s\n' "$1" "$status" "$output"
+		return 1
+	}
+}
