@@ -31,6 +31,7 @@ struct mount_request {
 	bool no_copy;        /* volume: do not copy the image's content at first use */
 	bool create_source;  /* bind: make a missing source directory (-v does, --mount does not) */
 	bool from_image;     /* declared by the image */
+	bool long_form;      /* came from --mount: shown under HostConfig.Mounts, not Binds */
 	int64_t tmpfs_size_bytes; /* 0: unlimited */
 	int64_t tmpfs_mode;       /* -1: 01777 */
 };
@@ -141,7 +142,8 @@ struct container {
 	/* decided at creation */
 	char *image_id;     /* sha256:..., NULL with rootfs */
 	struct strv argv;   /* entrypoint and command, merged */
-	struct strv env;    /* merged, without what is added at run time (HOSTNAME, HOME, TERM) */
+	struct strv env;    /* merged, PATH included, without what is added at run time (HOSTNAME, HOME,
+			     * TERM) */
 	char *user;         /* as it will be resolved at each start; "" is root */
 	char *working_dir;  /* "" is "/" */
 	char *stop_signal;  /* "SIGTERM" unless given */

@@ -50,6 +50,25 @@ int must_check container_list(struct engine *e, struct container **out, size_t *
 			      struct err *err);
 void container_list_free(struct container *list, size_t count);
 
+/* ---- liveness (state.c) ---- */
+
+/*
+ * Takes the lock of a container, <run>/containers/<id>/lock, exclusively without waiting; with make,
+ * its directory and file are made when missing. 0 and an open close-on-exec fd whose closing (by the
+ * last process that has it) is the unlocking; -EBUSY when a monitor, a starter or a remover has it;
+ * -ENOENT without make.
+ *
+ * Whoever makes a container must hold its lock before it makes anything else (name, record, layer,
+ * cgroup) and until the record stands: that is how `system check` and the sweeping of stale names
+ * tell what is being made from what a crash left. Those who only look (container_state_read) take it
+ * shared for a moment; this function tells them from a holder in earnest, a bare flock() does not.
+ */
+int must_check container_lock(struct engine *e, const char *id, bool make, int *lock_fd);
+/* True while somebody holds the lock. */
+bool container_lock_is_held(const struct engine *e, const char *id);
+/* "created", "running", ... as Docker spells State.Status. */
+const char *container_status_text(enum container_status status);
+
 /* ---- names (names.c) ---- */
 
 /* Reserves a name for an id by an atomic symlink. Invalid: 'Invalid container name (x), only

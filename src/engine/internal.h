@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this folder share and nobody else needs: names of files, the lock of a
+ * container, small helpers.
+ */
+#ifndef CLOCHE_ENGINE_INTERNAL_H
+#define CLOCHE_ENGINE_INTERNAL_H
+
+#include "engine/engine.h"
+
+#define RECORD_FILE "config.v2.json"
+#define RECORD_HOSTCONFIG_FILE "hostconfig.json"
+#define STATE_FILE "state.json"
+#define LOCK_FILE "lock"
+#define ATTACH_SOCKET "attach.sock"
+#define MONITOR_LOST_EXIT_CODE 137
+
+/* Opens the directory that holds the record, data root first. An fd, or -ENOENT when no finished
+ * record exists. */
+int must_check container_record_dir(const struct engine *e, const char *id, bool *persistent);
+/* Opens <run>/containers/<id>. An fd or -errno. */
+int must_check container_run_dir(const struct engine *e, const char *id);
+
+/* The id that a name is reserved for: 0, -ENOENT, or -EINVAL for a link that holds no id. */
+int must_check name_resolve(const struct engine *e, const char *name, char id[static ID_LEN + 1]);
+/* True if id has neither a held lock nor a finished record. */
+bool name_is_stale(struct engine *e, const char *id);
+/* Removes a stale reservation. 0 also when it was gone, -EBUSY when it is not stale. */
+int must_check name_sweep_stale(struct engine *e, const char *name);
+
+/* Sets c->env from c->config.env: PATH in front when there is none, bare keys dropped. */
+void container_complete_env(struct container *c);
+
+/* Calls fn for every id that has a directory in <root>/containers, until it returns non-zero. */
+int must_check engine_for_each_id(int root_fd, int (*fn)(const char *id, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Finding containers: by reference, or all of them. Reads only; never takes a lock for longer than a
+ * look. What vanishes while it is being read was never there.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "engine/engine.h"
+#include "engine/internal.h"
+
+int engine_for_each_id(int root_fd, int (*fn)(const char *id, void *arg), void *arg)
+{
+	auto_close int fd = openat(root_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	take_fd(&fd);
+	while (rc == 0 && (entry = readdir(dir)) != NULL) {
+		if (id_is_hex(entry->d_name, ID_LEN))
+			rc = fn(entry->d_name, arg);
+	}
+	return rc;
+}
+
+struct id_list {
+	char (*ids)[ID_LEN + 1];
+	size_t count, capacity;
+	const char *prefix; /* "" for all */
+};
+
+static int collect_id(const char *id, void *arg)
+{
+	struct id_list *list = arg;
+
+	if (!str_starts(id, list->prefix))
+		return 0;
+	if (list->count == list->capacity) {
+		list->capacity = list->capacity ? 2 * list->capacity : 64;
+		list->ids = xrealloc(list->ids, list->capacity * sizeof(*list->ids));
+	}
+	memcpy(list->ids[list->count++], id, ID_LEN + 1);
+	return 0;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, ID_LEN);
+}
+
+/* All ids that have a directory in either root, each once; a running persistent container has one
+ * in both. */
+static int collect_ids(const struct engine *e, struct id_list *list, struct err *err)
+{
+	size_t kept = 0;
+	int rc = engine_for_each_id(e->root_fd, collect_id, list);
+
+	if (rc == 0)
+		rc = engine_for_each_id(e->run_fd, collect_id, list);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "list containers: %s", err_errno_text(-rc));
+	if (list->count)
+		qsort(list->ids, list->count, sizeof(*list->ids), compare_ids);
+	for (size_t i = 0; i < list->count; i++) {
+		if (kept && compare_ids(list->ids[kept - 1], list->ids[i]) == 0)
+			continue;
+		memmove(list->ids[kept++], list->ids[i], ID_LEN + 1);
+	}
+	list->count = kept;
+	return 0;
+}
+
+static bool has_record(const struct engine *e, const char *id)
+{
+	bool persistent;
+	auto_close int fd = container_record_dir(e, id, &persistent);
+
+	return fd >= 0;
+}
+
+/* 0, -ENOENT, or -EEXIST when several containers match. */
+static int resolve_prefix(const struct engine *e, const char *prefix, char id[static ID_LEN + 1],
+			  struct err *err)
+{
+	struct id_list list = {.prefix = prefix};
+	size_t matches = 0;
+	int rc = -ENOENT;
+
+	if (strspn(prefix, "0123456789abcdef") != strlen(prefix))
+		return -ENOENT;
+	if (collect_ids(e, &list, err) < 0) {
+		free(list.ids);
+		return err_code(err);
+	}
+	for (size_t i = 0; i < list.count && matches < 2; i++) {
+		if (!has_record(e, list.ids[i]))
+			continue;
+		memcpy(id, list.ids[i], ID_LEN + 1);
+		matches++;
+		rc = 0;
+	}
+	free(list.ids);
+	return matches > 1 ? -EEXIST : rc;
+}
+
+static int resolve(const struct engine *e, const char *reference, char id[static ID_LEN + 1],
+		   struct err *err)
+{
+	if (id_is_hex(reference, ID_LEN) && has_record(e, reference)) {
+		memcpy(id, reference, ID_LEN + 1);
+		return 0;
+	}
+	if (name_resolve(e, reference, id) == 0 && has_record(e, id))
+		return 0;
+	return resolve_prefix(e, reference, id, err);
+}
+
+int container_find(struct engine *e, const char *reference, struct container *c, struct err *err)
+{
+	const char *bare = *reference == '/' ? reference + 1 : reference;
+	char id[ID_LEN + 1];
+	int rc;
+
+	if (!*bare)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "invalid container name or ID: value is empty");
+	err->kind = ERR_NONE;
+	rc = resolve(e, bare, id, err);
+	if (rc == -EEXIST)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "multiple IDs found with provided prefix: %s", bare);
+	if (rc < 0 && err->kind != ERR_NONE)
+		return rc;
+	if (rc < 0)
+		return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", reference);
+	rc = container_record_read(e, id, c, err);
+	if (rc < 0 && err->kind == ERR_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", reference);
+	return rc;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct container *x = a, *y = b;
+
+	if (x->created_ns != y->created_ns)
+		return x->created_ns < y->created_ns ? 1 : -1;
+	return strcmp(x->id, y->id);
+}
+
+void container_list_free(struct container *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		container_free(&list[i]);
+	free(list);
+}
+
+int container_list(struct engine *e, struct container **out, size_t *count, struct err *err)
+{
+	struct id_list ids = {.prefix = ""};
+	struct container *list;
+	size_t n = 0;
+
+	if (collect_ids(e, &ids, err) < 0) {
+		free(ids.ids);
+		return err_code(err);
+	}
+	list = xcalloc(ids.count, sizeof(*list));
+	for (size_t i = 0; i < ids.count; i++) {
+		struct err one = ERR_INIT;
+
+		container_init(&list[n]);
+		/* Half-made, vanished or damaged: one bad record must not hide the others; `system
+		 * check` names it. */
+		if (container_record_read(e, ids.ids[i], &list[n], &one) < 0)
+			container_free(&list[n]);
+		else
+			n++;
+	}
+	free(ids.ids);
+	if (n)
+		qsort(list, n, sizeof(*list), newest_first);
+	*out = list;
+	*count = n;
+	return 0;
+}
