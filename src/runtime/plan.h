@@ -181,9 +181,11 @@ struct plan_shared {
 	int32_t warned_errno[32];
 	uint64_t point_ns[POINT_COUNT];   /* CLOCK_MONOTONIC, 0: not reached */
 	uint64_t op_end_ns[PLAN_MAX_OPS]; /* the op's begin is the previous op's end */
-	/* test builds only: delay of an op, by type */
-	uint32_t test_delay_op;
-	uint32_t test_kill_op;
+	/* test builds only */
+	uint32_t test_delay_op;    /* index of the op + 1 */
+	uint32_t test_delay_point; /* enum timeline_point + 1 */
+	uint32_t test_kill_op;     /* index of the op + 1 */
+	uint32_t test_kill_point;  /* enum timeline_point + 1: the process that stamps it dies there */
 	uint64_t test_delay_ns;
 };
 
@@ -197,6 +199,13 @@ struct plan_early {
 	uint32_t has_cgroup_fd;        /* PLAN_FD_CGROUP is open: clone into it */
 };
 
+/* One directory of the container's group, as struct cgroup_dir has it. */
+struct plan_cgroup {
+	plan_ref path;
+	uint32_t controllers; /* enum cgroup_controller bits */
+	uint32_t v2;
+};
+
 /* What the monitor needs from release on. Strings are absolute host paths. */
 struct plan_monitor {
 	plan_ref id;                /* 64 hex */
@@ -204,10 +213,8 @@ struct plan_monitor {
 	plan_ref overlay_directory; /* removed with auto_remove; 0 */
 	plan_ref name_link;         /* released with auto_remove; 0 */
 	plan_ref log_path;          /* 0: no log */
-	plan_ref cgroup_directories[PLAN_MAX_CGROUPS]; /* removed after exit, deepest first */
-	uint32_t cgroup_directory_count;
-	plan_ref cgroup_memory, cgroup_cpu, cgroup_pids, cgroup_kill; /* directories; 0: absent */
-	uint32_t cgroup_version; /* of those: 1 or 2 */
+	struct plan_cgroup cgroups[PLAN_MAX_CGROUPS]; /* read and removed after exit */
+	uint32_t cgroup_count;
 	uint32_t auto_remove, own_pid_namespace;
 	uint32_t attached;       /* the launching client relays stdio */
 	uint64_t log_max_bytes;

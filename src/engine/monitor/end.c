@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of a container: reap, read its counters, record, release the name, answer, and only then
+ * remove directories and groups, so that nobody waits for that.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "engine/monitor/monitor.h"
+#include "runtime/plan_error.h"
+#include "runtime/stamp.h"
+
+#define KILL_TIMEOUT_MS 2000
+#define REMOVE_TIMEOUT_MS 2000
+
+static size_t cgroup_dirs(const struct monitor *m, struct cgroup_dir out[PLAN_MAX_CGROUPS])
+{
+	const struct plan_monitor *pm = &m->plan->monitor;
+	size_t n = pm->cgroup_count < PLAN_MAX_CGROUPS ? pm->cgroup_count : PLAN_MAX_CGROUPS;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct cgroup_dir){.path = plan_string(m->plan, pm->cgroups[i].path),
+					     .controllers = pm->cgroups[i].controllers,
+					     .v2 = pm->cgroups[i].v2};
+	return n;
+}
+
+void end_read_stats(struct monitor *m)
+{
+	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
+	size_t n = cgroup_dirs(m, dirs);
+
+	if (n && cgroup_read_stats(dirs, n, &m->stats) < 0)
+		m->stats = (struct cgroup_stats){0};
+}
+
+static void kill_the_rest(struct monitor *m)
+{
+	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
+	size_t n = cgroup_dirs(m, dirs);
+
+	/* Without a pid namespace of its own nothing died with PID 1. */
+	if (n && !m->plan->monitor.own_pid_namespace && cgroup_kill_all(dirs, n, KILL_TIMEOUT_MS) < 0)
+		return;
+}
+
+static void decode_status(struct monitor *m, const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED) {
+		m->exit_code = info->si_status & 0xff;
+		m->exit_signal = 0;
+	} else {
+		m->exit_signal = info->si_status;
+		m->exit_code = 128 + info->si_status;
+	}
+}
+
+void end_reap(struct monitor *m)
+{
+	siginfo_t info = {0};
+
+	if (m->exited || waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED | WNOHANG) < 0 ||
+	    info.si_pid == 0)
+		return;
+	stamp(m->plan, POINT_MONITOR_EXITED);
+	m->exited = true;
+	m->finished_wall_ns = clock_wall_ns();
+	decode_status(m, &info);
+	kill_the_rest(m);
+	end_read_stats(m);
+	if (m->plan->monitor.auto_remove)
+		return;
+	store_state(m, "exited");
+}
+
+/* From here on the container does not exist for anybody who looks. */
+static void release_record(struct monitor *m)
+{
+	const char *name = plan_string(m->plan, m->plan->monitor.name_link);
+
+	unlinkat(m->run_dir, "config.v2.json", 0);
+	if (name)
+		unlink(name);
+}
+
+static void remove_groups(struct monitor *m)
+{
+	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
+	size_t n = cgroup_dirs(m, dirs);
+
+	if (n && cgroup_remove(dirs, n, REMOVE_TIMEOUT_MS) < 0)
+		return;
+}
+
+static void remove_directories(struct monitor *m)
+{
+	const struct plan_monitor *pm = &m->plan->monitor;
+	const char *overlay = plan_string(m->plan, pm->overlay_directory);
+	const struct plan_list *volumes = plan_at(m->plan, pm->volume_directories);
+
+	/* What cannot be removed now is found by `system check`. */
+	if (overlay && remove_tree_at(AT_FDCWD, overlay) < 0)
+		overlay = NULL;
+	for (uint32_t i = 0; volumes && i < volumes->count; i++) {
+		if (remove_tree_at(AT_FDCWD, plan_string(m->plan, volumes->items[i])) < 0)
+			continue;
+	}
+	if (remove_tree_at(AT_FDCWD, plan_string(m->plan, m->plan->early.run_directory)) < 0)
+		return;
+}
+
+static void sync_record(struct monitor *m)
+{
+	static const char *const files[] = {"hostconfig.json", "config.v2.json", "state.json", "."};
+	const char *record = plan_string(m->plan, m->plan->monitor.record_directory);
+	auto_close int dir = record ? open(record, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	for (size_t i = 0; dir >= 0 && i < sizeof(files) / sizeof(files[0]); i++) {
+		auto_close int fd = openat(dir, files[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0)
+			fsync(fd);
+	}
+}
+
+/* Removes everything that the launch made; the lock goes with the process. */
+static _Noreturn void sweep_and_exit(struct monitor *m)
+{
+	remove_groups(m);
+	if (m->plan->monitor.auto_remove) {
+		remove_directories(m);
+	} else {
+		unlinkat(m->run_dir, "attach.sock", 0);
+		stamp(m->plan, POINT_MONITOR_CLEANED);
+		store_timeline_in_record(m);
+		sync_record(m);
+	}
+	stamp(m->plan, POINT_MONITOR_CLEANED);
+	_exit(0);
+}
+
+_Noreturn void end_finish(struct monitor *m)
+{
+	struct frame_exit frame = {.code = m->exit_code,
+				   .signal = m->exit_signal,
+				   .oom_killed = m->stats.oom_kills > 0,
+				   .finished_wall_ns = m->finished_wall_ns};
+
+	log_flush(m, true);
+	if (m->plan->monitor.auto_remove)
+		release_record(m);
+	stamp(m->plan, POINT_MONITOR_RECORDED);
+	client_send_all(m, FRAME_EXIT, &frame, sizeof(frame));
+	stamp(m->plan, POINT_MONITOR_ANSWERED);
+	sweep_and_exit(m);
+}
+
+void end_start_failed(struct monitor *m)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED) == 0 && !m->plan->shared.failed_op)
+		err_set(&m->start_error, ERR_SYSTEM, ECANCELED,
+			"the process that sets the container up was killed by signal %d", info.si_status);
+	else
+		plan_error(m->plan, &m->start_error);
+	m->exited = true;
+	m->exit_code = m->start_error.kind == ERR_NO_COMMAND ? 127
+		       : m->start_error.kind == ERR_NO_EXEC  ? 126
+							      : 128;
+	if (m->plan->monitor.auto_remove)
+		release_record(m);
+	else
+		store_state(m, "created");
+	client_send_all(m, FRAME_ERROR, &m->start_error, sizeof(m->start_error));
+	sweep_and_exit(m);
+}
+
+_Noreturn void end_abandon(struct monitor *m)
+{
+	const char *run_directory = plan_string(m->plan, m->plan->early.run_directory);
+
+	/* The launcher died before it let the child go. Its half-made record is recognised as such by
+	 * the next command; what can be removed from here goes now. */
+	syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+	waitid(P_PIDFD, (id_t)m->pidfd, &(siginfo_t){0}, WEXITED);
+	remove_groups(m);
+	(void)run_directory;
+	_exit(1);
+}

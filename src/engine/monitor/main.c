@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor's main loop. Order of events: spawned by a front end, leaves its groups and session,
+ * clones the child, waits for release, sees exec, relays, reaps, records, answers, sweeps.
+ *
+ * The same program is `cloche-monitor init BASE`, which cloche-runtime executes inside new
+ * namespaces: it then only runs the plan, in the process that becomes the container.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "engine/monitor/monitor.h"
+#include "runtime/child/child.h"
+#include "runtime/stamp.h"
+
+/* How often a terminal that nobody holds is looked at. */
+#define TERMINAL_IDLE_MS 50
+/* How long the container may run before its bill is stored: a short one should not pay for it. */
+#define TIMELINE_DELAY_MS 25
+
+static struct plan *map_plan(int fd)
+{
+	struct plan *p = mmap(NULL, PLAN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED || p->shared.version != PLAN_VERSION ? NULL : p;
+}
+
+/* `cloche-monitor init BASE`: descriptors BASE.. are report socket, plan, gate. */
+static int run_as_init(const char *base_text)
+{
+	int base = atoi(base_text);
+	struct child_context c = {.root_fd = -1,
+				  .stdio = {-1, -1, -1},
+				  .report_fd = base,
+				  .gate_fd = base + 2,
+				  .mask_fd = -1,
+				  .preserve_fds = base > 3 ? (unsigned)base - 3 : 0};
+	struct plan *p = base >= 3 ? map_plan(base + 1) : NULL;
+
+	if (!p)
+		return 125;
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	child_run(p, &c);
+}
+
+/* Nothing of the caller's session, groups, signals or descriptors must reach us. */
+static void leave_caller(struct monitor *m)
+{
+	const struct plan_early *early = &m->plan->early;
+
+	setsid();
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	for (uint32_t i = 0; i < early->monitor_tasks_count; i++) {
+		/* A hierarchy that refuses (no realtime share, say) leaves us where the caller is. */
+		if (file_write_kernel_at(AT_FDCWD, plan_string(m->plan, early->monitor_tasks[i]), "0") < 0)
+			continue;
+	}
+	stamp(m->plan, POINT_MONITOR_MOVED);
+}
+
+static void listen_for_clients(struct monitor *m)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "attach.sock"};
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* Relative, since the whole path may exceed what a socket address holds. */
+	if (fd < 0 || fchdir(m->run_dir) < 0)
+		return;
+	unlink(address.sun_path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 64) == 0)
+		m->listen_fd = take_fd(&fd);
+	if (chdir("/") < 0)
+		return;
+}
+
+static void on_released(struct monitor *m)
+{
+	m->released = true;
+	m->run_dir = open(plan_string(m->plan, m->plan->early.run_directory),
+			  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The report socket ended: the program runs, or the child gave up, or it was killed. */
+static void on_report_end(struct monitor *m)
+{
+	const struct plan *p = m->plan;
+	uint32_t last = p->op_count;
+	struct frame_started started = {.pid = m->pid};
+
+	close(m->report_fd);
+	m->report_fd = -1;
+	if (p->shared.failed_op || last < 2 || p->shared.op_end_ns[last - 2] == 0) {
+		end_start_failed(m);
+		return;
+	}
+	stamp(m->plan, POINT_MONITOR_EXEC);
+	m->started = true;
+	m->started_wall_ns = clock_wall_ns();
+	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
+	store_state(m, "running");
+	listen_for_clients(m);
+}
+
+static void on_report(struct monitor *m)
+{
+	size_t fd_count = 0;
+	char tag = 0;
+	int fd = -1;
+	ssize_t n = fd_receive(m->report_fd, &tag, 1, &fd, 1, &fd_count);
+
+	if (n <= 0) {
+		if (n != -EAGAIN)
+			on_report_end(m);
+		return;
+	}
+	if (tag == CHILD_REPORT_CONSOLE && fd_count == 1) {
+		if (fd_set_nonblocking(fd, 1) < 0)
+			close(fd);
+		else
+			m->output[0] = m->input = fd;
+	}
+}
+
+static void accept_client(struct monitor *m)
+{
+	int fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 && !client_add(m, fd, false))
+		close(fd);
+}
+
+enum poll_slot {
+	SLOT_PIDFD,
+	SLOT_REPORT,
+	SLOT_LISTEN,
+	SLOT_INPUT,
+	SLOT_OUTPUT,
+	SLOT_ERROR,
+	SLOT_CLIENTS,
+	SLOT_COUNT = SLOT_CLIENTS + MONITOR_CLIENTS_MAX,
+};
+
+static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
+{
+	bool frame_pending = client_frame_pending(m);
+	bool input_pending = m->input_len > m->input_sent;
+	short want = frame_pending ? 0 : POLLIN;
+
+	for (int i = 0; i < SLOT_COUNT; i++)
+		p[i] = (struct pollfd){.fd = -1};
+	p[SLOT_PIDFD] = (struct pollfd){.fd = m->exited ? -1 : m->pidfd, .events = POLLIN};
+	/* Before release nobody but the launcher may speak, so the report socket can wait. */
+	p[SLOT_REPORT] = (struct pollfd){.fd = m->report_fd, .events = POLLIN};
+	p[SLOT_LISTEN] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
+	if (m->input >= 0 && input_pending)
+		p[SLOT_INPUT] = (struct pollfd){.fd = m->input, .events = POLLOUT};
+	for (int s = 0; s < 2; s++) {
+		/* A hung-up pipe would wake us at once, again and again, while a frame is under way. */
+		if (m->output[s] >= 0 && want && !(m->terminal_idle && !m->exited))
+			p[SLOT_OUTPUT + s] = (struct pollfd){.fd = m->output[s], .events = want};
+	}
+	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+		struct client *c = &m->clients[i];
+		bool blocked = input_pending && c->payload_left && c->header.type == FRAME_STDIN;
+
+		if (c->fd < 0)
+			continue;
+		p[SLOT_CLIENTS + i].fd = c->fd;
+		p[SLOT_CLIENTS + i].events = (short)((blocked ? 0 : POLLIN) |
+						     (c->wants_output && frame_pending ? POLLOUT : 0));
+	}
+}
+
+static void handle_clients(struct monitor *m, const struct pollfd p[SLOT_COUNT])
+{
+	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+		struct client *c = &m->clients[i];
+		short got = p[SLOT_CLIENTS + i].revents;
+
+		if (c->fd < 0 || c->fd != p[SLOT_CLIENTS + i].fd)
+			continue;
+		if (got & POLLOUT)
+			client_push(m, c);
+		if (c->fd >= 0 && (got & (POLLIN | POLLHUP | POLLERR)))
+			client_receive(m, c);
+	}
+}
+
+static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
+{
+	if (!m->released && __atomic_load_n(&m->plan->shared.released, __ATOMIC_ACQUIRE) == PLAN_GO)
+		on_released(m);
+	if (p[SLOT_REPORT].revents)
+		on_report(m);
+	handle_clients(m, p);
+	if (!m->released && m->clients[0].fd < 0)
+		end_abandon(m);
+	if (p[SLOT_INPUT].revents)
+		relay_input(m);
+	for (int s = 0; s < 2; s++) {
+		if (p[SLOT_OUTPUT + s].revents && !client_frame_pending(m))
+			relay_output(m, s);
+	}
+	if (p[SLOT_LISTEN].revents)
+		accept_client(m);
+	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
+		end_reap(m);
+}
+
+static int poll_timeout(const struct monitor *m)
+{
+	if (m->exited)
+		return 0;
+	if (m->terminal_idle)
+		return TERMINAL_IDLE_MS;
+	return m->started && !m->timeline_stored ? TIMELINE_DELAY_MS : -1;
+}
+
+static _Noreturn void run(struct monitor *m)
+{
+	for (;;) {
+		struct pollfd p[SLOT_COUNT];
+		int n;
+
+		fill_poll(m, p);
+		n = poll(p, SLOT_COUNT, poll_timeout(m));
+		if (n == 0)
+			m->terminal_idle = false;
+		if (n == 0 && m->started && !m->timeline_stored)
+			store_timeline(m);
+		if (n == 0 && m->log.out_len)
+			log_flush(m, false);
+		if (n > 0)
+			handle(m, p);
+		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0)
+			end_finish(m);
+		if (m->exited && n == 0) {
+			/* Only a client that does not read can hold us up now: wait for it. */
+			if (!client_frame_pending(m)) {
+				relay_close_output(m, 0);
+				relay_close_output(m, 1);
+			} else if (poll(p, SLOT_COUNT, -1) > 0) {
+				handle(m, p);
+			}
+		}
+	}
+}
+
+static struct monitor monitor;
+
+int main(int argc, char **argv)
+{
+	struct monitor *m = &monitor;
+	struct err err = ERR_INIT;
+
+	if (argc == 3 && strcmp(argv[1], "init") == 0)
+		return run_as_init(argv[2]);
+	m->plan = map_plan(PLAN_FD_PLAN);
+	if (!m->plan) {
+		static const char text[] = "cloche-monitor is started by cloche, not by hand\n";
+
+		(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+		return 125;
+	}
+	stamp(m->plan, POINT_MONITOR_MAIN);
+	syscall(SYS_close_range, PLAN_FD_COUNT - !m->plan->early.has_cgroup_fd, ~0U, 0);
+	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	m->run_dir = m->report_fd = m->listen_fd = m->input = m->output[0] = m->output[1] = -1;
+	m->log.fd = -1;
+	client_init_all(m);
+	client_add(m, PLAN_FD_CONTROL, true);
+	leave_caller(m);
+	if (monitor_spawn_child(m, &err) < 0) {
+		client_send(m, &m->clients[0], FRAME_ERROR, &err, sizeof(err));
+		return 1;
+	}
+	run(m);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor: one process per container. Makes the container from its plan, owns its stdio and its
+ * log, reaps it, records how it died and sweeps up. Parses no text, never allocates; all buffers are
+ * in struct monitor, of which only touched pages cost memory.
+ */
+#ifndef CLOCHE_ENGINE_MONITOR_MONITOR_H
+#define CLOCHE_ENGINE_MONITOR_MONITOR_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "engine/monitor/protocol.h"
+#include "kernel/cgroup.h"
+#include "runtime/plan.h"
+
+#define MONITOR_CLIENTS_MAX 16
+#define MONITOR_CONTROL_MAX 16 /* largest payload of a frame that is not STDIN */
+
+/* One attached front end. */
+struct client {
+	int fd; /* -1: free */
+	bool wants_output, launcher, ready; /* ready: its ATTACH came (the launcher needs none) */
+	struct frame_header header;
+	size_t header_got;
+	uint32_t payload_left;
+	unsigned char control[MONITOR_CONTROL_MAX];
+	size_t control_got;
+	size_t sent; /* bytes of the current output frame, header included */
+};
+
+/* Docker's json-file log. */
+struct log_writer {
+	int fd; /* -1: not opened yet */
+	bool failed;
+	uint64_t size;
+	char partial[2][16384]; /* line begun but not ended, per stream */
+	size_t partial_len[2];
+	char out[65536];
+	size_t out_len;
+};
+
+struct monitor {
+	struct plan *plan;
+	int run_dir;   /* <run>/containers/<id> */
+	int pidfd, report_fd, listen_fd;
+	pid_t pid;
+	int input;     /* write end of the container's stdin, or the terminal's master; -1 closed */
+	int output[2]; /* read ends of stdout and stderr; with a terminal only [0], the master */
+	bool input_end;  /* close input once the buffer is written */
+	bool released, started, exited, timeline_stored;
+	bool terminal_idle; /* nobody holds the terminal's other side: look again after a while */
+	struct client clients[MONITOR_CLIENTS_MAX];
+	/* how it ended */
+	int exit_code, exit_signal;
+	uint64_t started_wall_ns, finished_wall_ns;
+	struct cgroup_stats stats;
+	uint64_t oom_kills_before;
+	struct err start_error;
+	/* the output frame under way: read once, sent to every client before the next is read */
+	struct frame_header frame;
+	size_t frame_len; /* payload; 0: none under way */
+	unsigned char frame_bytes[FRAME_PAYLOAD_MAX];
+	unsigned char input_bytes[FRAME_PAYLOAD_MAX];
+	size_t input_len, input_sent;
+	struct log_writer log;
+};
+
+/* spawn.c: pipes, clone, and the child's side until child_run(). */
+int must_check monitor_spawn_child(struct monitor *m, struct err *err);
+/* client.c: frames in, frames out. */
+void client_init_all(struct monitor *m);
+struct client *client_add(struct monitor *m, int fd, bool launcher);
+void client_drop(struct monitor *m, struct client *c);
+/* Reads what came; may close the client. */
+void client_receive(struct monitor *m, struct client *c);
+/* Sends as much of the current output frame as the socket takes. */
+void client_push(struct monitor *m, struct client *c);
+/* Whole small frame to one client or to all; a client that cannot take it is dropped. */
+void client_send(struct monitor *m, struct client *c, enum frame_type type, const void *payload,
+		 size_t n);
+void client_send_all(struct monitor *m, enum frame_type type, const void *payload, size_t n);
+bool client_frame_pending(const struct monitor *m);
+/* relay.c: container's streams. */
+void relay_output(struct monitor *m, int stream);
+void relay_input(struct monitor *m);
+void relay_close_output(struct monitor *m, int stream);
+/* log.c */
+void log_write(struct monitor *m, int stream, const unsigned char *bytes, size_t n);
+void log_flush(struct monitor *m, bool end);
+/* store.c: state.json and timeline.json. */
+void store_state(struct monitor *m, const char *status);
+void store_timeline(struct monitor *m);
+void store_timeline_in_record(struct monitor *m);
+/* end.c: after PID 1 has ended. */
+void end_reap(struct monitor *m);
+void end_read_stats(struct monitor *m);
+void end_start_failed(struct monitor *m);
+_Noreturn void end_finish(struct monitor *m);
+/* Removes what a launch that was never released left. */
+_Noreturn void end_abandon(struct monitor *m);
+
+#endif

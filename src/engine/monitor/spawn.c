@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making the child: its pipes, one clone3() with all its namespaces, born in its v2 group. The child
+ * arms its parent-death signal before it waits, and keeps no descriptor by which it could hold the
+ * container's lock or its client's connection open.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "engine/monitor/monitor.h"
+#include "runtime/child/child.h"
+#include "runtime/stamp.h"
+
+struct stdio_pipes {
+	int child[3];  /* the container's ends */
+	int monitor[3]; /* ours */
+};
+
+static int open_pipe(int *read_end, int *write_end)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	*read_end = fds[0];
+	*write_end = fds[1];
+	return 0;
+}
+
+static int open_stdio(const struct monitor *m, struct stdio_pipes *s, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < 3; i++)
+		s->child[i] = s->monitor[i] = -1;
+	if (m->plan->early.terminal)
+		return 0;
+	if (m->plan->early.open_stdin)
+		rc = open_pipe(&s->child[0], &s->monitor[0]);
+	else
+		s->child[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (int i = 1; rc == 0 && i < 3; i++)
+		rc = open_pipe(&s->monitor[i], &s->child[i]);
+	for (int i = 0; rc == 0 && i < 3; i++) {
+		if (s->monitor[i] >= 0)
+			rc = fd_set_nonblocking(s->monitor[i], 1);
+	}
+	return rc < 0 || s->child[0] < 0
+		       ? err_set(err, ERR_SYSTEM, rc < 0 ? -rc : EMFILE, "make the container's pipes: %s",
+				 err_errno_text(rc < 0 ? -rc : EMFILE))
+		       : 0;
+}
+
+static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *s, int report)
+{
+	struct child_context c = {.root_fd = -1,
+				  .stdio = {s->child[0], s->child[1], s->child[2]},
+				  .report_fd = report,
+				  .gate_fd = -1,
+				  .mask_fd = -1,
+				  .die_with_parent = 1};
+
+	close(PLAN_FD_LOCK);
+	close(PLAN_FD_CONTROL);
+	close(m->report_fd);
+	child_run(m->plan, &c);
+}
+
+static pid_t clone_child(const struct monitor *m, int *pidfd)
+{
+	struct clone_args args = {
+		.flags = m->plan->early.clone_flags | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	if (m->plan->early.has_cgroup_fd) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = PLAN_FD_CGROUP;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+int monitor_spawn_child(struct monitor *m, struct err *err)
+{
+	struct stdio_pipes s;
+	int report[2];
+	int rc = open_stdio(m, &s, err);
+
+	if (rc < 0)
+		return rc;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0)
+		return err_sys(err, "make the report socket");
+	m->report_fd = report[0];
+	m->pid = clone_child(m, &m->pidfd);
+	if (m->pid < 0)
+		return err_sys(err, "make the container's namespaces");
+	if (m->pid == 0)
+		become_child(m, &s, report[1]);
+	stamp(m->plan, POINT_MONITOR_CLONED);
+	close(report[1]);
+	for (int i = 0; i < 3; i++) {
+		if (s.child[i] >= 0)
+			close(s.child[i]);
+	}
+	m->input = s.monitor[0];
+	m->output[0] = s.monitor[1];
+	m->output[1] = s.monitor[2];
+	return 0;
+}

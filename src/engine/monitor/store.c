@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the monitor leaves in files: how the container stands and its start bill. Both are replaced
+ * whole, so a reader never sees half of one.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "engine/monitor/monitor.h"
+
+/* Our own messages are plain text, but they name the container's files. */
+static void escape(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *text && n + 7 < size; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			out[n++] = '\\';
+		if (c < 0x20 || c >= 0x7f)
+			n += (size_t)snprintf(out + n, 7, "\\u%04x", c);
+		else
+			out[n++] = (char)c;
+	}
+	out[n] = '\0';
+}
+
+static size_t format_state(const struct monitor *m, const char *status, char *out, size_t size)
+{
+	uint64_t oom_kills = m->stats.oom_kills;
+	char error[2 * ERR_MSG_MAX];
+	int n;
+
+	escape(m->start_error.kind ? m->start_error.msg : "", error, sizeof(error));
+	n = snprintf(out, size,
+		     "{\"SchemaVersion\":1,\"Status\":\"%s\",\"Pid\":%d,\"MonitorPid\":%d,"
+		     "\"StartedNs\":%llu,\"FinishedNs\":%llu,\"ExitCode\":%d,\"ExitSignal\":%d,"
+		     "\"OomKilled\":%s,\"OomKills\":%llu,\"PeakMemoryBytes\":%llu,\"CpuUsageNs\":%llu,"
+		     "\"ThrottledPeriods\":%llu,\"ThrottledNs\":%llu,\"Error\":\"%s\"}\n",
+		     status, strcmp(status, "running") == 0 ? m->pid : 0, getpid(),
+		     (unsigned long long)m->started_wall_ns, (unsigned long long)m->finished_wall_ns,
+		     m->exit_code, m->exit_signal, oom_kills ? "true" : "false",
+		     (unsigned long long)oom_kills, (unsigned long long)m->stats.memory_peak_bytes,
+		     (unsigned long long)m->stats.cpu_usage_ns,
+		     (unsigned long long)m->stats.throttled_periods,
+		     (unsigned long long)m->stats.throttled_ns, error);
+	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
+}
+
+void store_state(struct monitor *m, const char *status)
+{
+	const char *record = plan_string(m->plan, m->plan->monitor.record_directory);
+	char text[2048];
+	size_t n = format_state(m, status, text, sizeof(text));
+
+	/* Nobody to tell: whoever reads the old state sees from the lock that it is old. */
+	if (file_replace_at(m->run_dir, "state.json", text, n, 0644, FILE_VOLATILE) < 0)
+		n = 0;
+	if (record && strcmp(status, "running") != 0) {
+		auto_close int dir = open(record, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (dir >= 0 &&
+		    file_replace_at(dir, "state.json", text, n, 0644, FILE_VOLATILE) < 0)
+			return;
+	}
+}
+
+/* The bill as JSON, decoded by observe/timeline. Points by number, ops with their labels. */
+static size_t format_timeline(const struct monitor *m, char *out, size_t size)
+{
+	const struct plan *p = m->plan;
+	size_t n = (size_t)snprintf(out, size, "{\"SchemaVersion\":1,\"Points\":[");
+
+	for (int i = 0; i < POINT_COUNT && n < size; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%llu", i ? "," : "",
+				      (unsigned long long)p->shared.point_ns[i]);
+	if (n < size)
+		n += (size_t)snprintf(out + n, size - n, "],\"Ops\":[");
+	for (uint32_t i = 0; i < p->op_count && n < size; i++) {
+		char label[256];
+
+		escape(plan_string(p, p->ops[i].label), label, sizeof(label));
+		n += (size_t)snprintf(out + n, size - n, "%s[%u,%u,%llu,\"%s\"]", i ? "," : "",
+				      p->ops[i].type, p->ops[i].phase,
+				      (unsigned long long)p->shared.op_end_ns[i], label);
+	}
+	if (n < size)
+		n += (size_t)snprintf(out + n, size - n, "]}\n");
+	return n < size ? n : 0;
+}
+
+static void store_timeline_at(struct monitor *m, int dir)
+{
+	/* The frame buffer is free whenever this is called. */
+	size_t n = format_timeline(m, (char *)m->frame_bytes, sizeof(m->frame_bytes));
+
+	if (n && file_replace_at(dir, "timeline.json", m->frame_bytes, n, 0644, FILE_VOLATILE) < 0)
+		return;
+}
+
+void store_timeline(struct monitor *m)
+{
+	if (client_frame_pending(m))
+		return;
+	m->timeline_stored = true;
+	store_timeline_at(m, m->run_dir);
+}
+
+void store_timeline_in_record(struct monitor *m)
+{
+	const char *record = plan_string(m->plan, m->plan->monitor.record_directory);
+	auto_close int dir = record ? open(record, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (dir >= 0)
+		store_timeline_at(m, dir);
+}
