@@ -76,7 +76,7 @@ static int open_target(struct child_context *c, const char *path, uint32_t flags
 
 	if (flags & OP_FLAG_NO_SYMLINK) {
 		fd = path_open_nosymlink(c->root_fd, path, O_PATH, 0);
-		if (fd >= 0 || fd != -ENOENT)
+		if (fd != -ENOENT)
 			return fd;
 	}
 	if (flags & OP_FLAG_MAKE_DIRECTORY)
