@@ -49,7 +49,8 @@ static int measure(const struct floor *f, uint64_t n, struct err *err)
 	return 0;
 }
 
-static int act(const char *action, const struct floor *f, char **args, int *exit_code, struct err *err)
+static int act(const char *action, const struct floor *f, char **args, int *exit_code,
+	       struct err *err)
 {
 	struct floor_run run;
 	char name[32];
@@ -72,7 +73,8 @@ static int act(const char *action, const struct floor *f, char **args, int *exit
 			return err_set(err, ERR_INVALID, 0, "N must be 1 to %d", MEASURE_MAX);
 		rc = measure(f, n, err);
 	} else
-		return err_set(err, ERR_INVALID, 0, "unknown action or missing argument: %s", action);
+		return err_set(err, ERR_INVALID, 0, "unknown action or missing argument: %s",
+			       action);
 	return rc;
 }
 
@@ -84,7 +86,8 @@ int main(int argc, char **argv)
 	int exit_code = 0, rc;
 
 	if (argc < 6 || (!str_eq(argv[2], "image") && !str_eq(argv[2], "bundle"))) {
-		fprintf(stderr, "usage: floor ACTION image|bundle TAG SCRATCH LOWER [ARGUMENT...]\n");
+		fprintf(stderr,
+			"usage: floor ACTION image|bundle TAG SCRATCH LOWER [ARGUMENT...]\n");
 		return 2;
 	}
 	rc = floor_open(&f, str_eq(argv[2], "image") ? FLOOR_IMAGE : FLOOR_BUNDLE, argv[3], argv[4],

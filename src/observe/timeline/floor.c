@@ -139,8 +139,8 @@ static int write_file(const char *path, const char *text)
 /* Docker's device rules; groups made below inherit them, so a start writes none. */
 static int set_device_rules(const char *group)
 {
-	static const char *const rules[] = {"c *:* m",	 "b *:* m",   "c 1:3 rwm", "c 1:5 rwm",
-					    "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
+	static const char *const rules[] = {"c *:* m",   "b *:* m",   "c 1:3 rwm",  "c 1:5 rwm",
+					    "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",  "c 5:0 rwm",
 					    "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm"};
 	char path[FLOOR_PATH_MAX];
 	int rc;
@@ -177,7 +177,8 @@ static int fill_cpuset(const char *hierarchy, const char *group)
 	return write_file(path, "1");
 }
 
-static int make_parent_group(const struct floor *f, const struct floor_hierarchy *h, struct err *err)
+static int make_parent_group(const struct floor *f, const struct floor_hierarchy *h,
+			     struct err *err)
 {
 	char group[FLOOR_PATH_MAX];
 	int rc = 0;
@@ -208,7 +209,8 @@ static int make_hosts_files(const struct floor *f, struct err *err)
 		snprintf(path, sizeof(path), "%s/%s", f->scratch, files[i][0]);
 		rc = write_file(path, files[i][1]);
 		if (rc < 0)
-			return err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path, err_errno_text(-rc));
+			return err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path,
+				       err_errno_text(-rc));
 	}
 	return 0;
 }
@@ -257,16 +259,21 @@ void floor_remove_groups(const struct floor *f, const char *name)
 void floor_remove_directories(const struct floor *f, const char *name)
 {
 	/* What an overlay mount leaves in its work directory, innermost first. */
-	static const char *const parts[] = {"/work/work/incompat/volatile", "/work/work/incompat",
-					    "/work/work", "/work", "/diff", "/merged", ""};
+	static const char *const parts[] = {"work/work/incompat/volatile",
+					    "work/work/incompat",
+					    "work/work",
+					    "work",
+					    "diff",
+					    "merged",
+					    ""};
 	char path[FLOOR_PATH_MAX];
 
 	if (f->kind == FLOOR_BUNDLE)
 		return;
-	snprintf(path, sizeof(path), "%s/%s%s/dirty", f->scratch, name, parts[0]);
+	snprintf(path, sizeof(path), "%s/%s/%s/dirty", f->scratch, name, parts[0]);
 	unlink(path);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s%s", f->scratch, name, parts[i]);
+		snprintf(path, sizeof(path), "%s/%s/%s", f->scratch, name, parts[i]);
 		rmdir(path);
 	}
 }
@@ -382,7 +389,8 @@ static int start_in(const struct floor *f, const char *name, struct floor_shared
 	end_ns = clock_now_ns();
 	if (shared->failed_step >= 0)
 		return err_set(err, ERR_SYSTEM, shared->failed_errno, "floor: %s: %s",
-			       step_names[shared->failed_step], err_errno_text(shared->failed_errno));
+			       step_names[shared->failed_step],
+			       err_errno_text(shared->failed_errno));
 	fill_steps(run, shared, start_ns, end_ns);
 	return 0;
 }
@@ -393,7 +401,8 @@ int floor_start(const struct floor *f, const char *name, struct floor_run *run, 
 	int rc;
 
 	memset(run, 0, sizeof(*run));
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED)
 		return err_sys(err, "floor: shared page");
 	shared->failed_step = -1;

@@ -19,7 +19,7 @@
 #define FLOOR_RUNS_DEFAULT 30
 
 enum floor_kind {
-	FLOOR_IMAGE,  /* what `run` makes of an image: overlay, hosts files, all namespaces, seccomp */
+	FLOOR_IMAGE, /* what `run` makes of an image: overlay, hosts files, all namespaces, seccomp */
 	FLOOR_BUNDLE, /* what an OCI runtime makes of `crun spec`: read-only rootfs bind, no overlay,
 		       * no seccomp, the host's cgroup namespace */
 };
@@ -40,12 +40,12 @@ enum floor_step {
 	FLOOR_CGROUP_MOUNT,
 	FLOOR_HOSTS, /* bind mounts of hosts, hostname, resolv.conf */
 	FLOOR_PIVOT,
-	FLOOR_MASK,     /* masked and read-only paths */
-	FLOOR_NETWORK,  /* loopback up */
+	FLOOR_MASK,    /* masked and read-only paths */
+	FLOOR_NETWORK, /* loopback up */
 	FLOOR_HOSTNAME,
 	FLOOR_SECCOMP,  /* before capabilities go: without no_new_privs it needs CAP_SYS_ADMIN */
 	FLOOR_SECURITY, /* fds, groups, capabilities */
-	FLOOR_EXEC,    /* execve, the program's own start and end, and the namespaces' end, to waitid */
+	FLOOR_EXEC, /* execve, the program's own start and end, and the namespaces' end, to waitid */
 	FLOOR_CLEANUP, /* removal of cgroups and directories; not part of the total */
 	FLOOR_STEP_COUNT,
 };
@@ -59,10 +59,10 @@ struct floor_run {
 /* Set up by floor_open; then read-only. */
 struct floor {
 	enum floor_kind kind;
-	char group[64];                /* group directory in every hierarchy */
-	char scratch[FLOOR_PATH_MAX];  /* on the file system whose overlay is to be measured */
+	char group[64];                 /* group directory in every hierarchy */
+	char scratch[FLOOR_PATH_MAX];   /* on the file system whose overlay is to be measured */
 	char lower[FLOOR_PATH_MAX * 8]; /* overlay's lowerdir option, or the bundle's rootfs */
-	const char *const *argv;       /* a program in the rootfs that ends at once */
+	const char *const *argv;        /* a program in the rootfs that ends at once */
 	bool unified_only;
 	size_t hierarchy_count;
 	struct floor_hierarchy {

@@ -86,19 +86,20 @@ static int make_dev(const struct floor_child *c)
 	static const struct {
 		const char *path;
 		unsigned major, minor;
-	} nodes[] = {{"dev/null", 1, 3},   {"dev/zero", 1, 5},	  {"dev/full", 1, 7},
+	} nodes[] = {{"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
 		     {"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0}};
 	static const char *const links[][2] = {
-		{"/proc/self/fd", "dev/fd"},	   {"/proc/self/fd/0", "dev/stdin"},
+		{"/proc/self/fd", "dev/fd"},       {"/proc/self/fd/0", "dev/stdin"},
 		{"/proc/self/fd/1", "dev/stdout"}, {"/proc/self/fd/2", "dev/stderr"},
-		{"/proc/kcore", "dev/core"},	   {"pts/ptmx", "dev/ptmx"}};
+		{"/proc/kcore", "dev/core"},       {"pts/ptmx", "dev/ptmx"}};
 
 	(void)c;
 	if (mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k") < 0)
 		return -1;
 	umask(0);
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		if (mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0)
+		if (mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) <
+		    0)
 			return -1;
 	}
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
@@ -176,8 +177,8 @@ static int mount_cgroups(const struct floor_child *c)
 		if (mkdir(to, 0755) < 0 || mount_one_cgroup(c, h, to) < 0)
 			return -1;
 	}
-	return mount(NULL, "sys/fs/cgroup", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | NO_SUID_DEV_EXEC,
-		     NULL);
+	return mount(NULL, "sys/fs/cgroup", NULL,
+		     MS_REMOUNT | MS_BIND | MS_RDONLY | NO_SUID_DEV_EXEC, NULL);
 }
 
 static int bind_hosts(const struct floor_child *c)
@@ -210,9 +211,9 @@ static int pivot(const struct floor_child *c)
 static int mask_paths(const struct floor_child *c)
 {
 	static const char *const masked[] = {
-		"/proc/acpi",	    "/proc/asound",	 "/proc/kcore",	      "/proc/keys",
+		"/proc/acpi",          "/proc/asound",     "/proc/kcore",       "/proc/keys",
 		"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-		"/proc/scsi",	    "/sys/firmware"};
+		"/proc/scsi",          "/sys/firmware"};
 	static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 						"/proc/sysrq-trigger"};
 
@@ -256,8 +257,9 @@ static int restrict_self(const struct floor_child *c)
 {
 	uint64_t caps = c->f->kind == FLOOR_IMAGE ? CAPS_IMAGE : CAPS_BUNDLE;
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{(uint32_t)caps, (uint32_t)caps, 0},
-						 {(uint32_t)(caps >> 32), (uint32_t)(caps >> 32), 0}};
+	struct __user_cap_data_struct data[2] = {
+		{(uint32_t)caps, (uint32_t)caps, 0},
+		{(uint32_t)(caps >> 32), (uint32_t)(caps >> 32), 0}};
 
 	/* fds of the caller never enter a container. */
 	if (syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)

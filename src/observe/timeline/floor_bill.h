@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The floor, measured n times and put into the phases of the start bill. */
+#ifndef CLOCHE_OBSERVE_TIMELINE_FLOOR_BILL_H
+#define CLOCHE_OBSERVE_TIMELINE_FLOOR_BILL_H
+
+#include "base/json.h"
+#include "observe/statistics/statistics.h"
+#include "observe/timeline/floor.h"
+#include "runtime/plan.h"
+
+#define FLOOR_WARM_UPS 3
+
+struct floor_bill {
+	struct summary total_ms;          /* start to the return of waitid */
+	struct summary to_exec_ms;        /* start to execve */
+	double step_ms[FLOOR_STEP_COUNT]; /* medians */
+	const char *program;              /* what it ran; static */
+};
+
+/* Which phase of the bill a step of the floor belongs to. From execve on all of it is PHASE_RUN. */
+enum plan_phase floor_step_phase(enum floor_step step);
+/* Sum of the medians of the steps of that phase, ms. */
+double floor_bill_phase_ms(const struct floor_bill *b, enum plan_phase phase);
+
+/* Measures n starts after FLOOR_WARM_UPS that are dropped, on an overlay of lower (lowerdir option)
+ * below scratch_parent, running `true` from the image. Everything made is removed. ERR_NOT_FOUND
+ * when the image has no `true`. */
+int must_check floor_bill_measure(const char *lower, const char *scratch_parent, size_t n,
+				  struct floor_bill *out, struct err *err);
+struct json_object *floor_bill_json(const struct floor_bill *b);
+
+#endif
