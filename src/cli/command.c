@@ -101,8 +101,10 @@ static int check_count(const struct cli_context *ctx, size_t count)
 	help_usage_line(ctx, &usage);
 	strbuf_printf(&usage, "\n\n");
 	if (c->max_args == 0) {
-		cli_note("cloche: 'cloche %s' accepts no arguments\n\n%s%s 'cloche %s --help' for more "
-			 "information", ctx->path, strbuf_str(&usage), see, ctx->path);
+		cli_note(
+			"cloche: 'cloche %s' accepts no arguments\n\n%s%s 'cloche %s --help' for more "
+			"information",
+			ctx->path, strbuf_str(&usage), see, ctx->path);
 		return EXIT_FAILED;
 	}
 	if (c->max_args < 0)
@@ -110,9 +112,9 @@ static int check_count(const struct cli_context *ctx, size_t count)
 	cli_note("cloche: 'cloche %s' requires %s%d argument%s\n\n%s%s 'cloche %s --help' for more "
 		 "information",
 		 ctx->path,
-		 c->max_args < 0                ? "at least "
+		 c->max_args < 0             ? "at least "
 		 : c->max_args > c->min_args ? "at most "
-						: "",
+					     : "",
 		 c->max_args > c->min_args ? c->max_args : c->min_args,
 		 (c->max_args > c->min_args ? c->max_args : c->min_args) == 1 ? "" : "s",
 		 strbuf_str(&usage), see, ctx->path);
@@ -128,8 +130,8 @@ int cli_parse(struct cli_context *ctx, void *fields, int argc, char **argv, stru
 	int rc = options_parse(table, fields, argc, argv, args, &help, &err);
 
 	if (rc < 0 && err.kind == ERR_UNSUPPORTED) {
-		cli_note("cloche: %s\n\nRun 'cloche %s --help' to see what this version can do", err.msg,
-			 ctx->path);
+		cli_note("cloche: %s\n\nRun 'cloche %s --help' to see what this version can do",
+			 err.msg, ctx->path);
 		return EXIT_USAGE;
 	}
 	if (rc < 0)
@@ -154,8 +156,8 @@ int cli_usage_error(const struct cli_context *ctx, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	help_usage_line(ctx, &usage);
-	cli_note("%s\n\n%s\n\nRun 'cloche %s --help' for more information", text, strbuf_str(&usage),
-		 ctx->path);
+	cli_note("%s\n\n%s\n\nRun 'cloche %s --help' for more information", text,
+		 strbuf_str(&usage), ctx->path);
 	return EXIT_USAGE;
 }
 

@@ -15,8 +15,8 @@
 #include "base/strv.h"
 #include "cli/options.h"
 
-#define EXIT_FAILED 1    /* the engine refused, or arguments are missing */
-#define EXIT_USAGE 125   /* a bad flag; for run and create: any error before the container starts */
+#define EXIT_FAILED 1  /* the engine refused, or arguments are missing */
+#define EXIT_USAGE 125 /* a bad flag; for run and create: any error before the container starts */
 #define COMMAND_PATHS_MAX 5
 
 struct command;
@@ -32,18 +32,19 @@ struct cli_context {
 	bool debug, show_version;
 	/* the command being run */
 	const struct command *command;
-	const char *path;     /* as it was called: "run", "container run" */
+	const char *path;      /* as it was called: "run", "container run" */
 	struct engine *engine; /* NULL until cli_engine() */
 };
 
 struct command {
-	const char *paths[COMMAND_PATHS_MAX]; /* "container ls", "ps": in Docker's order of aliases */
-	const char *arguments;                /* after [OPTIONS], or NULL: "CONTAINER [CONTAINER...]" */
+	const char
+		*paths[COMMAND_PATHS_MAX]; /* "container ls", "ps": in Docker's order of aliases */
+	const char *arguments; /* after [OPTIONS], or NULL: "CONTAINER [CONTAINER...]" */
 	const char *summary;
 	int (*run)(struct cli_context *ctx, int argc, char **argv); /* returns the exit code */
-	const struct option_table *options;   /* NULL: --help alone */
-	int min_args, max_args;               /* max -1: any number */
-	bool common;                          /* among the first in `cloche --help` */
+	const struct option_table *options;                         /* NULL: --help alone */
+	int min_args, max_args;                                     /* max -1: any number */
+	bool common; /* among the first in `cloche --help` */
 	bool hidden;
 };
 

@@ -27,7 +27,8 @@ static const struct option global_rows[] = {
 	{"tlscert", 0, &option_later, 0, NULL, NULL},
 	{"tlskey", 0, &option_later, 0, NULL, NULL},
 	{"tlsverify", 0, &option_later_bool, 0, NULL, NULL},
-	{"version", 'v', &option_bool, FIELD(show_version), "Print version information and quit", NULL},
+	{"version", 'v', &option_bool, FIELD(show_version), "Print version information and quit",
+	 NULL},
 };
 const struct option_table global_options = {OPTION_ROWS(global_rows), .stop_at_positional = true};
 
@@ -43,10 +44,9 @@ static void open_standard_fds(void)
 /* The log level travels in the environment, where the library and the monitor find it. */
 static int apply_log_level(const struct cli_context *ctx)
 {
-	static const char *const names[][2] = {{"debug", "debug"}, {"info", "info"},
-					       {"warn", "warn"},   {"warning", "warn"},
-					       {"error", "error"}, {"fatal", "error"},
-					       {"panic", "error"}};
+	static const char *const names[][2] = {
+		{"debug", "debug"}, {"info", "info"},   {"warn", "warn"},  {"warning", "warn"},
+		{"error", "error"}, {"fatal", "error"}, {"panic", "error"}};
 	const char *level = ctx->debug ? "debug" : ctx->log_level;
 
 	for (size_t i = 0; level && i < sizeof(names) / sizeof(names[0]); i++) {

@@ -5,8 +5,8 @@
  */
 #include "cli/options.h"
 
-#define WRAP_SLOP 5        /* a line may run over by this much to avoid an orphan word */
-#define WRAP_WIDTH_MIN 24  /* narrower than this, text goes below the flag instead */
+#define WRAP_SLOP 5       /* a line may run over by this much to avoid an orphan word */
+#define WRAP_WIDTH_MIN 24 /* narrower than this, text goes below the flag instead */
 #define BLOCK_INDENT 16
 
 /* Where the text may be cut so that at most limit bytes stay before the cut: the last newline

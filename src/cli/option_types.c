@@ -70,7 +70,8 @@ static int integer_base(const char **digits)
 	} prefixes[] = {{'x', 16}, {'o', 8}, {'b', 2}};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if ((*digits)[0] == '0' && tolower((unsigned char)(*digits)[1]) == prefixes[i].letter) {
+		if ((*digits)[0] == '0' &&
+		    tolower((unsigned char)(*digits)[1]) == prefixes[i].letter) {
 			*digits += 2;
 			return prefixes[i].base;
 		}
@@ -229,7 +230,8 @@ static int set_cpus(void *field, const char *value, const struct option *o, stru
 	if (rc == -ERANGE)
 		return err_set(err, ERR_INVALID, ERANGE, "value is too precise");
 	if (rc < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "failed to parse %s as a rational number", value);
+		return err_set(err, ERR_INVALID, EINVAL, "failed to parse %s as a rational number",
+			       value);
 	return 0;
 }
 

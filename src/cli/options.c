@@ -21,7 +21,8 @@ static const struct option *find_long(const struct option_table *t, const char *
 {
 	for (; t; t = t->also) {
 		for (size_t i = 0; i < t->count; i++) {
-			if (strlen(t->rows[i].name) == len && memcmp(t->rows[i].name, name, len) == 0)
+			if (strlen(t->rows[i].name) == len &&
+			    memcmp(t->rows[i].name, name, len) == 0)
 				return &t->rows[i];
 		}
 	}
@@ -93,16 +94,17 @@ static int parse_letters(struct parser *p, const char *letters, struct err *err)
 		int rc;
 
 		if (!o)
-			return err_set(err, ERR_INVALID, 0, "unknown shorthand flag: '%c' in -%s", *letters,
-				       letters);
+			return err_set(err, ERR_INVALID, 0, "unknown shorthand flag: '%c' in -%s",
+				       *letters, letters);
 		if (letters[1] == '=')
 			return store(p, o, letters + 2, err);
 		if (!o->type->is_bool) {
 			if (letters[1])
 				return store(p, o, letters + 1, err);
 			if (p->next == p->argc)
-				return err_set(err, ERR_INVALID, 0, "flag needs an argument: '%c' in -%s",
-					       *letters, letters);
+				return err_set(err, ERR_INVALID, 0,
+					       "flag needs an argument: '%c' in -%s", *letters,
+					       letters);
 			return store(p, o, p->argv[p->next++], err);
 		}
 		rc = store(p, o, "true", err);
@@ -115,7 +117,8 @@ static int parse_letters(struct parser *p, const char *letters, struct err *err)
 int options_parse(const struct option_table *table, void *fields, int argc, char **argv,
 		  struct strv *args, bool *help, struct err *err)
 {
-	struct parser p = {.table = table, .fields = fields, .argv = argv, .argc = argc, .help = help};
+	struct parser p = {
+		.table = table, .fields = fields, .argv = argv, .argc = argc, .help = help};
 
 	*help = false;
 	while (p.next < p.argc) {

@@ -27,8 +27,8 @@
 #define IMAGE_CONFIG_MAX (4u << 20) /* bytes; also of manifests and indexes */
 
 struct image_store {
-	int root_fd;  /* the data root; borrowed from the caller */
-	int image_fd; /* <data>/image/overlay2, -1 while nothing was ever loaded */
+	int root_fd;         /* the data root; borrowed from the caller */
+	int image_fd;        /* <data>/image/overlay2, -1 while nothing was ever loaded */
 	char root[PATH_MAX]; /* absolute path of the data root, for programs we start */
 };
 

@@ -21,8 +21,8 @@ int must_check mount_new(const char *fs_type, const char *source, const char *op
  * descriptor or -errno. */
 int must_check mount_clone(int dirfd, const char *path, bool recursive);
 /* Sets and clears MOUNT_ATTR_* and, unless 0, the propagation (MS_PRIVATE, MS_SLAVE, MS_SHARED). */
-int must_check mount_change(int dirfd, const char *path, bool recursive, uint64_t set, uint64_t clear,
-			    uint64_t propagation);
+int must_check mount_change(int dirfd, const char *path, bool recursive, uint64_t set,
+			    uint64_t clear, uint64_t propagation);
 /* Puts a detached mount on the directory or file that target_fd is. */
 int must_check mount_attach(int mount_fd, int target_fd);
 /* Overlay in one classic mount(2): lower has ':' between directories, relative names count from the

@@ -225,7 +225,8 @@ static int make_leaf(int dirfd, const char *leaf, mode_t mode, uid_t uid, gid_t 
 }
 
 /* Opens the directory above work's last component, making it when missing. */
-static int make_parent(int rootfd, char *work, uid_t uid, gid_t gid, char leaf[static PATH_LEAF_SIZE])
+static int make_parent(int rootfd, char *work, uid_t uid, gid_t gid,
+		       char leaf[static PATH_LEAF_SIZE])
 {
 	size_t end;
 	size_t start = leaf_bounds(work, &end);

@@ -41,7 +41,8 @@ static int exec_error(const struct plan *p, const struct plan_op *op, struct err
 		if (!strchr(name, '/'))
 			return err_set(err, ERR_NO_COMMAND, errnum,
 				       "exec: \"%s\": executable file not found in $PATH", name);
-		return err_set(err, ERR_NO_COMMAND, errnum, "exec: \"%s\": stat %s: %s", name, where,
+		return err_set(err, ERR_NO_COMMAND, errnum, "exec: \"%s\": stat %s: %s", name,
+			       where,
 			       errnum == ENOENT ? "no such file or directory" : "not a directory");
 	case EISDIR:
 		return err_set(err, ERR_NO_EXEC, errnum, "exec: \"%s\": is a directory", name);
@@ -62,11 +63,13 @@ static int hook_error(const struct plan *p, const struct plan_op *op, struct err
 	int status = p->shared.failed_detail;
 
 	if (p->shared.failed_errno == ETIMEDOUT)
-		return err_set(err, ERR_SYSTEM, ETIMEDOUT, "%s: timed out after %d s", label, (int)op->n);
+		return err_set(err, ERR_SYSTEM, ETIMEDOUT, "%s: timed out after %d s", label,
+			       (int)op->n);
 	if (WIFSIGNALED(status))
 		return err_set(err, ERR_SYSTEM, ECANCELED, "%s: killed by signal %d", label,
 			       WTERMSIG(status));
-	return err_set(err, ERR_SYSTEM, ECANCELED, "%s: exit status %d", label, WEXITSTATUS(status));
+	return err_set(err, ERR_SYSTEM, ECANCELED, "%s: exit status %d", label,
+		       WEXITSTATUS(status));
 }
 
 int plan_error(const struct plan *p, struct err *err)
@@ -83,8 +86,9 @@ int plan_error(const struct plan *p, struct err *err)
 	if (p->shared.failed_step == STEP_HOOK_STATUS)
 		return hook_error(p, op, err);
 	label = plan_string(p, op->label);
-	return err_set(err, ERR_SYSTEM, p->shared.failed_errno, "%s%s: %s", label ? label : "set up",
-		       step_text(p->shared.failed_step), err_errno_text(p->shared.failed_errno));
+	return err_set(err, ERR_SYSTEM, p->shared.failed_errno, "%s%s: %s",
+		       label ? label : "set up", step_text(p->shared.failed_step),
+		       err_errno_text(p->shared.failed_errno));
 }
 
 void plan_warning(const struct plan *p, uint32_t i, char *out, size_t size)

@@ -45,8 +45,8 @@ int child_op_stdio(struct child_context *c, struct plan *p, const struct plan_op
 
 static int put_on_dev_console(struct child_context *c, int terminal)
 {
-	auto_close int target = path_make_file(c->root_fd, "/dev/console", 0600, PATH_KEEP_OWNER,
-					       PATH_KEEP_OWNER);
+	auto_close int target =
+		path_make_file(c->root_fd, "/dev/console", 0600, PATH_KEEP_OWNER, PATH_KEEP_OWNER);
 	auto_close int tree = mount_clone(terminal, "", false);
 
 	if (target < 0 || tree < 0)

@@ -88,7 +88,8 @@ int child_op_mknod(struct child_context *c, struct plan *p, const struct plan_op
 	}
 	if (fchmodat(dir, leaf, mode & 07777, 0) < 0)
 		return -errno;
-	if (op->k && fchownat(dir, leaf, owner_uid(op->k), owner_gid(op->k), AT_SYMLINK_NOFOLLOW) < 0)
+	if (op->k &&
+	    fchownat(dir, leaf, owner_uid(op->k), owner_gid(op->k), AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return 0;
 }

@@ -141,7 +141,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_absolute_symlink_means_root, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_mkdir_follows_dangling_link_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mkdir_follows_dangling_link_inside, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_make_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_magic_links_refused, setup, teardown),
