@@ -28,6 +28,25 @@ bool name_is_stale(struct engine *e, const char *id);
 /* Removes a stale reservation. 0 also when it was gone, -EBUSY when it is not stale. */
 int must_check name_sweep_stale(struct engine *e, const char *name);
 
+/* True for states that have a PID 1. */
+bool container_is_alive(const struct container *c);
+/* True if no finished record of id exists (any more). */
+bool container_is_gone(const struct engine *e, const char *id);
+/* Takes the lock as container_lock() does, once whoever has it has ended; -EBUSY after timeout_ms.
+ * -ENOENT when a container that is not persistent has no run directory any more. */
+int must_check container_wait_lock(struct engine *e, struct container *c, int timeout_ms,
+				   int *lock_fd, struct err *err);
+/* SIGKILL, then as container_stop(). */
+int must_check container_kill_and_wait(struct engine *e, struct container *c, struct err *err);
+
+/* Fills e->cgroups if that has not been done yet. */
+int must_check engine_detect_cgroups(struct engine *e, struct err *err);
+/* Kills what is in <parent>/<id> and removes that group in every hierarchy. */
+int must_check container_remove_cgroup(struct engine *e, const char *parent, const char *id,
+				       struct err *err);
+/* Removes layer, record directory and run directory; the caller holds the lock. */
+int must_check container_remove_remains(struct engine *e, const char *id, struct err *err);
+
 /* Sets c->env from c->config.env: PATH in front when there is none, bare keys dropped. */
 void container_complete_env(struct container *c);
 

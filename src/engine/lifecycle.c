@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kill, stop, wait. Never signals a process that is not PID 1 of a container whose monitor lives at
+ * that moment, and never learns of an end by asking again and again: it waits for the monitor's
+ * answer on attach.sock, or for its death.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/signal_name.h"
+#include "engine/engine.h"
+#include "engine/internal.h"
+#include "engine/monitor/protocol.h"
+
+#define STARTING_TIMEOUT_MS 5000
+#define KILL_TIMEOUT_MS 10000
+#define NS_PER_MS 1000000
+
+bool container_is_alive(const struct container *c)
+{
+	return c->state.status == CONTAINER_RUNNING || c->state.status == CONTAINER_PAUSED ||
+	       c->state.status == CONTAINER_RESTARTING;
+}
+
+static int refuse_not_running(const struct container *c, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT, ESRCH, "Container %s is not running", c->id);
+}
+
+/* Reads the state; a container that is just being started (lock held, nothing said yet) is given the
+ * time to say so. Its monitor writes the state right after it has answered the front end, and what
+ * follows `run -d` in a script must not come too early. */
+static int read_settled(struct engine *e, struct container *c, struct err *err)
+{
+	const struct timespec nap = {.tv_nsec = NS_PER_MS};
+
+	for (int waited_ms = 0;; waited_ms++) {
+		int rc = container_state_read(e, c, err);
+
+		if (rc < 0 || c->state.status != CONTAINER_CREATED ||
+		    waited_ms >= STARTING_TIMEOUT_MS || !container_lock_is_held(e, c->id))
+			return rc;
+		nanosleep(&nap, NULL);
+	}
+}
+
+/* A pidfd of PID 1 that is certain to be PID 1: the number was read again, under a living monitor,
+ * after the descriptor was opened. -ESRCH when it is not running. */
+static int open_init(struct engine *e, struct container *c, struct err *err)
+{
+	auto_close int fd = -1;
+	int rc = read_settled(e, c, err), pid;
+
+	if (rc < 0)
+		return rc;
+	pid = c->state.pid;
+	if (!container_is_alive(c) || pid <= 0)
+		return refuse_not_running(c, err);
+	fd = pidfd_open(pid, 0);
+	if (fd < 0 && errno == ESRCH)
+		return refuse_not_running(c, err);
+	if (fd < 0)
+		return err_sys(err, "open process %d of container %.12s", pid, c->id);
+	rc = container_state_read(e, c, err);
+	if (rc < 0)
+		return rc;
+	if (!container_is_alive(c) || c->state.pid != pid)
+		return refuse_not_running(c, err);
+	return take_fd(&fd);
+}
+
+static int send_signal(const struct container *c, int pidfd, int signal, struct err *err)
+{
+	if (pidfd_send_signal(pidfd, signal, NULL, 0) == 0)
+		return 0;
+	if (errno == ESRCH)
+		return refuse_not_running(c, err);
+	return err_sys(err, "send signal %d to container %.12s", signal, c->id);
+}
+
+int container_kill(struct engine *e, struct container *c, int signal, struct err *err)
+{
+	auto_close int pidfd = open_init(e, c, err);
+
+	return pidfd < 0 ? pidfd : send_signal(c, pidfd, signal, err);
+}
+
+/* Waits until fd is readable. 0, -ETIMEDOUT or -errno; timeout_ms -1 is for ever. */
+static int wait_readable(int fd, int64_t timeout_ms)
+{
+	uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		uint64_t now = clock_now_ns();
+		int64_t left = timeout_ms < 0 ? -1
+			       : now >= end   ? 0
+					      : (int64_t)(end - now) / NS_PER_MS + 1;
+		int rc = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+
+		if (rc > 0)
+			return 0;
+		if (rc < 0 && errno != EINTR)
+			return -errno;
+		if (rc == 0 && timeout_ms >= 0 && clock_now_ns() >= end)
+			return -ETIMEDOUT;
+	}
+}
+
+static int connect_monitor(const struct engine *e, const char *id)
+{
+	auto_close int dir = container_run_dir(e, id);
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (dir < 0 || fd < 0)
+		return dir < 0 ? dir : -errno;
+	/* The whole path may be longer than an address holds. */
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" ATTACH_SOCKET,
+		 dir);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int skip_bytes(int fd, uint32_t n)
+{
+	char bytes[4096];
+
+	while (n) {
+		ssize_t got = fd_read_full(fd, bytes, n < sizeof(bytes) ? n : sizeof(bytes));
+
+		if (got <= 0)
+			return got < 0 ? (int)got : -EPIPE;
+		n -= (uint32_t)got;
+	}
+	return 0;
+}
+
+/* Reads frames until EXIT. 0, or -errno when the connection ended without one. */
+static int read_exit(int fd, struct frame_exit *out)
+{
+	for (;;) {
+		struct frame_header header;
+		ssize_t got = fd_read_full(fd, &header, sizeof(header));
+		uint32_t length;
+
+		if (got != (ssize_t)sizeof(header))
+			return got < 0 ? (int)got : -EPIPE;
+		length = frame_length(&header);
+		if (length > FRAME_PAYLOAD_MAX)
+			return -EPROTO;
+		if (header.type == FRAME_EXIT && length == sizeof(*out)) {
+			got = fd_read_full(fd, out, sizeof(*out));
+			return got == (ssize_t)sizeof(*out) ? 0 : -EPIPE;
+		}
+		if (skip_bytes(fd, length) < 0)
+			return -EPIPE;
+	}
+}
+
+/* Blocks until the monitor says how it ended. 0, or -errno when it did not say. */
+static int wait_answer(const struct engine *e, const char *id, struct frame_exit *out)
+{
+	struct {
+		struct frame_header header;
+		struct frame_attach attach;
+	} hello = {.attach = {.want_output = 0}};
+	auto_close int fd = connect_monitor(e, id);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	frame_header_set(&hello.header, FRAME_ATTACH, sizeof(hello.attach));
+	rc = fd_write_all(fd, &hello, sizeof(hello));
+	/* EPIPE: the monitor has ended, but its answer may stand in our socket. */
+	return rc < 0 && rc != -EPIPE ? rc : read_exit(fd, out);
+}
+
+/* Blocks until the monitor is gone (all of its sweeping done), if it is the one of c->state. */
+static int wait_monitor(struct engine *e, struct container *c, int64_t timeout_ms, struct err *err)
+{
+	int pid = c->state.monitor_pid, rc;
+	auto_close int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	if (fd < 0)
+		return 0;
+	rc = container_state_read(e, c, err);
+	if (rc < 0)
+		return rc;
+	if (c->state.monitor_pid != pid || !container_lock_is_held(e, c->id))
+		return 0;
+	rc = wait_readable(fd, timeout_ms);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "wait for the monitor of %.12s: %s", c->id,
+				err_errno_text(-rc))
+		      : 0;
+}
+
+int container_wait_lock(struct engine *e, struct container *c, int timeout_ms, int *lock_fd,
+			struct err *err)
+{
+	uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	const struct timespec nap = {.tv_nsec = NS_PER_MS};
+
+	for (;;) {
+		int rc = container_lock(e, c->id, c->persistent, lock_fd);
+
+		if (rc != -EBUSY)
+			return rc;
+		if (clock_now_ns() >= end)
+			return -EBUSY;
+		/* Mostly its monitor, which ends soon; else a starter or remover without a state. */
+		if (c->state.monitor_pid > 0) {
+			rc = wait_monitor(e, c, timeout_ms, err);
+			if (rc < 0)
+				return rc == -ETIMEDOUT ? -EBUSY : rc;
+		}
+		nanosleep(&nap, NULL);
+	}
+}
+
+bool container_is_gone(const struct engine *e, const char *id)
+{
+	bool persistent;
+	auto_close int fd = container_record_dir(e, id, &persistent);
+
+	return fd == -ENOENT;
+}
+
+int container_wait(struct engine *e, struct container *c, int *exit_code, struct err *err)
+{
+	bool ever_alive = container_is_alive(c);
+
+	for (;;) {
+		struct frame_exit end;
+		int rc;
+
+		if (container_is_gone(e, c->id))
+			break;
+		rc = read_settled(e, c, err);
+		if (rc < 0)
+			return rc;
+		if (!container_is_alive(c)) {
+			/* Removed between the two looks: what was read then is not its end. */
+			if (ever_alive && c->state.status == CONTAINER_CREATED &&
+			    container_is_gone(e, c->id))
+				break;
+			*exit_code = c->state.exit_code;
+			return 0;
+		}
+		ever_alive = true;
+		if (wait_answer(e, c->id, &end) == 0) {
+			*exit_code = end.code;
+			return 0;
+		}
+		/* It serves no more clients, or died: its end is the next news. */
+		rc = wait_monitor(e, c, -1, err);
+		if (rc < 0)
+			return rc;
+	}
+	return err_set(err, ERR_NOT_FOUND, ENOENT,
+		       "container %s was removed before its exit code could be read", c->id);
+}
+
+/* PID 1 has ended, or will: until the state says so too. Removal counts as an end. */
+static int wait_end(struct engine *e, struct container *c, struct err *err)
+{
+	int exit_code, rc = container_wait(e, c, &exit_code, err);
+
+	return rc < 0 && err->kind == ERR_NOT_FOUND ? 0 : rc;
+}
+
+int container_stop(struct engine *e, struct container *c, int64_t timeout_s, struct err *err)
+{
+	auto_close int pidfd = open_init(e, c, err);
+	int signal, rc;
+
+	if (pidfd < 0)
+		return err->kind == ERR_CONFLICT ? 0 : pidfd;
+	rc = signal_parse(c->stop_signal ? c->stop_signal : "SIGTERM", &signal, err);
+	if (rc < 0)
+		return err_wrap(err, "stop signal of %.12s", c->id);
+	rc = send_signal(c, pidfd, signal, err);
+	if (rc == 0)
+		rc = wait_readable(pidfd, timeout_s < 0 ? -1 : timeout_s * 1000);
+	if (rc == -ETIMEDOUT) {
+		rc = send_signal(c, pidfd, SIGKILL, err);
+		if (rc == 0)
+			rc = wait_readable(pidfd, KILL_TIMEOUT_MS);
+		if (rc == -ETIMEDOUT)
+			return err_set(err, ERR_SYSTEM, ETIMEDOUT,
+				       "container %.12s did not end within 10 s of SIGKILL", c->id);
+	}
+	return rc < 0 && rc != -ESRCH ? rc : wait_end(e, c, err);
+}
+
+int container_kill_and_wait(struct engine *e, struct container *c, struct err *err)
+{
+	return container_stop(e, c, 0, err);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Removing a container. Under its lock, and in an order that can be cut anywhere: config.v2.json goes
+ * first among what names the container, so that it either still exists whole or is half-removed and
+ * invisible; whatever is left then is a leftover that `system check` recognises.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "engine/engine.h"
+#include "engine/internal.h"
+#include "engine/volume.h"
+
+#define LOCK_TIMEOUT_MS 10000
+#define CGROUP_TIMEOUT_MS 2000
+
+int engine_detect_cgroups(struct engine *e, struct err *err)
+{
+	int rc = e->cgroups_detected ? 0 : cgroup_detect(&e->cgroups, err);
+
+	e->cgroups_detected = rc == 0;
+	return rc;
+}
+
+int container_remove_cgroup(struct engine *e, const char *parent, const char *id, struct err *err)
+{
+	char path[CGROUP_PATH_MAX];
+	struct cgroup_dirs dirs;
+	int rc = engine_detect_cgroups(e, err);
+
+	if (rc < 0)
+		return rc;
+	if (str_format(path, sizeof(path), "%s/%s", parent, id) < 0)
+		return err_set(err, ERR_INVALID, ENAMETOOLONG, "cgroup %s/%s: too long", parent,
+			       id);
+	rc = cgroup_dirs_of(&e->cgroups, path, &dirs, err);
+	if (rc < 0)
+		return rc;
+	rc = cgroup_kill_all(dirs.dirs, dirs.count, CGROUP_TIMEOUT_MS);
+	if (rc == 0)
+		rc = cgroup_remove(dirs.dirs, dirs.count, CGROUP_TIMEOUT_MS);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "remove cgroup %s: %s", path,
+			       err_errno_text(-rc));
+	return 0;
+}
+
+/* Removes <fd>/<what>/<id>. */
+static int remove_directory(int fd, const char *what, const char *id, struct err *err)
+{
+	char path[64 + ID_LEN];
+	int rc = str_format(path, sizeof(path), "%s/%s", what, id);
+
+	if (rc == 0)
+		rc = remove_tree_at(fd, path);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", path, err_errno_text(-rc));
+	return 0;
+}
+
+int container_remove_remains(struct engine *e, const char *id, struct err *err)
+{
+	int rc = remove_directory(e->root_fd, "overlay2", id, err);
+
+	if (rc == 0)
+		rc = remove_directory(e->root_fd, "containers", id, err);
+	/* Last, since the lock is in it. */
+	if (rc == 0)
+		rc = remove_directory(e->run_fd, "containers", id, err);
+	return rc;
+}
+
+/* From here on the container does not exist for anybody who looks. */
+static int unlink_record(struct engine *e, const char *id, struct err *err)
+{
+	bool persistent;
+	auto_close int dir = container_record_dir(e, id, &persistent);
+
+	if (dir >= 0 && unlinkat(dir, RECORD_FILE, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove the record of %.12s", id);
+	return 0;
+}
+
+static int remove_locked(struct engine *e, struct container *c, bool volumes, struct err *err)
+{
+	const char *parent = c->config.cgroup_parent ? c->config.cgroup_parent : e->cgroup_parent;
+	int rc = container_remove_cgroup(e, parent, c->id, err);
+
+	if (rc == 0 && (volumes || c->config.auto_remove))
+		rc = container_volumes_remove(e, c, err);
+	if (rc == 0)
+		rc = unlink_record(e, c->id, err);
+	if (rc < 0)
+		return rc;
+	name_release(e, c->name, c->id);
+	return container_remove_remains(e, c->id, err);
+}
+
+static int refuse_running(const struct container *c, struct err *err)
+{
+	if (c->state.status == CONTAINER_PAUSED)
+		return err_set(err, ERR_CONFLICT, EBUSY,
+			       "You cannot remove a paused container %s. Unpause and then stop the "
+			       "container before attempting removal or force remove",
+			       c->id);
+	return err_set(
+		err, ERR_CONFLICT, EBUSY,
+		"You cannot remove a running container %s. Stop the container before attempting "
+		"removal or force remove",
+		c->id);
+}
+
+/* The lock, with nobody alive behind it. -ENOENT: it was removed meanwhile. */
+static int lock_for_removal(struct engine *e, struct container *c, bool force, int *lock_fd,
+			    struct err *err)
+{
+	int rc = container_state_read(e, c, err);
+
+	if (rc < 0)
+		return rc;
+	if (container_is_alive(c) && !force)
+		return refuse_running(c, err);
+	if (force) {
+		rc = container_kill_and_wait(e, c, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = container_wait_lock(e, c, LOCK_TIMEOUT_MS, lock_fd, err);
+	if (rc == -EBUSY) {
+		rc = container_state_read(e, c, err);
+		if (rc == 0 && container_is_alive(c))
+			return refuse_running(c, err);
+		return err_set(err, ERR_CONFLICT, EBUSY,
+			       "removal of container %s is already in progress", c->id);
+	}
+	if (rc == -ENOENT)
+		return rc;
+	return rc < 0 && err->kind == ERR_NONE
+		       ? err_set(err, ERR_SYSTEM, -rc, "lock container %.12s: %s", c->id,
+				 err_errno_text(-rc))
+		       : rc;
+}
+
+int container_remove(struct engine *e, struct container *c, bool force, bool volumes,
+		     struct err *err)
+{
+	auto_close int lock_fd = -1;
+	struct err ignored = ERR_INIT;
+	int rc;
+
+	err->kind = ERR_NONE;
+	rc = lock_for_removal(e, c, force, &lock_fd, err);
+	if (rc < 0 && err->kind != ERR_NONE)
+		return rc;
+	if (rc == -ENOENT || container_is_gone(e, c->id)) {
+		/* With --rm its monitor was faster; taking the lock may have made the directory anew. */
+		if (lock_fd >= 0 && container_remove_remains(e, c->id, &ignored) < 0)
+			return err_set(err, ERR_SYSTEM, EIO, "%s", ignored.msg);
+		return force ? 0
+			     : err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", c->id);
+	}
+	rc = remove_locked(e, c, volumes, err);
+	return rc < 0 ? err_wrap(err, "remove container %.12s", c->id) : 0;
+}

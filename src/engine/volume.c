@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Volumes. A volume's directory is locked (flock on <data>/volumes/<name>) while it is filled, so
+ * that of two containers that start with the same fresh volume one fills it and the other finds it
+ * full. Content is copied aside and renamed into place: a killed copy leaves no half volume.
+ */
+#include "engine/volume.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "engine/copy_tree.h"
+#include "engine/internal.h"
+#include "kernel/mount.h"
+#include "kernel/path.h"
+
+#define VOLUME_NAME_MAX 255
+#define VOLUME_ASIDE "_data.tmp"
+
+static int check_name(const char *name, struct err *err)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t n = strlen(name);
+
+	if (n == 1)
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"volume name is too short, names should be at least two alphanumeric "
+			"characters");
+	if (n == 0 || n > VOLUME_NAME_MAX || strspn(name, allowed) != n || strchr("_.-", *name))
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"\"%.200s\" includes invalid characters for a local volume name, only "
+			"\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a "
+			"host directory, use absolute path",
+			name);
+	return 0;
+}
+
+static bool is_empty(int dir_fd)
+{
+	auto_close int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return false;
+	take_fd(&fd);
+	while ((entry = readdir(dir)) != NULL) {
+		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
+			return false;
+	}
+	return true;
+}
+
+/* The root of the image, for reading. Runs in the child, whose mount namespace is its own. */
+static int open_image(struct engine *e, const char *lower, const char *mountpoint, struct err *err)
+{
+	auto_free char *options = xasprintf("lowerdir=%s", lower);
+	auto_close int overlay2 =
+		openat(e->root_fd, "overlay2", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (overlay2 < 0 || fchdir(overlay2) < 0)
+		return err_sys(err, "open %s/overlay2", e->root);
+	/* Overlay wants two layers; one alone needs no overlay. */
+	if (!strchr(lower, ':')) {
+		rc = open(lower, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return rc < 0 ? err_sys(err, "open layer %s", lower) : rc;
+	}
+	rc = unshare(CLONE_NEWNS) < 0 ? -errno
+				      : mount_change(AT_FDCWD, "/", true, 0, 0, MS_PRIVATE);
+	if (rc == 0)
+		rc = mount_overlay(mountpoint, options, MS_RDONLY);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "mount the image: %s", err_errno_text(-rc));
+	rc = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return rc < 0 ? err_sys(err, "open the mounted image") : rc;
+}
+
+/* 0 also when the image has no directory there. *copied says which. */
+static int copy_from_image(int root, const char *image_path, int volume_dir, bool *copied,
+			   struct err *err)
+{
+	auto_close int src = path_open(root, image_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	auto_close int dst = -1;
+
+	*copied = false;
+	if (src == -ENOENT || src == -ENOTDIR)
+		return 0;
+	if (src < 0)
+		return err_set(err, ERR_SYSTEM, -src, "open %s in the image: %s", image_path,
+			       err_errno_text(-src));
+	if (mkdirat(volume_dir, VOLUME_ASIDE, 0700) < 0)
+		return err_sys(err, "make %s", VOLUME_ASIDE);
+	dst = openat(volume_dir, VOLUME_ASIDE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dst < 0)
+		return err_sys(err, "open %s", VOLUME_ASIDE);
+	*copied = true;
+	return copy_tree(src, dst, err);
+}
+
+static void raise_open_files(void)
+{
+	struct rlimit limit;
+
+	/* A deep tree has two descriptors open per level; failing here only means failing later. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* In a child: a mount namespace cannot be left again. */
+static int fill(struct engine *e, const char *lower, const char *image_path, int volume_dir,
+		const char *mountpoint, struct err *err)
+{
+	auto_close int root = open_image(e, lower, mountpoint, err);
+	bool copied;
+	int rc;
+
+	if (root < 0)
+		return root;
+	raise_open_files();
+	rc = copy_from_image(root, image_path, volume_dir, &copied, err);
+	/* Replaces the empty directory. */
+	if (rc == 0 && copied && renameat(volume_dir, VOLUME_ASIDE, volume_dir, "_data") < 0)
+		rc = err_sys(err, "put the copy in place");
+	return rc;
+}
+
+static int read_result(int fd, pid_t child, struct err *err)
+{
+	struct err result;
+	ssize_t n = fd_read_full(fd, &result, sizeof(result));
+	int status = 0;
+
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (n != (ssize_t)sizeof(result))
+		return err_set(err, ERR_SYSTEM, ECHILD, "the copying process died (status %d)",
+			       status);
+	if (result.kind == ERR_NONE)
+		return 0;
+	*err = result;
+	return err_code(err);
+}
+
+static int fill_in_child(struct engine *e, const char *lower, const char *image_path,
+			 int volume_dir, const char *mountpoint, struct err *err)
+{
+	int ends[2];
+	pid_t child;
+	int rc;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, "make a pipe");
+	child = fork();
+	if (child == 0) {
+		struct err result = ERR_INIT;
+
+		if (fill(e, lower, image_path, volume_dir, mountpoint, &result) == 0)
+			result.kind = ERR_NONE;
+		_exit(fd_write_all(ends[1], &result, sizeof(result)) < 0);
+	}
+	close(ends[1]);
+	rc = child < 0 ? err_sys(err, "fork") : read_result(ends[0], child, err);
+	close(ends[0]);
+	return rc;
+}
+
+/* The directory of the volume is locked by the caller. */
+static int populate_locked(struct engine *e, const char *lower, const char *image_path,
+			   int volume_dir, const char *mountpoint, struct err *err)
+{
+	auto_close int data = openat(volume_dir, "_data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (data < 0)
+		return err_sys(err, "open the volume");
+	if (!is_empty(data))
+		return 0;
+	rc = remove_tree_at(volume_dir, VOLUME_ASIDE);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", VOLUME_ASIDE,
+			       err_errno_text(-rc));
+	rc = fill_in_child(e, lower, image_path, volume_dir, mountpoint, err);
+	if (rc < 0 && remove_tree_at(volume_dir, VOLUME_ASIDE) < 0)
+		return rc;
+	return rc;
+}
+
+int volume_populate(struct engine *e, const char *lower, const char *image_path,
+		    const char *volume_path, struct err *err)
+{
+	auto_free char *directory = xstrdup(volume_path);
+	auto_close int fd = -1;
+	char *slash = strrchr(directory, '/');
+	int rc;
+
+	if (!slash || !str_eq(slash, "/_data"))
+		return err_set(err, ERR_INVALID, EINVAL, "%s is no volume's directory",
+			       volume_path);
+	*slash = '\0';
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_sys(err, "lock %s", directory);
+	rc = populate_locked(e, lower, image_path, fd, directory, err);
+	return rc < 0 ? err_wrap(err, "fill volume %s from the image's %s", directory, image_path)
+		      : 0;
+}
+
+/* Makes volumes/<name>/_data; *made when the volume did not exist. */
+static int make_directories(struct engine *e, const char *name, bool *made, struct err *err)
+{
+	char path[sizeof("volumes/") + VOLUME_NAME_MAX + sizeof("/_data")];
+
+	if (str_format(path, sizeof(path), "volumes/%s", name) < 0)
+		return err_set(err, ERR_INVALID, ENAMETOOLONG, "volume %s: name too long", name);
+	*made = mkdirat(e->root_fd, path, 0700) == 0;
+	if (!*made && errno != EEXIST)
+		return err_sys(err, "make volume %s", name);
+	strcat(path, "/_data");
+	if (mkdirat(e->root_fd, path, 0700) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, "make volume %s", name);
+	/* Whatever the umask: any user of the container may come in, as into Docker's. */
+	return fchmodat(e->root_fd, path, 0755, 0) < 0 ? err_sys(err, "make volume %s", name) : 0;
+}
+
+static int make_volume(struct engine *e, struct container *c, const struct mount_request *m,
+		       struct undo_stack *undo, struct err *err)
+{
+	auto_free char *path = NULL;
+	char generated[ID_LEN + 1];
+	const char *name = m->source;
+	bool made;
+	int rc;
+
+	if (name) {
+		rc = check_name(name, err);
+		if (rc < 0)
+			return rc;
+	} else {
+		rc = id_generate(generated);
+		if (rc < 0)
+			return err_set(err, ERR_SYSTEM, -rc, "make an id: %s", err_errno_text(-rc));
+		name = generated;
+	}
+	rc = make_directories(e, name, &made, err);
+	if (rc < 0)
+		return rc;
+	path = xasprintf("%s/volumes/%s", e->root, name);
+	/* A named one may have got a second user already. */
+	if (!m->source && undo) {
+		rc = undo_push(undo, undo_remove_tree, AT_FDCWD, path);
+		if (rc < 0) {
+			undo_remove_tree(AT_FDCWD, path);
+			return err_set(err, ERR_SYSTEM, -rc, "too many volumes");
+		}
+	}
+	strv_add_taken(&c->volume_paths, xasprintf("%s/_data", path));
+	if (m->no_copy || !c->lower || !*c->lower)
+		return 0;
+	return volume_populate(e, c->lower, m->target,
+			       c->volume_paths.items[c->volume_paths.count - 1], err);
+}
+
+int container_volumes_make(struct engine *e, struct container *c, struct undo_stack *undo,
+			   struct err *err)
+{
+	strv_free(&c->volume_paths);
+	for (size_t i = 0; i < c->config.mount_count; i++) {
+		const struct mount_request *m = &c->config.mounts[i];
+		int rc = m->kind == MOUNT_KIND_VOLUME ? make_volume(e, c, m, undo, err) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static bool others_refer(const struct container *list, size_t count, const char *id,
+			 const char *path)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!str_eq(list[i].id, id) && strv_contains(&list[i].volume_paths, path))
+			return true;
+	}
+	return false;
+}
+
+/* Only directories of ours, whatever a record says. */
+static int remove_volume(struct engine *e, const char *path, struct err *err)
+{
+	auto_free char *prefix = xasprintf("%s/volumes/", e->root);
+	auto_free char *name = NULL;
+	char *slash;
+	int rc;
+
+	if (!str_starts(path, prefix) || !str_ends(path, "/_data"))
+		return 0;
+	name = xasprintf("volumes/%s", path + strlen(prefix));
+	slash = strrchr(name, '/');
+	*slash = '\0';
+	if (!id_is_hex(name + strlen("volumes/"), ID_LEN))
+		return 0;
+	rc = remove_tree_at(e->root_fd, name);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", name, err_errno_text(-rc));
+	return 0;
+}
+
+int container_volumes_remove(struct engine *e, const struct container *c, struct err *err)
+{
+	struct container *list = NULL;
+	size_t count = 0, volume = 0;
+	int rc = 0;
+
+	if (!c->volume_paths.count)
+		return 0;
+	rc = container_list(e, &list, &count, err);
+	for (size_t i = 0; rc == 0 && i < c->config.mount_count; i++) {
+		const struct mount_request *m = &c->config.mounts[i];
+		const char *path;
+
+		if (m->kind != MOUNT_KIND_VOLUME || volume >= c->volume_paths.count)
+			continue;
+		path = c->volume_paths.items[volume++];
+		if (!m->source && !others_refer(list, count, c->id, path))
+			rc = remove_volume(e, path, err);
+	}
+	container_list_free(list, count);
+	return rc;
+}
