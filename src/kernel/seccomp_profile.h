@@ -93,6 +93,8 @@ const char *seccomp_compare_name(enum seccomp_compare compare);
 /* Fills *out with the default profile for a process with these capabilities: Docker's coverage on
  * this architecture and kernel. */
 void seccomp_profile_default(uint64_t capabilities, struct seccomp_profile *out);
+/* Changes whenever the default profile's table does. */
+uint64_t seccomp_default_digest(void);
 
 /* A profile file's text in Docker's format (archMap, includes, excludes; resolved for these
  * capabilities and this kernel) or as OCI linux.seccomp. what names it in errors. The caller frees
@@ -100,6 +102,12 @@ void seccomp_profile_default(uint64_t capabilities, struct seccomp_profile *out)
 int must_check seccomp_profile_parse(const char *text, size_t len, const char *what,
 				     uint64_t capabilities, struct seccomp_profile *out,
 				     struct err *err);
+
+/* The same from parsed JSON. */
+struct json_object;
+int must_check seccomp_profile_decode(struct json_object *o, const char *what,
+				      uint64_t capabilities, struct seccomp_profile *out,
+				      struct err *err);
 
 /* Compiles with libseccomp. The caller frees *out. */
 int must_check seccomp_compile(const struct seccomp_profile *profile, struct seccomp_program *out,
