@@ -14,7 +14,7 @@ struct filter_program {
 	const struct seccomp_instruction *filter;
 };
 
-int seccomp_load(const struct seccomp_instruction *instructions, size_t count, unsigned flags)
+int seccomp_install(const struct seccomp_instruction *instructions, size_t count, unsigned flags)
 {
 	struct filter_program program = {.len = (unsigned short)count, .filter = instructions};
 	long r;

@@ -23,7 +23,7 @@ struct seccomp_instruction {
 
 /* Loads a filter for the calling thread. flags are SECCOMP_FILTER_FLAG_*. Needs CAP_SYS_ADMIN or
  * no_new_privs. Returns 0, a listener fd when the flags ask for one, or -errno. */
-int must_check seccomp_load(const struct seccomp_instruction *instructions, size_t count,
-			    unsigned flags);
+int must_check seccomp_install(const struct seccomp_instruction *instructions, size_t count,
+			       unsigned flags);
 
 #endif

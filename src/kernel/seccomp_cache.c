@@ -96,8 +96,7 @@ static void store(const char *dir, const struct strbuf *key, const struct seccom
 				 .sum = fnv1a(FNV_START, p->instructions, code)};
 	char path[512];
 
-	if (cache_path(dir, key, path, sizeof(path)) ||
-	    (mkdir(dir, 0700) < 0 && errno != EEXIST))
+	if (cache_path(dir, key, path, sizeof(path)) || (mkdir(dir, 0700) < 0 && errno != EEXIST))
 		return;
 	strbuf_add(&file, (const char *)&h, sizeof(h));
 	strbuf_add(&file, key->data, key->len);

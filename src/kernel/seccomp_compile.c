@@ -121,7 +121,8 @@ static int add_archs(scmp_filter_ctx ctx, unsigned archs, struct err *err)
 		int r = archs & table[i].bit ? seccomp_arch_add(ctx, table[i].token) : 0;
 
 		if (r && r != -EEXIST)
-			return err_set(err, ERR_SYSTEM, -r, "add architecture to seccomp filter: %s",
+			return err_set(err, ERR_SYSTEM, -r,
+				       "add architecture to seccomp filter: %s",
 				       err_errno_text(-r));
 	}
 	return 0;

@@ -131,11 +131,10 @@ static struct seccomp_rule *add_rule(struct seccomp_profile *p, const char *name
 static void allow_if(struct seccomp_profile *p, const char *name, enum seccomp_compare compare,
 		     uint64_t value, uint64_t value_two)
 {
-	seccomp_rule_add_condition(add_rule(p, name, SECCOMP_DO_ALLOW),
-				   (struct seccomp_condition){.index = 0,
-							      .compare = compare,
-							      .value = value,
-							      .value_two = value_two});
+	seccomp_rule_add_condition(
+		add_rule(p, name, SECCOMP_DO_ALLOW),
+		(struct seccomp_condition){
+			.index = 0, .compare = compare, .value = value, .value_two = value_two});
 }
 
 /* Linux, 32-bit Linux, both without address randomisation's helper bit UNAME26, and "just asking". */

@@ -69,17 +69,17 @@ static const struct {
 	int number;
 	bool socket;
 } shared_calls[] = {
-	{"socket", 359, true},       {"socketpair", 360, true},  {"bind", 361, true},
-	{"connect", 362, true},      {"listen", 363, true},      {"accept4", 364, true},
-	{"getsockopt", 365, true},   {"setsockopt", 366, true},  {"getsockname", 367, true},
-	{"getpeername", 368, true},  {"sendto", 369, true},      {"sendmsg", 370, true},
-	{"recvfrom", 371, true},     {"recvmsg", 372, true},     {"shutdown", 373, true},
-	{"recvmmsg", 337, true},     {"sendmmsg", 345, true},    {"accept", -1, true},
-	{"send", -1, true},          {"recv", -1, true},         {"semget", 393, false},
-	{"semctl", 394, false},      {"shmget", 395, false},     {"shmctl", 396, false},
-	{"shmat", 397, false},       {"shmdt", 398, false},      {"msgget", 399, false},
-	{"msgsnd", 400, false},      {"msgrcv", 401, false},     {"msgctl", 402, false},
-	{"semop", -1, false},        {"semtimedop", -1, false},
+	{"socket", 359, true},      {"socketpair", 360, true}, {"bind", 361, true},
+	{"connect", 362, true},     {"listen", 363, true},     {"accept4", 364, true},
+	{"getsockopt", 365, true},  {"setsockopt", 366, true}, {"getsockname", 367, true},
+	{"getpeername", 368, true}, {"sendto", 369, true},     {"sendmsg", 370, true},
+	{"recvfrom", 371, true},    {"recvmsg", 372, true},    {"shutdown", 373, true},
+	{"recvmmsg", 337, true},    {"sendmmsg", 345, true},   {"accept", -1, true},
+	{"send", -1, true},         {"recv", -1, true},        {"semget", 393, false},
+	{"semctl", 394, false},     {"shmget", 395, false},    {"shmctl", 396, false},
+	{"shmat", 397, false},      {"shmdt", 398, false},     {"msgget", 399, false},
+	{"msgsnd", 400, false},     {"msgrcv", 401, false},    {"msgctl", 402, false},
+	{"semop", -1, false},       {"semtimedop", -1, false},
 };
 
 /* Calls newer than libseccomp 2.5; one number on all architectures. */
@@ -87,12 +87,12 @@ static const struct {
 	const char *name;
 	int number;
 } new_calls[] = {
-	{"cachestat", 451},        {"fchmodat2", 452},       {"map_shadow_stack", 453},
-	{"futex_wake", 454},       {"futex_wait", 455},      {"futex_requeue", 456},
-	{"statmount", 457},        {"listmount", 458},       {"lsm_get_self_attr", 459},
+	{"cachestat", 451},         {"fchmodat2", 452},        {"map_shadow_stack", 453},
+	{"futex_wake", 454},        {"futex_wait", 455},       {"futex_requeue", 456},
+	{"statmount", 457},         {"listmount", 458},        {"lsm_get_self_attr", 459},
 	{"lsm_set_self_attr", 460}, {"lsm_list_modules", 461}, {"mseal", 462},
-	{"setxattrat", 463},       {"getxattrat", 464},      {"listxattrat", 465},
-	{"removexattrat", 466},    {"open_tree_attr", 467},
+	{"setxattrat", 463},        {"getxattrat", 464},       {"listxattrat", 465},
+	{"removexattrat", 466},     {"open_tree_attr", 467},
 };
 
 static uint32_t action_value(enum seccomp_action action, uint32_t value)
@@ -216,7 +216,8 @@ static bool supported(const struct seccomp_rule *rule)
 		if (seen & 1U << c->index)
 			return false;
 		seen |= 1U << c->index;
-		if (c->compare == SECCOMP_CMP_MASKED && (c->value == 0 || (c->value_two & ~c->value)))
+		if (c->compare == SECCOMP_CMP_MASKED &&
+		    (c->value == 0 || (c->value_two & ~c->value)))
 			return false;
 	}
 	return true;
@@ -549,13 +550,21 @@ static void emit_all(struct generator *g, unsigned archs)
 		place(p, native);
 	}
 	emit_load(p, offsetof(struct seccomp_data, nr));
-	emit_far_jump(p, BPF_JGE, X32_BIT, archs & SECCOMP_ON_X32 ? x32 : other);
+	emit_far_jump(p, BPF_JGE, X32_BIT, x32);
 	g->section = (struct section){.p = p, .t = &g->native};
 	emit_section(&g->section);
+	place(p, x32);
 	if (archs & SECCOMP_ON_X32) {
-		place(p, x32);
 		g->section = (struct section){.p = p, .t = &g->x32};
 		emit_section(&g->section);
+	} else {
+		label skipped = new_label(p), foreign = new_label(p);
+
+		/* -1 is what a tracer writes to skip a call: not x32, libseccomp lets it through to
+		 * the default. */
+		emit_jump(p, BPF_JEQ, UINT32_MAX, skipped, foreign);
+		emit_return(p, skipped, g->native.default_action);
+		emit_return(p, foreign, SECCOMP_RET_KILL_THREAD);
 	}
 	if (archs & SECCOMP_ON_X86) {
 		place(p, i386);
@@ -597,8 +606,7 @@ int seccomp_generate(const struct seccomp_profile *profile, struct seccomp_progr
 	if (!out->instructions)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "seccomp program: %s",
 			       err_errno_text(ENOMEM));
-	memcpy(out->instructions, g->program.code,
-	       g->program.count * sizeof(*out->instructions));
+	memcpy(out->instructions, g->program.code, g->program.count * sizeof(*out->instructions));
 	out->count = g->program.count;
 	out->flags = profile->flags;
 	return 0;

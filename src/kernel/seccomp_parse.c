@@ -84,10 +84,11 @@ static int decode_archs(const struct context *c, struct json_object *o, struct s
 	if (optional(json_get_array(o, "archMap", &map)))
 		return bad(c, "archMap");
 	if (map && json_object_array_length(map) && names.count)
-		return err_set(c->err, ERR_INVALID, EINVAL,
-			       "%s: both 'architectures' and 'archMap' are specified in the seccomp "
-			       "profile, use either 'architectures' or 'archMap'",
-			       c->what);
+		return err_set(
+			c->err, ERR_INVALID, EINVAL,
+			"%s: both 'architectures' and 'archMap' are specified in the seccomp "
+			"profile, use either 'architectures' or 'archMap'",
+			c->what);
 	out->archs = arch_bits(&names);
 	return map ? decode_arch_map(c, map, out) : 0;
 }
@@ -195,8 +196,7 @@ static int decode_condition(const struct context *c, struct json_object *o,
 	if (!json_object_is_type(o, json_type_object) || json_get_u64(o, "index", &index) ||
 	    index >= ARGUMENTS || json_get_u64(o, "value", &condition.value) ||
 	    optional(json_get_u64(o, "valueTwo", &condition.value_two)) ||
-	    json_get_string(o, "op", &compare) ||
-	    seccomp_compare_of(compare, &condition.compare))
+	    json_get_string(o, "op", &compare) || seccomp_compare_of(compare, &condition.compare))
 		return bad(c, "args");
 	condition.index = (unsigned)index;
 	seccomp_rule_add_condition(rule, condition);

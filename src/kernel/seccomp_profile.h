@@ -72,7 +72,7 @@ struct seccomp_profile {
 struct seccomp_program {
 	struct seccomp_instruction *instructions;
 	size_t count;
-	unsigned flags; /* for seccomp_load */
+	unsigned flags; /* for seccomp_install */
 };
 
 /* Appends an empty rule and returns it; valid until the next append. */

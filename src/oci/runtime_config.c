@@ -99,7 +99,8 @@ void oci_config_add_device_rule(struct oci_config *c, struct cgroup_device_rule 
 void oci_config_add_default_device_rules(struct oci_config *c)
 {
 	static const struct cgroup_device_rule rules[] = {
-		{false, 'a', -1, -1, 7}, {true, 'c', -1, -1, CGROUP_DEV_MKNOD},
+		{false, 'a', -1, -1, 7},
+		{true, 'c', -1, -1, CGROUP_DEV_MKNOD},
 		{true, 'b', -1, -1, CGROUP_DEV_MKNOD},
 		{true, 'c', 1, 3, 7},    /* null */
 		{true, 'c', 1, 8, 7},    /* random */

@@ -198,7 +198,7 @@ int child_op_no_new_privs(struct child_context *c, struct plan *p, const struct 
 int child_op_seccomp(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
 	(void)c;
-	return seccomp_load(plan_at(p, op->a), (size_t)op->n, (unsigned)op->m);
+	return seccomp_install(plan_at(p, op->a), (size_t)op->n, (unsigned)op->m);
 }
 
 int child_op_personality(struct child_context *c, struct plan *p, const struct plan_op *op)
