@@ -6,7 +6,11 @@ size_t utf8_decode(const char *s, size_t n, uint32_t *code, int *valid)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
 	const unsigned char *p = (const unsigned char *)s;
-	size_t len = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
+	size_t len = p[0] < 0x80       ? 1
+		     : p[0] >> 5 == 6  ? 2
+		     : p[0] >> 4 == 14 ? 3
+		     : p[0] >> 3 == 30 ? 4
+				       : 0;
 	uint32_t c = len <= 1 ? p[0] : p[0] & (0x7fu >> len);
 
 	*valid = 0;
@@ -23,6 +27,16 @@ size_t utf8_decode(const char *s, size_t n, uint32_t *code, int *valid)
 	*valid = 1;
 	*code = c;
 	return len;
+}
+
+void utf8_encode(uint32_t code, struct strbuf *out)
+{
+	int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+	static const unsigned char lead[] = {0x00, 0xc0, 0xe0, 0xf0};
+
+	strbuf_putc(out, (char)(lead[more] | code >> (6 * more)));
+	while (more-- > 0)
+		strbuf_putc(out, (char)(0x80 | ((code >> (6 * more)) & 0x3f)));
 }
 
 size_t utf8_count(const char *s, size_t n)

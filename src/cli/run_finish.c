@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From parsed flags to a complete struct container_config: files of variables and labels, streams,
+ * security options, command. Reads only files the user named.
+ */
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/quote.h"
+#include "cli/run_options.h"
+#include "cli/run_values.h"
+
+#define KEY_FILE_MAX (4 << 20)
+#define SECCOMP_FILE_MAX (4 << 20)
+#define HOSTNAME_MAX 64 /* the kernel's __NEW_UTS_LEN */
+
+void run_options_init(struct run_options *o)
+{
+	*o = (struct run_options){.sig_proxy = true};
+	container_config_init(&o->config);
+}
+
+void run_options_free(struct run_options *o)
+{
+	container_config_free(&o->config);
+	strv_free(&o->attach);
+	strv_free(&o->env_files);
+	strv_free(&o->label_files);
+	strv_free(&o->env);
+	strv_free(&o->labels);
+}
+
+/* ---- --env-file, --label-file ---- */
+
+static int add_line(char *line, bool environment, struct strv *out, struct err *err)
+{
+	char *equals, *key = line + strspn(line, " \t\r\v\f");
+	const char *inherited;
+
+	if (!*key || *key == '#')
+		return 0;
+	equals = strchr(key, '=');
+	if (equals == key)
+		return err_set(err, ERR_INVALID, 0, "no variable name on line '%s'", key);
+	if (equals)
+		*equals = '\0';
+	if (key[strcspn(key, " \t")])
+		return err_set(err, ERR_INVALID, 0, "variable '%s' contains whitespaces", key);
+	inherited = equals ? equals + 1 : environment ? getenv(key) : "";
+	if (inherited)
+		strv_add_taken(out, xasprintf("%s=%s", key, inherited));
+	return 0;
+}
+
+static int add_file(const char *path, bool environment, struct strv *out, struct err *err)
+{
+	auto_free char *text = NULL;
+	size_t len;
+	int rc = file_read_at(AT_FDCWD, path, KEY_FILE_MAX, &text, &len);
+	char *line, *rest;
+
+	if (rc < 0)
+		return err_set(err, rc == -ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM, -rc, "open %s: %s",
+			       path,
+			       rc == -ENOENT ? "no such file or directory" : err_errno_text(-rc));
+	if (strlen(text) != len)
+		return err_set(err, ERR_INVALID, 0, "%s: holds a NUL byte", path);
+	rest = str_starts(text, "\xef\xbb\xbf") ? text + 3 : text;
+	while (rc == 0 && (line = strsep(&rest, "\n")) != NULL) {
+		size_t n = strlen(line);
+
+		if (n && line[n - 1] == '\r')
+			line[n - 1] = '\0';
+		rc = add_line(line, environment, out, err);
+	}
+	return rc < 0 ? err_wrap(err, "invalid file %s", path) : 0;
+}
+
+/* What the files say first, so that a flag wins over a file. A later pair replaces an earlier. */
+static int gather_pairs(const struct strv *files, const struct strv *flags, bool environment,
+			struct strv *out, struct err *err)
+{
+	auto_strv struct strv all = {0};
+
+	for (size_t i = 0; i < files->count; i++) {
+		int rc = add_file(files->items[i], environment, &all, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	strv_add_all(&all, flags);
+	for (size_t i = 0; i < all.count; i++)
+		strv_set_env(out, all.items[i]);
+	return 0;
+}
+
+/* ---- --security-opt ---- */
+
+/* Reads a profile into "seccomp=<JSON on one line>", as Docker's client sends it. */
+static int inline_profile(const char *path, struct strv *out, struct err *err)
+{
+	auto_free char *text = NULL;
+	auto_json struct json_object *profile = NULL;
+	size_t len;
+	int rc = file_read_at(AT_FDCWD, path, SECCOMP_FILE_MAX, &text, &len);
+
+	if (rc < 0)
+		return err_set(err, ERR_INVALID, -rc,
+			       "opening seccomp profile (%s) failed: open %s: %s", path, path,
+			       rc == -ENOENT ? "no such file or directory" : err_errno_text(-rc));
+	rc = json_parse(text, len, path, &profile, err);
+	if (rc < 0)
+		return err_wrap(err, "compacting json for seccomp profile (%s) failed", path);
+	strv_add_taken(out, xasprintf("seccomp=%s", json_text(profile)));
+	return 0;
+}
+
+static int security_option(const char *option, struct strv *out, struct err *err)
+{
+	const char *separator = strchr(option, '=') ? strchr(option, '=') : strchr(option, ':');
+	size_t key_len = separator ? (size_t)(separator - option) : strlen(option);
+	auto_free char *key = xstrndup(option, key_len);
+	auto_strbuf struct strbuf quoted = {0};
+	bool on = true;
+
+	if (str_eq(key, "no-new-privileges")) {
+		if (separator && str_to_bool(separator + 1, &on) < 0)
+			return err_set(err, ERR_INVALID, 0, "invalid --security-opt: \"%s\"",
+				       option);
+		if (on)
+			strv_add(out, "no-new-privileges");
+		return 0;
+	}
+	quote_go(&quoted, option, strlen(option));
+	if (!separator || !separator[1])
+		return err_set(err, ERR_INVALID, 0, "Invalid --security-opt: %s",
+			       strbuf_str(&quoted));
+	if (str_eq(key, "seccomp")) {
+		if (!str_eq(separator + 1, "unconfined") && !str_eq(separator + 1, "builtin"))
+			return inline_profile(separator + 1, out, err);
+		strv_add_taken(out, xasprintf("seccomp=%s", separator + 1));
+		return 0;
+	}
+	if (str_eq(key, "apparmor") || str_eq(key, "label") || str_eq(key, "systempaths"))
+		return err_set(err, ERR_UNSUPPORTED, 0, "--security-opt %s is not supported yet",
+			       key);
+	return err_set(err, ERR_INVALID, 0, "invalid --security-opt 2: %s", strbuf_str(&quoted));
+}
+
+static int finish_security(struct container_config *c, struct err *err)
+{
+	struct strv given = c->security_opt;
+	int rc = 0;
+
+	c->security_opt = (struct strv){0};
+	for (size_t i = 0; i < given.count && rc == 0; i++)
+		rc = security_option(given.items[i], &c->security_opt, err);
+	strv_free(&given);
+	return rc;
+}
+
+/* ---- the rest ---- */
+
+static void finish_streams(struct run_options *o)
+{
+	struct container_config *c = &o->config;
+
+	c->open_stdin = o->interactive;
+	if (o->attach.count) {
+		c->attach_stdin = strv_contains(&o->attach, "stdin");
+		c->attach_stdout = strv_contains(&o->attach, "stdout");
+		c->attach_stderr = strv_contains(&o->attach, "stderr");
+	} else {
+		c->attach_stdin = o->interactive;
+		c->attach_stdout = true;
+		c->attach_stderr = true;
+	}
+	c->stdin_once = c->open_stdin && c->attach_stdin;
+}
+
+static int check_hostname(const char *name, struct err *err)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	if (!name)
+		return 0;
+	if (!*name || strlen(name) > HOSTNAME_MAX || name[strspn(name, allowed)] ||
+	    strchr(".-", *name))
+		return err_set(err, ERR_INVALID, 0, "invalid hostname format: %s", name);
+	return 0;
+}
+
+/* The words after the flags: IMAGE [COMMAND...], or the command alone with --rootfs. */
+static void finish_command(struct run_options *o, const struct strv *args)
+{
+	struct container_config *c = &o->config;
+	size_t first = c->rootfs ? 0 : 1;
+
+	if (c->rootfs) {
+		char *absolute = run_absolute_path(c->rootfs);
+
+		free(c->rootfs);
+		c->rootfs = absolute;
+	} else {
+		c->image = xstrdup(args->items[0]);
+	}
+	for (size_t i = first; i < args->count; i++)
+		strv_add(&c->cmd, args->items[i]);
+	c->entrypoint_set = o->entrypoint != NULL;
+	if (o->entrypoint && *o->entrypoint)
+		strv_add(&c->entrypoint, o->entrypoint);
+}
+
+int run_options_finish(struct run_options *o, const struct strv *args, struct err *err)
+{
+	struct container_config *c = &o->config;
+	int rc;
+
+	finish_command(o, args);
+	finish_streams(o);
+	if (c->working_dir && *c->working_dir != '/')
+		return err_set(
+			err, ERR_INVALID, 0,
+			"the working directory '%s' is invalid, it needs to be an absolute path",
+			c->working_dir);
+	rc = check_hostname(c->hostname, err);
+	if (rc < 0)
+		return rc;
+	rc = gather_pairs(&o->env_files, &o->env, true, &c->env, err);
+	if (rc < 0)
+		return rc;
+	rc = gather_pairs(&o->label_files, &o->labels, false, &c->labels, err);
+	if (rc < 0)
+		return rc;
+	rc = finish_security(c, err);
+	if (rc < 0)
+		return rc;
+	if (c->stop_timeout < -1 || c->stop_timeout > INT32_MAX)
+		return err_set(err, ERR_INVALID, 0, "invalid stop timeout: %lld",
+			       (long long)c->stop_timeout);
+	return 0;
+}
