@@ -14,6 +14,8 @@ int undo_push(struct undo_stack *u, undo_fn fn, int fd, const char *path)
 {
 	struct undo_step *step;
 
+	if (!u)
+		return 0;
 	if (u->count == UNDO_MAX)
 		return -ENOSPC;
 	step = &u->steps[u->count];

@@ -28,7 +28,8 @@ struct undo_stack {
 };
 
 /* Pushes a step. fd is borrowed and must stay open until the stack is unwound or disarmed (-1 for
- * none); path is copied (NULL is ""). Returns 0, -ENOSPC or -ENAMETOOLONG. */
+ * none); path is copied (NULL is ""). A NULL stack remembers
+ * nothing. Returns 0, -ENOSPC or -ENAMETOOLONG. */
 int must_check undo_push(struct undo_stack *u, undo_fn fn, int fd, const char *path);
 /* Runs all steps, latest first, and empties the stack. Keeps errno. */
 void undo_unwind(struct undo_stack *u);

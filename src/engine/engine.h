@@ -98,13 +98,14 @@ struct start_handle {
 	int pid;       /* PID 1 of the container on the host, known once STARTED came */
 };
 
-/* Creates the record (name, id, merged configuration) without starting. c is filled. Warnings go to
- * *warnings as finished sentences. */
-int must_check container_create(struct engine *e, const struct container_config *config,
+/* Creates the record (name, id, merged configuration) without starting. c (initialised) is filled;
+ * the contents of *config move into it, also on failure. Warnings go to *warnings as finished
+ * sentences. */
+int must_check container_create(struct engine *e, struct container_config *config,
 				const char *name, struct container *c, struct strv *warnings,
 				struct err *err);
 /* create + start in one go, with all the overlap there is: the hot path of `run`. */
-int must_check container_run(struct engine *e, const struct container_config *config,
+int must_check container_run(struct engine *e, struct container_config *config,
 			     const char *name, const struct start_options *options,
 			     struct container *c, struct start_handle *handle, struct strv *warnings,
 			     struct err *err);

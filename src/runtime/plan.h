@@ -99,7 +99,7 @@ enum plan_op_flags {
 	OP_FLAG_NO_SYMLINK = 1 << 4,   /* target: no component may be a symlink */
 	OP_FLAG_RECURSIVE_ATTR = 1 << 5, /* attributes on the whole tree (rro and its kin) */
 	OP_FLAG_COPY_UP = 1 << 6,      /* tmpfs filled with what lay below it (tmpcopyup) */
-	OP_FLAG_MOUNTPOINT_ATTR = 1 << 7,
+	OP_FLAG_QUIET = 1 << 7,        /* best effort that nobody asked for: no warning */
 };
 
 /* Host strings and op arguments are kept apart from the numbers so that a hex dump can be read. */

@@ -93,12 +93,14 @@ static void add_limits(struct plan *p, const struct oci_process *process,
 		op->k = r->hard;
 		if (input->limits_best_effort)
 			op->flags = OP_FLAG_BEST_EFFORT;
+		if (input->quiet_limits & (1u << r->resource))
+			op->flags |= OP_FLAG_QUIET;
 	}
 	snprintf(score, sizeof(score), "%d",
 		 process->has_oom_score_adj ? process->oom_score_adj : 0);
 	op = plan_add_op(p, OP_OOM_SCORE_ADJ, PHASE_SECURITY, "oom_score_adj %s", score);
 	op->a = plan_add_string(p, score);
-	op->flags = OP_FLAG_BEST_EFFORT;
+	op->flags = OP_FLAG_BEST_EFFORT | (process->has_oom_score_adj ? 0 : OP_FLAG_QUIET);
 }
 
 static void add_identity(struct plan *p, const struct oci_config *c)

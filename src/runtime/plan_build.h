@@ -7,6 +7,7 @@
 #define CLOCHE_RUNTIME_PLAN_BUILD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/strv.h"
@@ -44,7 +45,8 @@ struct plan_input {
 	const struct seccomp_program *seccomp; /* NULL: none */
 	uint16_t rows, columns;
 	bool gate;              /* stop before exec until `start` (OCI create) */
-	bool limits_best_effort; /* a hard limit that cannot be raised is a warning */
+	bool limits_best_effort; /* a hard limit that cannot be raised is a warning, */
+	uint32_t quiet_limits;   /* and not even that for these (1 << RLIMIT_*) */
 	const char *hook_state; /* JSON for hooks that the child runs; NULL: none */
 };
 

@@ -138,10 +138,10 @@ _Noreturn void child_run(struct plan *plan, struct child_context *c)
 		c->detail = 0;
 		test_hook(shared, i);
 		rc = op->type < OP_COUNT && ops[op->type] ? ops[op->type](c, plan, op) : -ENOSYS;
-		if (rc < 0 && (op->flags & OP_FLAG_BEST_EFFORT))
-			warn(shared, i, rc);
-		else if (rc < 0)
+		if (rc < 0 && !(op->flags & OP_FLAG_BEST_EFFORT))
 			fail(shared, c, i, rc);
+		if (rc < 0 && !(op->flags & OP_FLAG_QUIET))
+			warn(shared, i, rc);
 		shared->op_end_ns[i] = clock_now_ns();
 	}
 	_exit(1);

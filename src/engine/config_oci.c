@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Docker's defaults as an OCI configuration: the mounts, limits, hidden paths and namespaces that a
+ * container gets unless it was asked for otherwise.
+ */
+#include "engine/config_oci.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/str.h"
+
+static bool mode_is(const char *mode, const char *what)
+{
+	return mode && str_eq(mode, what);
+}
+
+int container_namespaces(const struct container_config *c, struct oci_config *out, struct err *err)
+{
+	const struct {
+		const char *mode, *flag;
+		enum oci_namespace_type type;
+	} table[] = {{c->pid_mode, "--pid", OCI_NS_PID},
+		     {c->ipc_mode, "--ipc", OCI_NS_IPC},
+		     {c->uts_mode, "--uts", OCI_NS_UTS},
+		     {c->network_mode, "--network", OCI_NS_NETWORK},
+		     {c->cgroupns_mode, "--cgroupns", OCI_NS_CGROUP}};
+
+	oci_config_add_namespace(out, OCI_NS_MOUNT, NULL);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *mode = table[i].mode;
+
+		if (mode && str_starts(mode, "container:"))
+			return err_set(err, ERR_UNSUPPORTED, 0, "%s %s is not supported yet",
+				       table[i].flag, mode);
+		if (!mode_is(mode, "host"))
+			oci_config_add_namespace(out, table[i].type, NULL);
+	}
+	if (c->userns_mode && *c->userns_mode && !str_eq(c->userns_mode, "host"))
+		return err_set(err, ERR_UNSUPPORTED, 0, "--userns %s is not supported yet",
+			       c->userns_mode);
+	return 0;
+}
+
+const char *container_security_option(const struct container_config *config, const char *key)
+{
+	const char *found = NULL;
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < config->security_opt.count; i++) {
+		const char *o = config->security_opt.items[i];
+
+		if (strncmp(o, key, n) != 0)
+			continue;
+		if (o[n] == '=' || o[n] == ':')
+			found = o + n + 1;
+		else if (!o[n])
+			found = "";
+	}
+	return found;
+}
+
+int container_capabilities(const struct container_config *c, uint64_t *mask, struct err *err)
+{
+	uint64_t all;
+	int rc = capability_kernel_mask(&all, err);
+
+	if (rc < 0)
+		return rc;
+	if (c->privileged) {
+		*mask = all;
+		return 0;
+	}
+	return capability_mask_of(CAPABILITY_DEFAULT_MASK, all,
+				  (const char *const *)c->cap_add.items, c->cap_add.count,
+				  (const char *const *)c->cap_drop.items, c->cap_drop.count, mask, err);
+}
+
+static void add_default_mount(struct oci_config *out, const char *destination, const char *type,
+			      const char *source, const char *const *options)
+{
+	struct oci_mount *m = oci_config_add_mount(out, destination, type, source);
+
+	for (; *options; options++)
+		oci_mount_add_option(m, *options);
+}
+
+/* A user's mount on one of the default places takes its place. */
+static bool user_mounts(const struct container_config *c, const char *destination)
+{
+	for (size_t i = 0; i < c->mount_count; i++) {
+		if (str_eq(c->mounts[i].target, destination))
+			return true;
+	}
+	return false;
+}
+
+static void add_default_mounts(const struct container_config *c, struct oci_config *out)
+{
+	const char *access = c->privileged ? "rw" : "ro";
+	auto_free char *shm = xasprintf("size=%lld", (long long)(c->shm_size_bytes > 0 ? c->shm_size_bytes
+									      : 64 << 20));
+	const struct {
+		const char *destination, *type, *source, *options[8];
+	} table[] = {
+		{"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
+		{"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
+		{"/dev/pts", "devpts", "devpts",
+		 {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+		{"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}},
+		{"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", access}},
+		{"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
+		{"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm}},
+	};
+	bool host_ipc = mode_is(c->ipc_mode, "host");
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *at = table[i].destination;
+		static const char *const bind[] = {"bind", "rprivate", "nosuid", "noexec", "nodev", NULL};
+		bool ipc = str_eq(at, "/dev/shm") || str_eq(at, "/dev/mqueue");
+
+		if (user_mounts(c, at))
+			continue;
+		if (ipc && host_ipc)
+			add_default_mount(out, at, "bind", at, bind);
+		else
+			add_default_mount(out, at, table[i].type, table[i].source, table[i].options);
+	}
+}
+
+static int depth_of(const char *path)
+{
+	int n = 0;
+
+	for (; *path; path++)
+		n += *path == '/' && path[1];
+	return n;
+}
+
+static void add_tmpfs(struct oci_config *out, const struct mount_request *r)
+{
+	struct oci_mount *m = oci_config_add_mount(out, r->target, "tmpfs", "tmpfs");
+	static const char *const defaults[] = {"noexec", "nosuid", "nodev"};
+
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		oci_mount_add_option(m, defaults[i]);
+	if (r->read_only)
+		oci_mount_add_option(m, "ro");
+	if (r->tmpfs_size_bytes > 0) {
+		auto_free char *size = xasprintf("size=%lld", (long long)r->tmpfs_size_bytes);
+
+		oci_mount_add_option(m, size);
+	}
+	if (r->tmpfs_mode >= 0) {
+		auto_free char *mode = xasprintf("mode=%llo", (unsigned long long)r->tmpfs_mode);
+
+		oci_mount_add_option(m, mode);
+	}
+	for (const char *at = r->tmpfs_options; at && *at;) {
+		size_t n = strcspn(at, ",");
+		auto_free char *option = xstrndup(at, n);
+
+		if (n)
+			oci_mount_add_option(m, option);
+		at += n + (at[n] == ',');
+	}
+}
+
+static void add_bind(struct oci_config *out, const struct mount_request *r, const char *source)
+{
+	struct oci_mount *m = oci_config_add_mount(out, r->target, "bind", source);
+
+	oci_mount_add_option(m, r->non_recursive ? "bind" : "rbind");
+	oci_mount_add_option(m, r->propagation && *r->propagation ? r->propagation : "rprivate");
+	if (r->read_only)
+		oci_mount_add_option(m, "ro");
+}
+
+static void add_network_files(const struct container_config *c, const char *run_dir,
+			      struct oci_config *out)
+{
+	static const char *const names[] = {"resolv.conf", "hostname", "hosts"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		auto_free char *target = xasprintf("/etc/%s", names[i]);
+		auto_free char *source = xasprintf("%s/%s", run_dir, names[i]);
+		struct mount_request r = {.target = target};
+
+		if (!user_mounts(c, target))
+			add_bind(out, &r, source);
+	}
+}
+
+/* Shallow targets first, so that none hides another; volume_paths goes by the order of requests. */
+static void add_user_mounts(const struct container *c, struct oci_config *out)
+{
+	const struct container_config *config = &c->config;
+	int deepest = 0;
+
+	for (size_t i = 0; i < config->mount_count; i++) {
+		int depth = depth_of(config->mounts[i].target);
+
+		deepest = depth > deepest ? depth : deepest;
+	}
+	for (int depth = 0; depth <= deepest; depth++) {
+		size_t volume = 0;
+
+		for (size_t i = 0; i < config->mount_count; i++) {
+			const struct mount_request *r = &config->mounts[i];
+			size_t this_volume = volume;
+
+			volume += r->kind == MOUNT_KIND_VOLUME;
+			if (depth_of(r->target) != depth)
+				continue;
+			if (r->kind == MOUNT_KIND_TMPFS)
+				add_tmpfs(out, r);
+			else
+				add_bind(out, r,
+					 r->kind == MOUNT_KIND_BIND
+						 ? r->source
+						 : c->volume_paths.items[this_volume]);
+		}
+	}
+}
+
+/* What every container has, whatever the caller's own limits are. */
+static void add_limits(const struct container_config *c, struct oci_config *out, uint32_t *quiet)
+{
+	static const struct rlimit_value baseline[] = {
+		{RLIMIT_NOFILE, 1048576, 1048576},
+		{RLIMIT_NPROC, RLIMIT_UNLIMITED, RLIMIT_UNLIMITED},
+		{RLIMIT_CORE, RLIMIT_UNLIMITED, RLIMIT_UNLIMITED},
+		{RLIMIT_STACK, 8 << 20, RLIMIT_UNLIMITED},
+		{RLIMIT_MEMLOCK, 8 << 20, 8 << 20},
+		{RLIMIT_FSIZE, RLIMIT_UNLIMITED, RLIMIT_UNLIMITED},
+		{RLIMIT_DATA, RLIMIT_UNLIMITED, RLIMIT_UNLIMITED},
+		{RLIMIT_CPU, RLIMIT_UNLIMITED, RLIMIT_UNLIMITED},
+		{RLIMIT_AS, RLIMIT_UNLIMITED, RLIMIT_UNLIMITED},
+		{RLIMIT_MSGQUEUE, 819200, 819200},
+		{RLIMIT_NICE, 0, 0},
+		{RLIMIT_RTPRIO, 0, 0},
+	};
+
+	*quiet = 0;
+	for (size_t i = 0; i < sizeof(baseline) / sizeof(baseline[0]); i++) {
+		oci_config_add_rlimit(out, baseline[i]);
+		*quiet |= 1u << baseline[i].resource;
+	}
+	for (size_t i = 0; i < c->ulimit_count; i++) {
+		const struct ulimit_request *u = &c->ulimits[i];
+		int resource = rlimit_number(u->name);
+		struct rlimit_value v = {.resource = resource,
+					 .soft = u->soft < 0 ? RLIMIT_UNLIMITED : (uint64_t)u->soft,
+					 .hard = u->hard < 0 ? RLIMIT_UNLIMITED : (uint64_t)u->hard};
+
+		if (resource < 0)
+			continue; /* container_validate() has refused it */
+		oci_config_add_rlimit(out, v);
+		*quiet &= ~(1u << resource);
+	}
+}
+
+static void add_hidden_paths(const struct container_config *c, struct oci_config *out)
+{
+	static const char *const masked[] = {
+		"/proc/asound",	    "/proc/acpi",	"/proc/kcore",	     "/proc/keys",
+		"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+		"/proc/scsi",	    "/sys/firmware",	"/sys/devices/virtual/powercap"};
+	static const char *const readonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+					       "/proc/sysrq-trigger"};
+
+	if (c->privileged || mode_is(container_security_option(c, "systempaths"), "unconfined"))
+		return;
+	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
+		strv_add(&out->masked_paths, masked[i]);
+	for (size_t i = 0; i < sizeof(readonly) / sizeof(readonly[0]); i++)
+		strv_add(&out->readonly_paths, readonly[i]);
+}
+
+static void add_resources(const struct container_config *c, struct oci_config *out)
+{
+	struct cgroup_resources *r = &out->resources;
+
+	if (c->memory_bytes > 0) {
+		r->has_memory_limit = true;
+		r->memory_limit = c->memory_bytes;
+		/* As Docker: as much swap as memory unless said otherwise. */
+		r->has_memory_swap = true;
+		r->memory_swap = c->memory_swap_bytes ? c->memory_swap_bytes : 2 * c->memory_bytes;
+	}
+	r->has_memory_reservation = c->memory_reservation_bytes > 0;
+	r->memory_reservation = c->memory_reservation_bytes;
+	r->has_memory_swappiness = c->memory_swappiness >= 0;
+	r->memory_swappiness = r->has_memory_swappiness ? (uint64_t)c->memory_swappiness : 0;
+	r->has_oom_kill_disable = r->oom_kill_disable = c->oom_kill_disable;
+	r->has_cpu_period = c->cpu_period_us > 0 || c->nano_cpus > 0;
+	r->cpu_period = c->nano_cpus > 0 ? 100000 : (uint64_t)c->cpu_period_us;
+	r->has_cpu_quota = c->cpu_quota_us != 0 || c->nano_cpus > 0;
+	r->cpu_quota = c->nano_cpus > 0 ? c->nano_cpus / 10000 : c->cpu_quota_us;
+	r->has_cpu_shares = c->cpu_shares > 0;
+	r->cpu_shares = c->cpu_shares > 0 ? (uint64_t)c->cpu_shares : 0;
+	r->cpus = c->cpuset_cpus && *c->cpuset_cpus ? xstrdup(c->cpuset_cpus) : NULL;
+	r->mems = c->cpuset_mems && *c->cpuset_mems ? xstrdup(c->cpuset_mems) : NULL;
+	r->has_pids_limit = c->pids_limit > 0;
+	r->pids_limit = c->pids_limit;
+	r->has_io_weight = c->blkio_weight > 0;
+	r->io_weight = (uint16_t)c->blkio_weight;
+}
+
+static int add_one_device(struct oci_config *out, const struct device_request *d, struct err *err)
+{
+	struct cgroup_device_rule rule = {.allow = true};
+	struct stat st;
+
+	if (stat(d->host_path, &st) < 0)
+		return err_set(err, ERR_INVALID, errno,
+			       "error gathering device information while adding custom device \"%s\": %s",
+			       d->host_path, err_errno_text(errno));
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "error gathering device information while adding custom device \"%s\": not a "
+			       "device node",
+			       d->host_path);
+	rule.type = S_ISCHR(st.st_mode) ? 'c' : 'b';
+	rule.major = major(st.st_rdev);
+	rule.minor = minor(st.st_rdev);
+	for (const char *p = d->permissions && *d->permissions ? d->permissions : "rwm"; *p; p++)
+		rule.access |= (uint8_t)(*p == 'r'   ? CGROUP_DEV_READ
+					 : *p == 'w' ? CGROUP_DEV_WRITE
+						     : CGROUP_DEV_MKNOD);
+	oci_config_add_device(out, d->container_path ? d->container_path : d->host_path, rule.type,
+			      major(st.st_rdev), minor(st.st_rdev), st.st_mode & 07777, st.st_uid,
+			      st.st_gid);
+	oci_config_add_device_rule(out, rule);
+	return 0;
+}
+
+/* --privileged: what the host has directly in /dev. */
+static void add_host_devices(struct oci_config *out)
+{
+	auto_closedir DIR *dir = opendir("/dev");
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		auto_free char *path = xasprintf("/dev/%s", entry->d_name);
+		struct stat st;
+
+		if (lstat(path, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) ||
+		    str_eq(entry->d_name, "console") || str_eq(entry->d_name, "ptmx"))
+			continue;
+		oci_config_add_device(out, path, S_ISCHR(st.st_mode) ? 'c' : 'b', major(st.st_rdev),
+				      minor(st.st_rdev), st.st_mode & 07777, st.st_uid, st.st_gid);
+	}
+}
+
+static int add_devices(const struct container_config *c, struct oci_config *out, struct err *err)
+{
+	int rc = 0;
+
+	if (c->privileged) {
+		struct cgroup_device_rule all = {.allow = true, .type = 'a', .major = -1, .minor = -1,
+						 .access = CGROUP_DEV_READ | CGROUP_DEV_WRITE |
+							   CGROUP_DEV_MKNOD};
+
+		oci_config_add_device_rule(out, all);
+		add_host_devices(out);
+		return 0;
+	}
+	oci_config_add_default_device_rules(out);
+	for (size_t i = 0; rc == 0 && i < c->device_count; i++)
+		rc = add_one_device(out, &c->devices[i], err);
+	return rc;
+}
+
+static void add_environment(const struct container *c, const struct user_identity *user,
+			    struct oci_process *p)
+{
+	const char *path = strv_get_env(&c->env, "PATH");
+
+	strv_add_taken(&p->env, xasprintf("PATH=%s", path ? path : ""));
+	strv_add_taken(&p->env, xasprintf("HOSTNAME=%s", c->config.hostname));
+	if (c->config.tty)
+		strv_add(&p->env, "TERM=xterm");
+	for (size_t i = 0; i < c->env.count; i++)
+		strv_set_env(&p->env, c->env.items[i]);
+	if (!strv_get_env(&p->env, "HOME"))
+		strv_add_taken(&p->env, xasprintf("HOME=%s", user->home));
+}
+
+static int fill_process(const struct container *c, const struct user_identity *user,
+			struct oci_config *out, uint32_t *quiet_limits, struct err *err)
+{
+	struct oci_process *p = &out->process;
+	const char *nnp = container_security_option(&c->config, "no-new-privileges");
+	uint64_t mask;
+	int rc = container_capabilities(&c->config, &mask, err);
+
+	if (rc < 0)
+		return rc;
+	out->has_process = true;
+	p->terminal = c->config.tty;
+	p->uid = user->uid;
+	p->gid = user->gid;
+	p->additional_gids = xcalloc(user->group_count, sizeof(gid_t));
+	memcpy(p->additional_gids, user->groups, user->group_count * sizeof(gid_t));
+	p->additional_gid_count = user->group_count;
+	strv_add_all(&p->args, &c->argv);
+	add_environment(c, user, p);
+	p->cwd = xstrdup(c->working_dir && *c->working_dir ? c->working_dir : "/");
+	p->has_capabilities = true;
+	p->capabilities = (struct capability_sets){.bounding = mask, .permitted = mask,
+						   .effective = mask};
+	p->no_new_privileges = nnp && !str_eq(nnp, "false");
+	if (c->config.oom_score_adj) {
+		p->has_oom_score_adj = true;
+		p->oom_score_adj = (int)c->config.oom_score_adj;
+	}
+	add_limits(&c->config, out, quiet_limits);
+	return 0;
+}
+
+int container_to_oci(struct engine *e, const struct container *c, const struct user_identity *user,
+		     const char *run_dir, const char *cgroup_path, struct oci_config *out,
+		     uint32_t *quiet_limits, struct err *err)
+{
+	const struct container_config *config = &c->config;
+	int rc = fill_process(c, user, out, quiet_limits, err);
+
+	(void)e;
+	if (rc < 0)
+		return rc;
+	out->oci_version = xstrdup(OCI_VERSION);
+	out->root_readonly = config->read_only_rootfs;
+	out->hostname = xstrdup(config->hostname);
+	if (config->domainname && *config->domainname)
+		out->domainname = xstrdup(config->domainname);
+	out->cgroups_path = xstrdup(cgroup_path);
+	add_default_mounts(config, out);
+	if (!config->rootfs)
+		add_network_files(config, run_dir, out);
+	add_user_mounts(c, out);
+	for (size_t i = 0; i < config->sysctls.count; i++) {
+		auto_free char *key = xstrdup(config->sysctls.items[i]);
+		char *eq = strchr(key, '=');
+
+		if (eq) {
+			*eq = '\0';
+			oci_config_add_sysctl(out, key, eq + 1);
+		}
+	}
+	add_hidden_paths(config, out);
+	add_resources(config, out);
+	return add_devices(config, out, err);
+}

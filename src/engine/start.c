@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making and starting containers: the order of events, and the undoing of all of them when one
+ * fails. The monitor and the kernel's namespaces are set going first; the image, the record, the
+ * directories and the groups are prepared meanwhile; the child is released last.
+ *
+ * What must hold: the container's lock is taken before anything of it exists, so whatever a crash
+ * leaves can be told from what is being made.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "engine/config_oci.h"
+#include "engine/host_files.h"
+#include "engine/internal.h"
+#include "engine/merge.h"
+#include "engine/start_internal.h"
+#include "engine/volume.h"
+#include "runtime/launch.h"
+#include "runtime/plan_build.h"
+#include "runtime/stamp.h"
+
+static void launch_init_struct(struct launch *l, struct engine *e, struct container *c,
+			       const struct start_options *options)
+{
+	l->e = e;
+	l->c = c;
+	l->options = options;
+	l->plan_fd = l->lock_fd = l->run_dir = l->control_fd = l->cgroup_fd = l->image_lock = -1;
+	snprintf(l->run_path, sizeof(l->run_path), "%s/containers/%s", e->run_root, c->id);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void launch_free(struct launch *l)
+{
+	close_fd(&l->plan_fd);
+	close_fd(&l->lock_fd);
+	close_fd(&l->run_dir);
+	close_fd(&l->control_fd);
+	close_fd(&l->cgroup_fd);
+	close_fd(&l->image_lock);
+	plan_unmap(l->plan);
+	free(l->passwd);
+	free(l->group);
+	oci_config_free(&l->oci);
+	free(l);
+}
+
+static int fail_step(struct err *err, int rc, const char *what)
+{
+	return err_set(err, ERR_SYSTEM, -rc, "%s: %s", what, err_errno_text(-rc));
+}
+
+/* Takes back what was done. The monitor goes first: its child sits in the groups. */
+static void launch_abort(struct launch *l)
+{
+	if (l->plan)
+		launch_release(l->plan, PLAN_CANCEL);
+	close_fd(&l->control_fd);
+	if (l->monitor_pid > 0)
+		waitpid(l->monitor_pid, NULL, 0);
+	close_fd(&l->lock_fd);
+	undo_unwind(&l->undo);
+}
+
+static int detect_cgroups(struct engine *e, struct err *err)
+{
+	int rc = e->cgroups_detected ? 0 : cgroup_detect(&e->cgroups, err);
+
+	e->cgroups_detected = rc == 0;
+	return rc;
+}
+
+/* Lock and run directory: from here on the id is ours. */
+static int take_id(struct launch *l, struct err *err)
+{
+	int rc = container_lock(l->e, l->c->id, true, &l->lock_fd);
+
+	if (rc == -EBUSY)
+		return err_set(err, ERR_CONFLICT, EBUSY, "container %s is being started or removed",
+			       l->c->id);
+	if (rc < 0)
+		return fail_step(err, rc, "lock the container");
+	rc = undo_push(&l->undo, undo_remove_tree, AT_FDCWD, l->run_path);
+	if (rc < 0)
+		return fail_step(err, rc, "remember the run directory");
+	l->run_dir = open(l->run_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return l->run_dir < 0 ? err_sys(err, "open %s", l->run_path) : 0;
+}
+
+static int spawn_monitor(struct launch *l, struct err *err)
+{
+	int pair[2], monitor_cgroup = -1;
+	int rc = plan_create(&l->plan_fd, &l->plan, err);
+
+	if (rc < 0)
+		return rc;
+	launch_test_hooks(l->plan);
+	l->plan->shared.point_ns[POINT_CLI_MAIN] = l->options->main_ns;
+	l->plan->shared.point_ns[POINT_CLI_PARSED] = l->options->parsed_ns;
+	rc = launch_fill_early(l, err);
+	if (rc == 0)
+		rc = launch_monitor_group(l, &monitor_cgroup, err);
+	if (rc < 0)
+		return rc;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		close_fd(&monitor_cgroup);
+		return err_sys(err, "make the monitor's socket");
+	}
+	stamp(l->plan, POINT_CLI_PREPARED);
+	l->control_fd = pair[0];
+	rc = launch_monitor(&(struct launch_monitor){.control_fd = pair[1],
+						     .plan_fd = l->plan_fd,
+						     .lock_fd = l->lock_fd,
+						     .cgroup_fd = l->cgroup_fd,
+						     .monitor_cgroup_fd = monitor_cgroup},
+			    &l->monitor_pid, err);
+	close(pair[1]);
+	close_fd(&monitor_cgroup);
+	stamp(l->plan, POINT_CLI_SPAWNED);
+	return rc;
+}
+
+static int warn_platform(const struct image *image, struct strv *warnings)
+{
+	char image_platform_text[64], host[64];
+
+	if (image_platform_matches(&image->config))
+		return 0;
+	image_platform(&image->config, image_platform_text, sizeof(image_platform_text));
+	image_host_platform(host, sizeof(host));
+	strv_add_taken(warnings,
+		       xasprintf("The requested image's platform (%s) does not match the detected host "
+				 "platform (%s) and no specific platform was requested",
+				 image_platform_text, host));
+	return 0;
+}
+
+/* Image and options become the container. */
+static int resolve_image(struct launch *l, struct strv *warnings, struct err *err)
+{
+	struct container *c = l->c;
+	auto_image struct image image = {0};
+	auto_image_store struct image_store store = {.root_fd = -1, .image_fd = -1};
+	int rc = container_validate(&c->config, err);
+
+	if (rc < 0)
+		return rc;
+	if (c->config.rootfs)
+		return container_merge(c, NULL, err);
+	rc = image_store_open(&store, l->e->root_fd, l->e->root, IMAGE_STORE_READ, err);
+	if (rc == 0)
+		rc = image_acquire(&store, c->config.image, &image, &l->image_lock, err);
+	if (rc == 0)
+		rc = warn_platform(&image, warnings);
+	if (rc == 0)
+		rc = container_merge(c, &image, err);
+	l->passwd = take_ptr(&image.passwd);
+	l->group = take_ptr(&image.group);
+	return rc;
+}
+
+static int take_name(struct launch *l, const char *name, struct err *err)
+{
+	struct container *c = l->c;
+	auto_free char *link = NULL;
+	int rc;
+
+	if (name) {
+		rc = name_reserve(l->e, name, c->id, err);
+		if (rc == 0)
+			c->name = xstrdup(name);
+	} else {
+		rc = name_reserve_random(l->e, c->id, &c->name, err);
+	}
+	if (rc < 0)
+		return rc;
+	link = xasprintf("names/%s", c->name);
+	rc = undo_push(&l->undo, undo_unlink, l->e->root_fd, link);
+	return rc < 0 ? fail_step(err, rc, "remember the name") : 0;
+}
+
+static int make_one_dir(struct launch *l, const char *path, mode_t mode, bool remember, struct err *err)
+{
+	int rc = file_mkdir_all_at(l->e->root_fd, path, mode);
+
+	if (rc == 0 && remember)
+		rc = undo_push(&l->undo, undo_remove_tree, l->e->root_fd, path);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "make %s/%s: %s", l->e->root, path,
+				err_errno_text(-rc))
+		      : 0;
+}
+
+static int make_layer(struct launch *l, struct err *err)
+{
+	static const char *const parts[] = {"", "/diff", "/work"};
+	static const mode_t modes[] = {0710, 0755, 0700};
+
+	if (l->c->config.rootfs)
+		return 0;
+	for (size_t i = 0; i < 3; i++) {
+		auto_free char *path = xasprintf("overlay2/%s%s", l->c->id, parts[i]);
+		int rc = make_one_dir(l, path, modes[i], i == 0, err);
+
+		if (rc < 0)
+			return rc;
+		/* The root of the container: exact, whatever the umask. */
+		if (i == 1 && fchmodat(l->e->root_fd, path, 0755, 0) < 0)
+			return err_sys(err, "set the mode of %s", path);
+	}
+	return 0;
+}
+
+/* Layer, volumes, record. */
+static int write_record(struct launch *l, bool durable, struct err *err)
+{
+	struct container *c = l->c;
+	auto_free char *dir = xasprintf("containers/%s", c->id);
+	auto_close int record_dir = -1;
+	int rc = make_layer(l, err);
+
+	if (rc == 0)
+		rc = container_volumes_make(l->e, c, &l->undo, err);
+	if (rc < 0)
+		return rc;
+	if (!c->persistent)
+		return container_record_write(c, l->run_dir, false, err);
+	rc = make_one_dir(l, dir, 0710, true, err);
+	if (rc < 0)
+		return rc;
+	record_dir = openat(l->e->root_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return record_dir < 0 ? err_sys(err, "open %s/%s", l->e->root, dir)
+			      : container_record_write(c, record_dir, durable, err);
+}
+
+static int make_bind_sources(const struct container *c, struct err *err)
+{
+	for (size_t i = 0; i < c->config.mount_count; i++) {
+		const struct mount_request *r = &c->config.mounts[i];
+		int rc;
+
+		if (r->kind != MOUNT_KIND_BIND || !r->create_source || access(r->source, F_OK) == 0)
+			continue;
+		rc = file_mkdir_all_at(AT_FDCWD, r->source, 0755);
+		if (rc < 0)
+			return err_set(err, ERR_SYSTEM, -rc, "make the bind source %s: %s", r->source,
+				       err_errno_text(-rc));
+	}
+	return 0;
+}
+
+/* From a written record to a released child. */
+static int prepare_and_release(struct launch *l, struct strv *warnings, struct err *err)
+{
+	int rc = make_bind_sources(l->c, err);
+
+	if (rc == 0)
+		rc = host_files_write(l->c, l->run_dir, err);
+	stamp(l->plan, POINT_CLI_RECORDED);
+	if (rc == 0)
+		rc = launch_fill_plan(l, warnings, err);
+	launch_test_hooks(l->plan);
+	stamp(l->plan, POINT_CLI_PLANNED);
+	if (rc == 0)
+		rc = launch_make_cgroups(l, err);
+	stamp(l->plan, POINT_CLI_CGROUP);
+	if (rc < 0)
+		return rc;
+	stamp(l->plan, POINT_CLI_RELEASED);
+	launch_release(l->plan, PLAN_GO);
+	/* From here on the monitor owns all of it. */
+	undo_disarm(&l->undo);
+	return 0;
+}
+
+static void fill_handle(struct launch *l, struct start_handle *handle)
+{
+	handle->client_fd = take_fd(&l->control_fd);
+	handle->plan_fd = take_fd(&l->plan_fd);
+	handle->pid = 0;
+}
+
+static int begin(struct engine *e, struct container_config *config, struct container *c, bool persistent,
+		 struct err *err)
+{
+	c->config = *config;
+	container_config_init(config);
+	c->persistent = persistent;
+	c->created_ns = clock_wall_ns();
+	if (id_generate(c->id) < 0)
+		return err_sys(err, "make an id");
+	return detect_cgroups(e, err);
+}
+
+int container_create(struct engine *e, struct container_config *config, const char *name,
+		     struct container *c, struct strv *warnings, struct err *err)
+{
+	static const struct start_options no_options;
+	struct launch *l;
+	int rc = begin(e, config, c, true, err);
+
+	if (rc < 0)
+		return rc;
+	l = xcalloc(1, sizeof(*l));
+	launch_init_struct(l, e, c, &no_options);
+	rc = take_id(l, err);
+	if (rc == 0)
+		rc = resolve_image(l, warnings, err);
+	if (rc == 0)
+		rc = take_name(l, name, err);
+	if (rc == 0)
+		rc = write_record(l, true, err);
+	if (rc < 0)
+		launch_abort(l);
+	launch_free(l);
+	return rc;
+}
+
+int container_run(struct engine *e, struct container_config *config, const char *name,
+		  const struct start_options *options, struct container *c,
+		  struct start_handle *handle, struct strv *warnings, struct err *err)
+{
+	struct launch *l;
+	int rc = begin(e, config, c, !config->auto_remove, err);
+
+	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
+	if (rc < 0)
+		return rc;
+	l = xcalloc(1, sizeof(*l));
+	launch_init_struct(l, e, c, options);
+	rc = take_id(l, err);
+	if (rc == 0)
+		rc = spawn_monitor(l, err);
+	if (rc == 0)
+		rc = resolve_image(l, warnings, err);
+	if (rc == 0)
+		stamp(l->plan, POINT_CLI_RESOLVED);
+	if (rc == 0)
+		rc = take_name(l, name, err);
+	if (rc == 0 && c->config.rootfs)
+		launch_read_user_files(l);
+	if (rc == 0)
+		rc = write_record(l, false, err);
+	if (rc == 0)
+		rc = prepare_and_release(l, warnings, err);
+	if (rc < 0)
+		launch_abort(l);
+	else
+		fill_handle(l, handle);
+	launch_free(l);
+	return rc;
+}
+
+/* The image's passwd and group, under what the container itself has written since. */
+static int read_users_for_restart(struct launch *l, struct err *err)
+{
+	auto_image struct image image = {0};
+	auto_image_store struct image_store store = {.root_fd = -1, .image_fd = -1};
+	int rc;
+
+	if (!l->c->config.rootfs) {
+		rc = image_store_open(&store, l->e->root_fd, l->e->root, IMAGE_STORE_READ, err);
+		if (rc == 0)
+			rc = image_acquire(&store, l->c->image_id, &image, &l->image_lock, err);
+		if (rc < 0)
+			return rc;
+		l->passwd = take_ptr(&image.passwd);
+		l->group = take_ptr(&image.group);
+	}
+	launch_read_user_files(l);
+	return 0;
+}
+
+/* A monitor that was lost may have left its container's groups and work directory. */
+static int sweep_last_run(struct launch *l, struct err *err)
+{
+	auto_free char *work = xasprintf("overlay2/%s/work/incompat", l->c->id);
+	struct cgroup_dirs dirs;
+	int rc = cgroup_dirs_of(&l->e->cgroups, l->cgroup_path, &dirs, err);
+
+	if (rc < 0)
+		return rc;
+	rc = cgroup_kill_all(dirs.dirs, dirs.count, 2000);
+	if (rc == 0 || rc == -ENOENT)
+		rc = cgroup_remove(dirs.dirs, dirs.count, 2000);
+	if (rc < 0 && rc != -ENOENT)
+		return fail_step(err, rc, "remove what the last run left");
+	rc = remove_tree_at(l->e->root_fd, work);
+	return rc < 0 ? fail_step(err, rc, "clear the overlay's work directory") : 0;
+}
+
+int container_start(struct engine *e, struct container *c, const struct start_options *options,
+		    struct start_handle *handle, struct err *err)
+{
+	auto_strv struct strv warnings = {0};
+	struct launch *l;
+	int rc = detect_cgroups(e, err);
+
+	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
+	if (rc < 0)
+		return rc;
+	if (c->state.status == CONTAINER_RUNNING || c->state.status == CONTAINER_PAUSED)
+		return 0;
+	l = xcalloc(1, sizeof(*l));
+	launch_init_struct(l, e, c, options);
+	rc = take_id(l, err);
+	/* The run directory belongs to the container, not to this attempt. */
+	undo_disarm(&l->undo);
+	snprintf(l->cgroup_path, sizeof(l->cgroup_path), "%s/%s",
+		 c->config.cgroup_parent ? c->config.cgroup_parent : e->cgroup_parent, c->id);
+	if (rc == 0)
+		rc = sweep_last_run(l, err);
+	if (rc == 0)
+		rc = spawn_monitor(l, err);
+	if (rc == 0)
+		rc = read_users_for_restart(l, err);
+	if (rc == 0)
+		stamp(l->plan, POINT_CLI_RESOLVED);
+	if (rc == 0)
+		rc = prepare_and_release(l, &warnings, err);
+	if (rc < 0)
+		launch_abort(l);
+	else
+		fill_handle(l, handle);
+	launch_free(l);
+	return rc;
+}

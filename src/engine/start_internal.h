@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What start.c (the order of events) and start_plan.c (what goes into the plan) share. */
+#ifndef CLOCHE_ENGINE_START_INTERNAL_H
+#define CLOCHE_ENGINE_START_INTERNAL_H
+
+#include "base/undo.h"
+#include "engine/engine.h"
+#include "engine/user.h"
+#include "oci/runtime_config.h"
+#include "runtime/plan.h"
+
+/* One launch under way. All descriptors are -1 until open. */
+struct launch {
+	struct engine *e;
+	struct container *c;
+	const struct start_options *options;
+	struct undo_stack undo;
+	struct plan *plan;
+	int plan_fd, lock_fd, run_dir, control_fd, cgroup_fd, image_lock;
+	pid_t monitor_pid; /* 0: none */
+	char run_path[PATH_MAX];
+	char cgroup_path[CGROUP_PATH_MAX];
+	char *passwd, *group; /* texts of the container's own files; NULL none */
+	struct oci_config oci;
+};
+
+/* Before the monitor is spawned: what it must know at once. */
+int must_check launch_fill_early(struct launch *l, struct err *err);
+/* Opens (making it on first use) the v2 group that monitors live in; *fd -1 without v2. */
+int must_check launch_monitor_group(struct launch *l, int *fd, struct err *err);
+/* Makes and limits the container's groups. */
+int must_check launch_make_cgroups(struct launch *l, struct err *err);
+/* Everything else: configuration, seccomp, operations, the monitor's section. */
+int must_check launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err);
+/* Reads passwd and group of a container that has run before or has a plain folder as root. */
+void launch_read_user_files(struct launch *l);
+
+#ifdef CLOCHE_TEST_HOOKS
+/* CLOCHE_TEST_DELAY / CLOCHE_TEST_KILL: "op:LABEL[=MS]" or "point:NUMBER[=MS]". Called before the
+ * monitor is spawned (points) and again once the operations are laid out. */
+void launch_test_hooks(struct plan *p);
+#else
+static inline void launch_test_hooks(struct plan *p)
+{
+	(void)p;
+}
+#endif
+
+#endif

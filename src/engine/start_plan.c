@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a launch puts into the plan: the early section for the monitor, the groups, the operations
+ * from the container's OCI configuration, and what the monitor needs to sweep up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "engine/config_oci.h"
+#include "engine/internal.h"
+#include "engine/start_internal.h"
+#include "kernel/path.h"
+#include "runtime/plan_build.h"
+
+#define MONITOR_GROUP "/cloche-monitor"
+#define USER_FILE_MAX (1 << 20)
+#define LOG_MAX_BYTES (16u << 20)
+#define LOG_MAX_FILES 4u
+/* A --rm container's log lies in the run root, which may be memory. */
+#define LOG_MAX_BYTES_VOLATILE (4u << 20)
+#define LOG_MAX_FILES_VOLATILE 2u
+
+int launch_monitor_group(struct launch *l, int *fd, struct err *err)
+{
+	struct cgroup_join join;
+	int rc = cgroup_join_of(&l->e->cgroups, MONITOR_GROUP, &join, err);
+	bool missing = false;
+
+	*fd = -1;
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < join.count; i++)
+		missing = missing || access(join.tasks[i], F_OK) < 0;
+	missing = missing || (*join.v2_dir && access(join.v2_dir, F_OK) < 0);
+	if (missing) {
+		rc = cgroup_create(&l->e->cgroups, MONITOR_GROUP, true, NULL, err);
+		if (rc < 0)
+			return rc;
+	}
+	l->plan->early.monitor_tasks_count = 0;
+	for (size_t i = 0; i < join.count && i < PLAN_MAX_CGROUPS; i++)
+		l->plan->early.monitor_tasks[l->plan->early.monitor_tasks_count++] =
+			plan_add_string(l->plan, join.tasks[i]);
+	if (*join.v2_dir) {
+		*fd = open(join.v2_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (*fd < 0)
+			return err_sys(err, "open %s", join.v2_dir);
+	}
+	return 0;
+}
+
+/* A v2 group must stand before the child is born in it. With v1 controllers beside, only that one
+ * directory is made now and the rest while the kernel makes the namespaces. */
+static int make_birth_group(struct launch *l, struct err *err)
+{
+	const struct cgroup_hierarchy *v2 = cgroup_unified_of(&l->e->cgroups);
+	char dir[CGROUP_MOUNT_MAX + CGROUP_PATH_MAX];
+	int rc;
+
+	if (!v2)
+		return 0;
+	snprintf(dir, sizeof(dir), "%s%s", v2->mount, l->cgroup_path);
+	if (l->e->cgroups.mode == CGROUP_V2 || mkdir(dir, 0755) < 0) {
+		rc = cgroup_create(&l->e->cgroups, l->cgroup_path, true, &l->undo, err);
+		if (rc < 0)
+			return rc;
+	} else {
+		rc = undo_push(&l->undo, undo_rmdir, AT_FDCWD, dir);
+		if (rc < 0)
+			return err_set(err, ERR_SYSTEM, -rc, "remember %s", dir);
+	}
+	l->cgroup_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return l->cgroup_fd < 0 ? err_sys(err, "open %s", dir) : 0;
+}
+
+int launch_fill_early(struct launch *l, struct err *err)
+{
+	const char *parent = l->c->config.cgroup_parent;
+	struct plan_early *early = &l->plan->early;
+	int rc = container_namespaces(&l->c->config, &l->oci, err);
+
+	if (rc == 0)
+		rc = plan_clone_flags(&l->oci, &early->clone_flags, err);
+	if (rc < 0)
+		return rc;
+	early->terminal = l->c->config.tty;
+	early->open_stdin = l->c->config.open_stdin;
+	early->run_directory = plan_add_string(l->plan, l->run_path);
+	if (str_format(l->cgroup_path, sizeof(l->cgroup_path), "%s/%s",
+		       parent && *parent ? parent : l->e->cgroup_parent, l->c->id) < 0)
+		return err_set(err, ERR_INVALID, ENAMETOOLONG, "--cgroup-parent is too long");
+	rc = cgroup_check_path(l->cgroup_path, err);
+	if (rc == 0)
+		rc = make_birth_group(l, err);
+	early->has_cgroup_fd = l->cgroup_fd >= 0;
+	return rc;
+}
+
+int launch_make_cgroups(struct launch *l, struct err *err)
+{
+	int rc = cgroup_create(&l->e->cgroups, l->cgroup_path, true, &l->undo, err);
+
+	if (rc < 0)
+		return rc;
+	return cgroup_apply(&l->e->cgroups, l->cgroup_path, &l->oci.resources, l->c->name, err);
+}
+
+static char *read_in_root(int root, const char *path)
+{
+	auto_close int fd = path_open(root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+	auto_free char *link = fd < 0 ? NULL : xasprintf("/proc/self/fd/%d", fd);
+	char *text = NULL;
+	struct stat st;
+
+	/* Only a plain file: a fifo or device from the container must not hold us up. */
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    file_read_at(AT_FDCWD, link, USER_FILE_MAX, &text, NULL) < 0)
+		return NULL;
+	return text;
+}
+
+static void take_user_file(int root, const char *path, char **slot)
+{
+	char *text = read_in_root(root, path);
+
+	if (text) {
+		free(*slot);
+		*slot = text;
+	}
+}
+
+void launch_read_user_files(struct launch *l)
+{
+	auto_free char *path = l->c->config.rootfs
+				       ? xstrdup(l->c->config.rootfs)
+				       : xasprintf("%s/overlay2/%s/diff", l->e->root, l->c->id);
+	auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return;
+	take_user_file(root, "/etc/passwd", &l->passwd);
+	take_user_file(root, "/etc/group", &l->group);
+}
+
+static int load_seccomp(struct launch *l, struct seccomp_program *out, struct err *err)
+{
+	const struct container_config *config = &l->c->config;
+	const char *wanted = container_security_option(config, "seccomp");
+	auto_free char *cache = xasprintf("%s/seccomp", l->e->run_root);
+	auto_free char *text = NULL;
+	uint64_t caps = l->oci.process.capabilities.bounding;
+	size_t n = 0;
+	int rc;
+
+	if (config->privileged && !wanted)
+		return 0;
+	if (wanted && str_eq(wanted, "unconfined"))
+		return 0;
+	if (!wanted || str_eq(wanted, "builtin") || str_eq(wanted, "default"))
+		return seccomp_program_default(caps, cache, out, err);
+	if (*wanted == '{')
+		return seccomp_program_of_text(wanted, strlen(wanted), "seccomp profile", caps, cache,
+					       out, err);
+	rc = file_read_at(AT_FDCWD, wanted, OCI_CONFIG_MAX_BYTES, &text, &n);
+	if (rc < 0)
+		return err_set(err, ERR_INVALID, -rc, "opening seccomp profile (%s) failed: %s", wanted,
+			       err_errno_text(-rc));
+	return seccomp_program_of_text(text, n, wanted, caps, cache, out, err);
+}
+
+static void fill_cgroups(struct launch *l)
+{
+	struct plan_monitor *m = &l->plan->monitor;
+	struct cgroup_dirs dirs;
+	struct err ignored = ERR_INIT;
+
+	if (cgroup_dirs_of(&l->e->cgroups, l->cgroup_path, &dirs, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < dirs.count && i < PLAN_MAX_CGROUPS; i++)
+		m->cgroups[m->cgroup_count++] =
+			(struct plan_cgroup){.path = plan_add_string(l->plan, dirs.dirs[i].path),
+					     .controllers = dirs.dirs[i].controllers,
+					     .v2 = dirs.dirs[i].v2};
+}
+
+static plan_ref add_path(struct plan *p, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static plan_ref add_path(struct plan *p, const char *fmt, ...)
+{
+	char path[2 * PATH_MAX];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	return n > 0 && (size_t)n < sizeof(path) ? plan_add_string(p, path) : 0;
+}
+
+static plan_ref add_anonymous_volumes(struct launch *l)
+{
+	const struct container *c = l->c;
+	auto_strv struct strv paths = {0};
+	size_t volume = 0;
+
+	for (size_t i = 0; i < c->config.mount_count; i++) {
+		const struct mount_request *r = &c->config.mounts[i];
+		char *slash;
+
+		if (r->kind != MOUNT_KIND_VOLUME)
+			continue;
+		if (!r->source && volume < c->volume_paths.count) {
+			/* <volumes>/<name>/_data: the volume is the directory above. */
+			strv_add(&paths, c->volume_paths.items[volume]);
+			slash = strrchr(paths.items[paths.count - 1], '/');
+			if (slash)
+				*slash = '\0';
+		}
+		volume++;
+	}
+	return paths.count ? plan_add_list(l->plan, &paths) : 0;
+}
+
+static void fill_monitor(struct launch *l)
+{
+	struct plan_monitor *m = &l->plan->monitor;
+	const struct container *c = l->c;
+	bool log = !c->config.log_driver || !str_eq(c->config.log_driver, "none");
+
+	m->id = plan_add_string(l->plan, c->id);
+	m->auto_remove = c->config.auto_remove;
+	m->own_pid_namespace = l->oci.namespaces[OCI_NS_PID].present;
+	m->attached = l->options->attach;
+	if (c->persistent)
+		m->record_directory = add_path(l->plan, "%s/containers/%s", l->e->root, c->id);
+	if (c->config.auto_remove) {
+		m->name_link = add_path(l->plan, "%s/names/%s", l->e->root, c->name);
+		if (!c->config.rootfs)
+			m->overlay_directory = add_path(l->plan, "%s/overlay2/%s", l->e->root, c->id);
+		m->volume_directories = add_anonymous_volumes(l);
+	}
+	m->log_max_bytes = c->persistent ? LOG_MAX_BYTES : LOG_MAX_BYTES_VOLATILE;
+	m->log_max_files = c->persistent ? LOG_MAX_FILES : LOG_MAX_FILES_VOLATILE;
+	if (log && c->persistent)
+		m->log_path = add_path(l->plan, "%s/containers/%s/%s-json.log", l->e->root, c->id, c->id);
+	else if (log)
+		m->log_path = add_path(l->plan, "%s/%s-json.log", l->run_path, c->id);
+	fill_cgroups(l);
+}
+
+/* Relative to <data>/overlay2, so that a hundred layers fit into the one page mount(2) takes. */
+static int overlay_options(const struct launch *l, char **out, struct err *err)
+{
+	const char *id = l->c->id;
+
+	*out = xasprintf("lowerdir=%s,upperdir=%s/diff,workdir=%s/work%s", l->c->lower, id, id,
+			 l->c->config.auto_remove ? ",volatile" : "");
+	if (strlen(*out) >= 4096)
+		return err_set(err, ERR_UNSUPPORTED, E2BIG, "the image has more layers than one mount takes");
+	return 0;
+}
+
+int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
+{
+	auto_free struct user_identity *user = xcalloc(1, sizeof(*user));
+	auto_seccomp_program struct seccomp_program seccomp = {0};
+	auto_free char *base = xasprintf("%s/overlay2", l->e->root);
+	auto_free char *overlay = NULL;
+	struct plan_input input = {.cgroups = &l->e->cgroups,
+				   .cgroup_path = l->cgroup_path,
+				   .rows = l->options->rows,
+				   .columns = l->options->columns,
+				   .limits_best_effort = true};
+	struct cgroup_join join;
+	int rc = user_resolve(l->c->user, &l->c->config.group_add, l->passwd, l->group, user, err);
+
+	if (rc == 0)
+		rc = container_to_oci(l->e, l->c, user, l->run_path, l->cgroup_path, &l->oci,
+				      &input.quiet_limits, err);
+	if (rc == 0)
+		rc = load_seccomp(l, &seccomp, err);
+	if (rc == 0)
+		rc = cgroup_join_of(&l->e->cgroups, l->cgroup_path, &join, err);
+	if (rc < 0)
+		return rc;
+	input.join = &join;
+	input.seccomp = seccomp.count ? &seccomp : NULL;
+	if (l->c->config.rootfs) {
+		input.rootfs = l->c->config.rootfs;
+	} else {
+		rc = overlay_options(l, &overlay, err);
+		if (rc < 0)
+			return rc;
+		input.overlay_options = overlay;
+		input.overlay_base = base;
+		/* On its own directory: one directory less to make, and nothing else is hidden. */
+		input.overlay_target = l->c->id;
+	}
+	rc = plan_build(l->plan, &l->oci, &input, warnings, err);
+	if (rc < 0)
+		return rc;
+	fill_monitor(l);
+	return plan_check(l->plan, err);
+}
