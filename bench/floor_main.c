@@ -5,7 +5,7 @@
  *
  *   floor prepare|finish KIND TAG SCRATCH LOWER
  *   floor run            KIND TAG SCRATCH LOWER PROGRAM      one start, named after this process
- *   floor clean          KIND TAG SCRATCH LOWER NAME
+ *   floor clean          KIND TAG SCRATCH LOWER NAME         its groups; directories are the caller's
  *   floor measure        KIND TAG SCRATCH LOWER PROGRAM N    N starts, median of every step
  */
 #include <stdio.h>
@@ -61,10 +61,9 @@ static int act(const char *action, const struct floor *f, char **args, int *exit
 		return floor_prepare(f, err);
 	if (str_eq(action, "finish"))
 		floor_finish(f);
-	else if (str_eq(action, "clean") && args[0]) {
+	else if (str_eq(action, "clean") && args[0])
 		floor_remove_groups(f, args[0]);
-		floor_remove_directories(f, args[0]);
-	} else if (str_eq(action, "run") && args[0]) {
+	else if (str_eq(action, "run") && args[0]) {
 		snprintf(name, sizeof(name), "%d", getpid());
 		rc = floor_start(f, name, &run, err);
 		*exit_code = run.exit_code;
