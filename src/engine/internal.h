@@ -35,7 +35,7 @@ bool container_is_gone(const struct engine *e, const char *id);
 /* Takes the lock as container_lock() does, once whoever has it has ended; -EBUSY after timeout_ms.
  * -ENOENT when a container that is not persistent has no run directory any more. */
 int must_check container_wait_lock(struct engine *e, struct container *c, int timeout_ms,
-				   int *lock_fd, struct err *err);
+				   int *lock_fd);
 /* SIGKILL, then as container_stop(). */
 int must_check container_kill_and_wait(struct engine *e, struct container *c, struct err *err);
 

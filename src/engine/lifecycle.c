@@ -206,26 +206,20 @@ static int wait_monitor(struct engine *e, struct container *c, int64_t timeout_m
 		      : 0;
 }
 
-int container_wait_lock(struct engine *e, struct container *c, int timeout_ms, int *lock_fd,
-			struct err *err)
+int container_wait_lock(struct engine *e, struct container *c, int timeout_ms, int *lock_fd)
 {
 	uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 	const struct timespec nap = {.tv_nsec = NS_PER_MS};
 
 	for (;;) {
 		int rc = container_lock(e, c->id, c->persistent, lock_fd);
+		struct err ignored;
 
-		if (rc != -EBUSY)
+		if (rc != -EBUSY || clock_now_ns() >= end)
 			return rc;
-		if (clock_now_ns() >= end)
-			return -EBUSY;
 		/* Mostly its monitor, which ends soon; else a starter or remover without a state. */
-		if (c->state.monitor_pid > 0) {
-			rc = wait_monitor(e, c, timeout_ms, err);
-			if (rc < 0)
-				return rc == -ETIMEDOUT ? -EBUSY : rc;
-		}
-		nanosleep(&nap, NULL);
+		if (c->state.monitor_pid <= 0 || wait_monitor(e, c, timeout_ms, &ignored) < 0)
+			nanosleep(&nap, NULL);
 	}
 }
 

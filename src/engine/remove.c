@@ -113,7 +113,20 @@ static int refuse_running(const struct container *c, struct err *err)
 		c->id);
 }
 
-/* The lock, with nobody alive behind it. -ENOENT: it was removed meanwhile. */
+static int refuse_busy(struct engine *e, struct container *c, struct err *err)
+{
+	int rc = container_state_read(e, c, err);
+
+	if (rc < 0)
+		return rc;
+	if (container_is_alive(c))
+		return refuse_running(c, err);
+	return err_set(err, ERR_CONFLICT, EBUSY, "removal of container %s is already in progress",
+		       c->id);
+}
+
+/* The lock, with nobody alive behind it. 1 with *lock_fd -1: its run directory is gone, and a
+ * container that is not persistent with it. */
 static int lock_for_removal(struct engine *e, struct container *c, bool force, int *lock_fd,
 			    struct err *err)
 {
@@ -128,40 +141,33 @@ static int lock_for_removal(struct engine *e, struct container *c, bool force, i
 		if (rc < 0)
 			return rc;
 	}
-	rc = container_wait_lock(e, c, LOCK_TIMEOUT_MS, lock_fd, err);
-	if (rc == -EBUSY) {
-		rc = container_state_read(e, c, err);
-		if (rc == 0 && container_is_alive(c))
-			return refuse_running(c, err);
-		return err_set(err, ERR_CONFLICT, EBUSY,
-			       "removal of container %s is already in progress", c->id);
-	}
+	rc = container_wait_lock(e, c, LOCK_TIMEOUT_MS, lock_fd);
 	if (rc == -ENOENT)
-		return rc;
-	return rc < 0 && err->kind == ERR_NONE
-		       ? err_set(err, ERR_SYSTEM, -rc, "lock container %.12s: %s", c->id,
-				 err_errno_text(-rc))
-		       : rc;
+		return 1;
+	if (rc == -EBUSY)
+		return refuse_busy(e, c, err);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "lock container %.12s: %s", c->id,
+				err_errno_text(-rc))
+		      : 0;
 }
 
 int container_remove(struct engine *e, struct container *c, bool force, bool volumes,
 		     struct err *err)
 {
 	auto_close int lock_fd = -1;
-	struct err ignored = ERR_INIT;
-	int rc;
+	int rc = lock_for_removal(e, c, force, &lock_fd, err);
 
-	err->kind = ERR_NONE;
-	rc = lock_for_removal(e, c, force, &lock_fd, err);
-	if (rc < 0 && err->kind != ERR_NONE)
+	if (rc < 0)
 		return rc;
-	if (rc == -ENOENT || container_is_gone(e, c->id)) {
+	if (container_is_gone(e, c->id)) {
 		/* With --rm its monitor was faster; taking the lock may have made the directory anew. */
-		if (lock_fd >= 0 && container_remove_remains(e, c->id, &ignored) < 0)
-			return err_set(err, ERR_SYSTEM, EIO, "%s", ignored.msg);
-		return force ? 0
-			     : err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", c->id);
+		rc = lock_fd >= 0 ? container_remove_remains(e, c->id, err) : 0;
+		if (rc < 0 || force)
+			return rc;
+		return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", c->id);
 	}
+	if (lock_fd < 0)
+		return err_set(err, ERR_CONFLICT, EBUSY, "container %.12s is being removed", c->id);
 	rc = remove_locked(e, c, volumes, err);
 	return rc < 0 ? err_wrap(err, "remove container %.12s", c->id) : 0;
 }
