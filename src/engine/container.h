@@ -21,17 +21,17 @@ enum mount_kind { MOUNT_KIND_BIND, MOUNT_KIND_VOLUME, MOUNT_KIND_TMPFS };
 /* One of -v, --mount, --tmpfs, or a volume that the image declares. */
 struct mount_request {
 	enum mount_kind kind;
-	char *source;        /* bind: host path; volume: its name, NULL for anonymous; tmpfs: NULL */
-	char *target;        /* absolute path in the container, cleaned */
-	char *mode;          /* what followed the second colon of -v, as typed ("ro,z"), or NULL */
-	char *propagation;   /* "rprivate" (default, NULL), "rshared", "slave", ... */
+	char *source;      /* bind: host path; volume: its name, NULL for anonymous; tmpfs: NULL */
+	char *target;      /* absolute path in the container, cleaned */
+	char *mode;        /* what followed the second colon of -v, as typed ("ro,z"), or NULL */
+	char *propagation; /* "rprivate" (default, NULL), "rshared", "slave", ... */
 	char *tmpfs_options; /* mount options as typed after --tmpfs PATH:, or NULL */
 	bool read_only;
 	bool non_recursive;
-	bool no_copy;        /* volume: do not copy the image's content at first use */
-	bool create_source;  /* bind: make a missing source directory (-v does, --mount does not) */
-	bool from_image;     /* declared by the image */
-	bool long_form;      /* came from --mount: shown under HostConfig.Mounts, not Binds */
+	bool no_copy;       /* volume: do not copy the image's content at first use */
+	bool create_source; /* bind: make a missing source directory (-v does, --mount does not) */
+	bool from_image;    /* declared by the image */
+	bool long_form;     /* came from --mount: shown under HostConfig.Mounts, not Binds */
 	int64_t tmpfs_size_bytes; /* 0: unlimited */
 	int64_t tmpfs_mode;       /* -1: 01777 */
 };
@@ -52,12 +52,12 @@ struct device_request {
  * sets the "unset" values noted here. */
 struct container_config {
 	/* the part Docker calls Config */
-	char *image;  /* as typed; NULL with rootfs */
+	char *image; /* as typed; NULL with rootfs */
 	char *rootfs; /* --rootfs DIR: absolute host path used as root in place of an image; or NULL */
 	char *hostname, *domainname, *user, *working_dir; /* NULL: from image or default */
 	bool attach_stdin, attach_stdout, attach_stderr, tty, open_stdin, stdin_once;
-	struct strv env;    /* KEY=VALUE as given, already completed from the caller's environment */
-	struct strv cmd;    /* arguments after the image */
+	struct strv env; /* KEY=VALUE as given, already completed from the caller's environment */
+	struct strv cmd; /* arguments after the image */
 	bool entrypoint_set;
 	struct strv entrypoint; /* empty with entrypoint_set: reset */
 	struct strv labels;     /* KEY=VALUE */
@@ -68,19 +68,20 @@ struct container_config {
 	/* the part Docker calls HostConfig */
 	struct mount_request *mounts;
 	size_t mount_count;
-	char *network_mode; /* "none", "host", "default", "bridge", "container:ID", a name */
-	char *pid_mode;     /* "", "host", "container:ID" */
-	char *ipc_mode;     /* "private", "host", "none", "shareable", "container:ID" */
-	char *uts_mode;     /* "" or "host" */
+	char *network_mode;  /* "none", "host", "default", "bridge", "container:ID", a name */
+	char *pid_mode;      /* "", "host", "container:ID" */
+	char *ipc_mode;      /* "private", "host", "none", "shareable", "container:ID" */
+	char *uts_mode;      /* "" or "host" */
 	char *cgroupns_mode; /* "private" (default here, also on v1), "host" */
 	char *userns_mode;
-	char *cgroup_parent; /* NULL: the engine's */
-	char *runtime;       /* NULL: our own */
+	char *cgroup_parent;  /* NULL: the engine's */
+	char *runtime;        /* NULL: our own */
 	char *restart_policy; /* "no", "always", "unless-stopped", "on-failure" */
 	int64_t restart_max_retries;
 	bool auto_remove, privileged, read_only_rootfs, publish_all, init, oom_kill_disable;
-	struct strv cap_add, cap_drop, group_add, security_opt, sysctls, dns, dns_search, dns_options,
-		extra_hosts, links, volumes_from, device_cgroup_rules, annotations, publish;
+	struct strv cap_add, cap_drop, group_add, security_opt, sysctls, dns, dns_search,
+		dns_options, extra_hosts, links, volumes_from, device_cgroup_rules, annotations,
+		publish;
 	struct ulimit_request *ulimits;
 	size_t ulimit_count;
 	struct device_request *devices;
@@ -123,9 +124,9 @@ struct container_state {
 	bool oom_killed;   /* the cgroup's counter rose, whoever the victim was */
 	int pid;           /* on the host, 0 when not running */
 	int monitor_pid;
-	int exit_code;     /* 0-255; 128+n for signal n */
-	int exit_signal;   /* 0: exited by itself */
-	char *error;       /* why it could not be started, or NULL */
+	int exit_code;                    /* 0-255; 128+n for signal n */
+	int exit_signal;                  /* 0: exited by itself */
+	char *error;                      /* why it could not be started, or NULL */
 	uint64_t started_ns, finished_ns; /* wall clock, 0 never */
 	uint64_t oom_kills;
 	uint64_t peak_memory_bytes; /* 0: unknown */
@@ -140,16 +141,16 @@ struct container {
 	uint64_t created_ns;
 	struct container_config config;
 	/* decided at creation */
-	char *image_id;     /* sha256:..., NULL with rootfs */
-	struct strv argv;   /* entrypoint and command, merged */
-	struct strv env;    /* merged, PATH included, without what is added at run time (HOSTNAME, HOME,
+	char *image_id;   /* sha256:..., NULL with rootfs */
+	struct strv argv; /* entrypoint and command, merged */
+	struct strv env; /* merged, PATH included, without what is added at run time (HOSTNAME, HOME,
 			     * TERM) */
-	char *user;         /* as it will be resolved at each start; "" is root */
-	char *working_dir;  /* "" is "/" */
-	char *stop_signal;  /* "SIGTERM" unless given */
-	char *lower;        /* overlay lowerdir relative to <data>/overlay2 ("l/A:l/B"), NULL with rootfs */
+	char *user;      /* as it will be resolved at each start; "" is root */
+	char *working_dir; /* "" is "/" */
+	char *stop_signal; /* "SIGTERM" unless given */
+	char *lower; /* overlay lowerdir relative to <data>/overlay2 ("l/A:l/B"), NULL with rootfs */
 	struct strv volume_paths; /* host path of each of config.mounts of kind volume, same order */
-	bool persistent;    /* record in the data root; false: in the run root (--rm) */
+	bool persistent;          /* record in the data root; false: in the run root (--rm) */
 	uint64_t restart_count;
 	struct container_state state;
 };

@@ -35,7 +35,8 @@ static inline const char *id_hex(const char *id)
 
 /* Reads a small file of the store as one line without its newline. -ENOENT, or ERR_CORRUPT text in
  * *err. */
-int must_check store_read_line(int dirfd, const char *path, char *out, size_t size, struct err *err);
+int must_check store_read_line(int dirfd, const char *path, char *out, size_t size,
+			       struct err *err);
 
 /* Reads repositories.json; none is an empty document. The caller puts *out. */
 int must_check names_read(struct image_store *s, struct json_object **out, struct err *err);
@@ -54,16 +55,18 @@ int must_check resolve_id(struct image_store *s, struct json_object *names, cons
 			  char id[static IMAGE_ID_SIZE], struct reference *found, bool *by_id,
 			  struct err *err);
 /* Reads and decodes the configuration of an image. */
-int must_check store_read_config(struct image_store *s, const char *id, struct oci_image_config *out,
-				 struct err *err);
+int must_check store_read_config(struct image_store *s, const char *id,
+				 struct oci_image_config *out, struct err *err);
 /* The topmost chain id of an image, "" when it has no layers. */
-int must_check store_top_chain(struct image_store *s, const char *id, char out[static IMAGE_ID_SIZE],
-			       struct err *err);
+int must_check store_top_chain(struct image_store *s, const char *id,
+			       char out[static IMAGE_ID_SIZE], struct err *err);
 /* Reads one layer record by chain id, and its parent's chain id ("" for the lowest). */
-int must_check store_read_layer(struct image_store *s, const char *chain_id, struct image_layer *out,
-				char parent[static IMAGE_ID_SIZE], struct err *err);
+int must_check store_read_layer(struct image_store *s, const char *chain_id,
+				struct image_layer *out, char parent[static IMAGE_ID_SIZE],
+				struct err *err);
 /* Takes load.lock: shared by loads, exclusive by removers. */
-int must_check store_load_lock(struct image_store *s, enum image_lock kind, int *fd, struct err *err);
+int must_check store_load_lock(struct image_store *s, enum image_lock kind, int *fd,
+			       struct err *err);
 /* Writes lastUpdated of an image: the time of its last naming. Failure is nobody's loss. */
 void store_touch_tag_time(struct image_store *s, const char *id);
 

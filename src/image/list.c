@@ -40,7 +40,8 @@ int image_layers(struct image_store *s, const char *id, struct image_layer **out
 
 	while (rc == 0 && chain[0]) {
 		if (n == CHAIN_MAX)
-			return err_set(err, ERR_CORRUPT, EBADMSG, "image %s: its layers form a loop", id);
+			return err_set(err, ERR_CORRUPT, EBADMSG,
+				       "image %s: its layers form a loop", id);
 		layers = xrealloc(layers, (n + 1) * sizeof(*layers));
 		rc = store_read_layer(s, chain, &layers[n++], parent, err);
 		memcpy(chain, parent, sizeof(chain));
@@ -90,7 +91,8 @@ static int summarize(struct image_store *s, struct json_object *names, const cha
 	return 0;
 }
 
-int image_summarize(struct image_store *s, const char *id, struct image_summary *out, struct err *err)
+int image_summarize(struct image_store *s, const char *id, struct image_summary *out,
+		    struct err *err)
 {
 	auto_json struct json_object *names = NULL;
 	int rc = names_read(s, &names, err);

@@ -39,7 +39,8 @@ static int check(struct json_object *names, struct err *err)
 		}
 	}
 	if (rc < 0)
-		return err_set(err, ERR_CORRUPT, EBADMSG, "image store: %s is malformed", LAYOUT_NAMES);
+		return err_set(err, ERR_CORRUPT, EBADMSG, "image store: %s is malformed",
+			       LAYOUT_NAMES);
 	return 0;
 }
 
@@ -147,6 +148,7 @@ int names_write(struct image_store *s, struct json_object *names, struct err *er
 	int rc = file_replace_at(s->image_fd, LAYOUT_NAMES, text, strlen(text), 0600, FILE_DURABLE);
 
 	if (rc < 0)
-		return err_set(err, ERR_SYSTEM, -rc, "write %s: %s", LAYOUT_NAMES, err_errno_text(-rc));
+		return err_set(err, ERR_SYSTEM, -rc, "write %s: %s", LAYOUT_NAMES,
+			       err_errno_text(-rc));
 	return 0;
 }

@@ -163,8 +163,8 @@ static int set_name(struct reference *out, const char *domain, size_t domain_len
 	}
 	if (standard)
 		return str_format(out->name, sizeof(out->name), "%.*s", (int)n, path);
-	return str_format(out->name, sizeof(out->name), "%.*s/%.*s", (int)domain_len, domain, (int)n,
-			  path);
+	return str_format(out->name, sizeof(out->name), "%.*s/%.*s", (int)domain_len, domain,
+			  (int)n, path);
 }
 
 static int set_tag(struct reference *out, const char *tag, const char *end, struct err *err)
@@ -186,15 +186,17 @@ int reference_parse(const char *text, struct reference *out, struct err *err)
 
 	memset(out, 0, sizeof(*out));
 	if (strlen(text) == DIGEST_HEX_LEN && id_is_hex(text, DIGEST_HEX_LEN))
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "invalid repository name (%s), cannot specify 64-byte hexadecimal strings",
-			       text);
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"invalid repository name (%s), cannot specify 64-byte hexadecimal strings",
+			text);
 	path = split_domain(text, &domain, &domain_len);
 	end = path + strcspn(path, ":@");
 	for (const char *p = path; p < end; p++)
 		if (isupper((unsigned char)*p))
-			return err_set(err, ERR_INVALID, EINVAL,
-				       "invalid reference format: repository name must be lowercase");
+			return err_set(
+				err, ERR_INVALID, EINVAL,
+				"invalid reference format: repository name must be lowercase");
 	at = strchr(path, '@');
 	colon = *end == ':' ? end : NULL;
 	rc = set_name(out, domain, domain_len, path, (size_t)(end - path), err);

@@ -140,10 +140,11 @@ static int untag_by_name(struct removal *r, struct err *err)
 		if (used < 0)
 			return used;
 		if (used)
-			return err_set(err, ERR_CONFLICT, EBUSY,
-				       "conflict: unable to remove repository reference \"%.200s\" (must "
-				       "force) - container %.12s is using its referenced image %.12s",
-				       r->text, container, id_hex(r->id));
+			return err_set(
+				err, ERR_CONFLICT, EBUSY,
+				"conflict: unable to remove repository reference \"%.200s\" (must "
+				"force) - container %.12s is using its referenced image %.12s",
+				r->text, container, id_hex(r->id));
 	}
 	if (r->found.digest[0])
 		r->found.tag[0] = '\0';
@@ -190,7 +191,8 @@ static int untag_by_id(struct removal *r, struct err *err)
 /* ---- deleting ---- */
 
 /* Adds the chain ids of every image but `except` to *used. */
-static int collect_used(struct image_store *s, const char *except, struct strv *used, struct err *err)
+static int collect_used(struct image_store *s, const char *except, struct strv *used,
+			struct err *err)
 {
 	auto_closedir DIR *dir = NULL;
 	struct dirent *e;
@@ -281,7 +283,8 @@ static int delete_image(struct removal *r, struct err *err)
 	snprintf(path, sizeof(path), "%s/%s", LAYOUT_METADATA, id_hex(r->id));
 	rc = remove_tree_at(r->s->image_fd, path);
 	if (rc < 0)
-		return err_set(err, ERR_SYSTEM, -rc, "delete image %s: %s", r->id, err_errno_text(-rc));
+		return err_set(err, ERR_SYSTEM, -rc, "delete image %s: %s", r->id,
+			       err_errno_text(-rc));
 	for (size_t i = count; rc == 0 && i-- > 0;)
 		if (!strv_contains(&used, layers[i].chain_id))
 			rc = delete_layer(r, &layers[i], err);
@@ -319,8 +322,12 @@ static int remove_locked(struct removal *r, struct err *err)
 int image_remove(struct image_store *s, const char *reference, bool force, image_user_fn find,
 		 void *context, struct image_removal *out, struct err *err)
 {
-	struct removal r = {.s = s, .text = reference, .force = force, .find_user = find,
-			    .context = context, .out = out};
+	struct removal r = {.s = s,
+			    .text = reference,
+			    .force = force,
+			    .find_user = find,
+			    .context = context,
+			    .out = out};
 	int rc;
 
 	{

@@ -117,7 +117,8 @@ static int read_image(struct image_store *s, struct image *i, struct err *err)
 	rc = read_metadata(s, i->id, "lower", LOWER_MAX, &i->lower, err);
 	if (rc == -ENOENT)
 		return err_set(err, ERR_CORRUPT, EBADMSG,
-			       "image %s: its layers are not recorded (try cloche system check)", i->id);
+			       "image %s: its layers are not recorded (try cloche system check)",
+			       i->id);
 	for (size_t n = 0; rc == 0 && n < 2; n++) {
 		rc = read_metadata(s, i->id, accounts[n], ACCOUNTS_MAX, out[n], err);
 		if (rc == -ENOENT)
@@ -175,16 +176,21 @@ static bool means_builtin(const char *text)
 static int load_builtin(struct image_store *s, struct err *err)
 {
 	char program[PATH_MAX];
-	char *const argv[] = {program, (char *)"--root", s->root, (char *)"load",
-			      (char *)"--builtin", (char *)"--quiet", NULL};
+	char *const argv[] = {program,
+			      (char *)"--root",
+			      s->root,
+			      (char *)"load",
+			      (char *)"--builtin",
+			      (char *)"--quiet",
+			      NULL};
 	char *const envp[] = {NULL};
 	int rc = subprocess_own_program("cloche-image", program, sizeof(program), err);
 
 	if (rc == 0)
 		rc = subprocess_run(argv, envp, err);
 	if (rc > 0)
-		return err_set(err, ERR_NOT_FOUND, ENOENT, "the built-in image %s could not be loaded",
-			       IMAGE_BUILTIN);
+		return err_set(err, ERR_NOT_FOUND, ENOENT,
+			       "the built-in image %s could not be loaded", IMAGE_BUILTIN);
 	if (rc == 0 && s->image_fd < 0) {
 		int root_fd = s->root_fd;
 		auto_free char *root = xstrdup(s->root);
@@ -226,10 +232,17 @@ static const char *host_architecture(const struct utsname *u)
 	static const struct {
 		const char *machine, *name;
 	} names[] = {
-		{"x86_64", "amd64"},   {"aarch64", "arm64"}, {"armv7l", "arm"},
-		{"armv6l", "arm"},     {"i686", "386"},      {"i386", "386"},
-		{"ppc64le", "ppc64le"}, {"s390x", "s390x"},  {"riscv64", "riscv64"},
-		{"mips64", "mips64le"}, {"loongarch64", "loong64"},
+		{"x86_64", "amd64"},
+		{"aarch64", "arm64"},
+		{"armv7l", "arm"},
+		{"armv6l", "arm"},
+		{"i686", "386"},
+		{"i386", "386"},
+		{"ppc64le", "ppc64le"},
+		{"s390x", "s390x"},
+		{"riscv64", "riscv64"},
+		{"mips64", "mips64le"},
+		{"loongarch64", "loong64"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

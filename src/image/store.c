@@ -40,8 +40,8 @@ static int make_directories(int root_fd, struct err *err)
 	return 0;
 }
 
-int image_store_open(struct image_store *s, int root_fd, const char *root, enum image_store_mode mode,
-		     struct err *err)
+int image_store_open(struct image_store *s, int root_fd, const char *root,
+		     enum image_store_mode mode, struct err *err)
 {
 	int rc;
 
@@ -103,7 +103,8 @@ int store_read_line(int dirfd, const char *path, char *out, size_t size, struct 
 	ssize_t n = file_read_small_at(dirfd, path, out, size);
 
 	if (n == -EFBIG)
-		return err_set(err, ERR_CORRUPT, EBADMSG, "image store: %s is longer than it can be", path);
+		return err_set(err, ERR_CORRUPT, EBADMSG,
+			       "image store: %s is longer than it can be", path);
 	if (n < 0)
 		return err_set(err, n == -ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM, (int)-n,
 			       "image store: read %s: %s", path, err_errno_text((int)-n));
@@ -147,7 +148,8 @@ static int read_digest(int dir, const char *name, char out[static IMAGE_ID_SIZE]
 	int rc = store_read_line(dir, name, out, IMAGE_ID_SIZE + 1, err);
 
 	if (rc == 0 && !digest_valid(out))
-		rc = err_set(err, ERR_CORRUPT, EBADMSG, "image store: layer's %s is no digest", name);
+		rc = err_set(err, ERR_CORRUPT, EBADMSG, "image store: layer's %s is no digest",
+			     name);
 	return rc;
 }
 
@@ -172,14 +174,15 @@ int store_read_layer(struct image_store *s, const char *chain_id, struct image_l
 	if (rc < 0)
 		return rc;
 	if (strlen(line) != DIGEST_HEX_LEN || strspn(line, "0123456789abcdef") != DIGEST_HEX_LEN)
-		return err_set(err, ERR_CORRUPT, EBADMSG, "image store: layer %s has a bad cache-id",
-			       chain_id);
+		return err_set(err, ERR_CORRUPT, EBADMSG,
+			       "image store: layer %s has a bad cache-id", chain_id);
 	memcpy(out->cache_id, line, DIGEST_HEX_LEN + 1);
 	rc = store_read_line(dir, "size", line, sizeof(line), err);
 	if (rc < 0)
 		return rc;
 	if (str_to_u64(line, &out->size_bytes) < 0)
-		return err_set(err, ERR_CORRUPT, EBADMSG, "image store: layer %s has a bad size", chain_id);
+		return err_set(err, ERR_CORRUPT, EBADMSG, "image store: layer %s has a bad size",
+			       chain_id);
 	parent[0] = '\0';
 	rc = read_digest(dir, "parent", line, err);
 	if (rc == 0)

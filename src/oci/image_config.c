@@ -109,8 +109,8 @@ static int get_labels(struct json_object *o, struct strv *out, const char *what,
 	json_object_object_foreach(labels, name, value) {
 		if (value && !json_object_is_type(value, json_type_string))
 			return bad_member(err, what, "Labels");
-		strv_add_taken(out, xasprintf("%s=%s", name,
-					      value ? json_object_get_string(value) : ""));
+		strv_add_taken(
+			out, xasprintf("%s=%s", name, value ? json_object_get_string(value) : ""));
 	}
 	return 0;
 }
@@ -156,17 +156,17 @@ static int decode_config(struct json_object *document, struct oci_image_config *
 		const char *key;
 		char **out;
 	} strings[] = {
-		{"User", &c->user}, {"WorkingDir", &c->working_dir}, {"StopSignal", &c->stop_signal},
+		{"User", &c->user},
+		{"WorkingDir", &c->working_dir},
+		{"StopSignal", &c->stop_signal},
 	};
 	const struct {
 		const char *key;
 		struct strv *out;
 		bool *set;
 	} lists[] = {
-		{"Env", &c->env, NULL},
-		{"Entrypoint", &c->entrypoint, &c->entrypoint_set},
-		{"Cmd", &c->cmd, &c->cmd_set},
-		{"Shell", &c->shell, NULL},
+		{"Env", &c->env, NULL},          {"Entrypoint", &c->entrypoint, &c->entrypoint_set},
+		{"Cmd", &c->cmd, &c->cmd_set},   {"Shell", &c->shell, NULL},
 		{"OnBuild", &c->on_build, NULL},
 	};
 
@@ -197,12 +197,13 @@ static int decode_rootfs(struct json_object *document, struct oci_image_config *
 	if (json_get_string(o, "type", &type) < 0)
 		return bad_member(err, what, "rootfs.type");
 	if (!str_eq(type, "layers"))
-		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%s: rootfs type \"%s\" is not supported",
-			       what, type);
+		return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+			       "%s: rootfs type \"%s\" is not supported", what, type);
 	rc = get_strings(o, "diff_ids", &c->diff_ids, NULL, what, err);
 	if (rc == 0 && c->diff_ids.count > LAYERS_MAX)
-		rc = err_set(err, ERR_INVALID, EINVAL, "%s: %zu layers, more than the %d that are possible",
-			     what, c->diff_ids.count, LAYERS_MAX);
+		rc = err_set(err, ERR_INVALID, EINVAL,
+			     "%s: %zu layers, more than the %d that are possible", what,
+			     c->diff_ids.count, LAYERS_MAX);
 	return rc;
 }
 
@@ -225,8 +226,8 @@ static int decode_step(struct json_object *o, struct oci_history *h, const char 
 	return rc;
 }
 
-static int decode_history(struct json_object *document, struct oci_image_config *c, const char *what,
-			  struct err *err)
+static int decode_history(struct json_object *document, struct oci_image_config *c,
+			  const char *what, struct err *err)
 {
 	struct json_object *a;
 	size_t n;
@@ -238,8 +239,9 @@ static int decode_history(struct json_object *document, struct oci_image_config 
 		return bad_member(err, what, "history");
 	n = json_object_array_length(a);
 	if (n > HISTORY_MAX)
-		return err_set(err, ERR_INVALID, EINVAL, "%s: %zu history entries, at most %d are taken",
-			       what, n, HISTORY_MAX);
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "%s: %zu history entries, at most %d are taken", what, n,
+			       HISTORY_MAX);
 	c->history = xcalloc(n + 1, sizeof(*c->history));
 	rc = 0;
 	for (size_t i = 0; rc == 0 && i < n; i++) {

@@ -49,8 +49,8 @@ enum oci_media oci_media_kind(const char *media_type)
 
 static int malformed(struct err *err, const char *what, const char *member)
 {
-	return err_set(err, ERR_INVALID, EINVAL, "%s: \"%s\" is missing or has the wrong type", what,
-		       member);
+	return err_set(err, ERR_INVALID, EINVAL, "%s: \"%s\" is missing or has the wrong type",
+		       what, member);
 }
 
 /* A member that may be absent; anything but a string is an error. */
@@ -164,8 +164,9 @@ static int decode_descriptors(struct json_object *o, const char *key, struct oci
 		return malformed(err, what, key);
 	n = json_object_array_length(a);
 	if (n > DESCRIPTORS_MAX)
-		return err_set(err, ERR_INVALID, EINVAL, "%s: %zu entries in \"%s\", at most %d are taken",
-			       what, n, key, DESCRIPTORS_MAX);
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "%s: %zu entries in \"%s\", at most %d are taken", what, n, key,
+			       DESCRIPTORS_MAX);
 	out->items = xcalloc(n + 1, sizeof(*out->items));
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		out->count = i + 1;
@@ -189,17 +190,18 @@ static int check_kind(struct json_object *o, enum oci_media kind, const char *wh
 	if (json_get_i64(o, "schemaVersion", &schema) < 0)
 		return malformed(err, what, "schemaVersion");
 	if (schema != 2)
-		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%s: schema version %lld is not supported",
-			       what, (long long)schema);
+		return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+			       "%s: schema version %lld is not supported", what, (long long)schema);
 	if ((index && manifest) || json_object_object_get_ex(o, "fsLayers", NULL))
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "%s: ambiguous: it can be read as more than one kind of document", what);
+			       "%s: ambiguous: it can be read as more than one kind of document",
+			       what);
 	rc = json_get_string(o, "mediaType", &media_type);
 	if (rc == -EINVAL)
 		return malformed(err, what, "mediaType");
 	if (rc == 0 && oci_media_kind(media_type) != kind)
-		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%s: unsupported media type \"%.150s\"", what,
-			       media_type);
+		return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+			       "%s: unsupported media type \"%.150s\"", what, media_type);
 	return 0;
 }
 
@@ -225,8 +227,9 @@ static int check_media(const struct oci_descriptor *d, enum oci_media kind, cons
 {
 	if (d->media == kind)
 		return 0;
-	return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%s: unsupported media type \"%.150s\" of its %s",
-		       what, d->media_type, kind == OCI_MEDIA_CONFIG ? "config" : "layer");
+	return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+		       "%s: unsupported media type \"%.150s\" of its %s", what, d->media_type,
+		       kind == OCI_MEDIA_CONFIG ? "config" : "layer");
 }
 
 static int decode_manifest(struct json_object *o, struct oci_manifest *out, const char *what,
@@ -299,7 +302,8 @@ static int decode_archive(struct json_object *a, struct docker_archive_manifest 
 	out->items = xcalloc(n, sizeof(*out->items));
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		out->count = i + 1;
-		rc = decode_archive_image(json_object_array_get_idx(a, i), &out->items[i], what, err);
+		rc = decode_archive_image(json_object_array_get_idx(a, i), &out->items[i], what,
+					  err);
 	}
 	return rc;
 }
@@ -357,7 +361,8 @@ const struct oci_descriptor *oci_descriptors_choose(const struct oci_descriptors
 	for (size_t i = 0; i < d->count; i++) {
 		const struct oci_descriptor *c = &d->items[i];
 
-		if (c->attestation || (c->media != OCI_MEDIA_MANIFEST && c->media != OCI_MEDIA_INDEX))
+		if (c->attestation ||
+		    (c->media != OCI_MEDIA_MANIFEST && c->media != OCI_MEDIA_INDEX))
 			continue;
 		if (same(c->os, os) && same(c->architecture, architecture))
 			return c;

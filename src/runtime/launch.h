@@ -23,11 +23,11 @@ struct launch_monitor {
 int must_check launch_monitor(const struct launch_monitor *l, pid_t *pid, struct err *err);
 
 struct launch_init {
-	uint64_t clone_flags;  /* CLONE_NEW* */
+	uint64_t clone_flags; /* CLONE_NEW* */
 	int plan_fd;
-	int report_fd;         /* our end's peer: enum child_report bytes, then end of file on exec */
-	int gate_fd;           /* -1 none */
-	int cgroup_fd;         /* v2 directory to be born in, -1 none */
+	int report_fd; /* our end's peer: enum child_report bytes, then end of file on exec */
+	int gate_fd;   /* -1 none */
+	int cgroup_fd; /* v2 directory to be born in, -1 none */
 	int pid_namespace_fd;  /* joined before the clone, -1 none */
 	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 cross execve */
 };

@@ -122,8 +122,9 @@ int plan_check(const struct plan *p, struct err *err)
 {
 	if (p->used != OVERFLOWED)
 		return 0;
-	return err_set(err, ERR_INVALID, E2BIG,
-		       "arguments, environment and mounts of the container are too large (at most %d "
-		       "steps and %u KiB)",
-		       PLAN_MAX_OPS, PLAN_BYTES / 1024);
+	return err_set(
+		err, ERR_INVALID, E2BIG,
+		"arguments, environment and mounts of the container are too large (at most %d "
+		"steps and %u KiB)",
+		PLAN_MAX_OPS, PLAN_BYTES / 1024);
 }

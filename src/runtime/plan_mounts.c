@@ -22,9 +22,9 @@ static uint64_t attributes_of(uint64_t ms)
 	static const struct {
 		uint64_t ms, attribute;
 	} table[] = {
-		{MS_RDONLY, MOUNT_ATTR_RDONLY},	      {MS_NOSUID, MOUNT_ATTR_NOSUID},
-		{MS_NODEV, MOUNT_ATTR_NODEV},	      {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
-		{MS_NOATIME, MOUNT_ATTR_NOATIME},     {MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
+		{MS_RDONLY, MOUNT_ATTR_RDONLY},         {MS_NOSUID, MOUNT_ATTR_NOSUID},
+		{MS_NODEV, MOUNT_ATTR_NODEV},           {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+		{MS_NOATIME, MOUNT_ATTR_NOATIME},       {MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
 		{MS_NODIRATIME, MOUNT_ATTR_NODIRATIME}, {MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW},
 	};
 	uint64_t out = 0;
@@ -97,8 +97,8 @@ static int add_bind(struct plan *p, const struct oci_mount *m, const struct plan
 		source = joined = xasprintf("%s/%s", input->bundle, source);
 	if (stat(source, &st) < 0) {
 		if (errno == ENOENT)
-			return err_set(err, ERR_INVALID, ENOENT, "bind source path does not exist: %s",
-				       source);
+			return err_set(err, ERR_INVALID, ENOENT,
+				       "bind source path does not exist: %s", source);
 		return err_sys(err, "mount %s: look at the source %s", m->destination, source);
 	}
 	op = plan_add_op(p, OP_BIND, PHASE_MOUNT, "mount %s", m->destination);
@@ -137,7 +137,8 @@ static void add_file_system(struct plan *p, const struct oci_mount *m)
 /* One v1 hierarchy below the tmpfs: mounted anew in a cgroup namespace, else the group's own
  * directory bound, so that a container without the namespace sees no more either. */
 static void add_v1_hierarchy(struct plan *p, const struct oci_mount *m,
-			     const struct cgroup_hierarchy *h, bool own_namespace, const char *group)
+			     const struct cgroup_hierarchy *h, bool own_namespace,
+			     const char *group)
 {
 	const char *base = strrchr(h->mount, '/') + 1;
 	uint64_t attributes = attributes_of(m->flags_set);
@@ -220,8 +221,8 @@ static void add_cgroup(struct plan *p, const struct oci_config *c, const struct 
 		add_v1_symlinks(p, m, &layout->hierarchies[i]);
 	}
 	if (m->flags_set & MS_RDONLY) {
-		struct plan_op *op =
-			plan_add_op(p, OP_REMOUNT, PHASE_MOUNT, "mount %s read-only", m->destination);
+		struct plan_op *op = plan_add_op(p, OP_REMOUNT, PHASE_MOUNT, "mount %s read-only",
+						 m->destination);
 
 		op->b = plan_add_string(p, m->destination);
 		op->n = MOUNT_ATTR_RDONLY;
@@ -271,12 +272,9 @@ void plan_add_devices(struct plan *p, const struct oci_config *c)
 		       {"/dev/tty", 5, 0},  {"/dev/urandom", 1, 9}, {"/dev/random", 1, 8}};
 	static const struct {
 		const char *to, *path;
-	} links[] = {{"/proc/self/fd", "/dev/fd"},
-		     {"/proc/self/fd/0", "/dev/stdin"},
-		     {"/proc/self/fd/1", "/dev/stdout"},
-		     {"/proc/self/fd/2", "/dev/stderr"},
-		     {"/proc/kcore", "/dev/core"},
-		     {"pts/ptmx", "/dev/ptmx"}};
+	} links[] = {{"/proc/self/fd", "/dev/fd"},       {"/proc/self/fd/0", "/dev/stdin"},
+		     {"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"},
+		     {"/proc/kcore", "/dev/core"},       {"pts/ptmx", "/dev/ptmx"}};
 
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
 		add_device(p, devices[i].path, 'c', devices[i].major, devices[i].minor, 0666, 0, 0);
@@ -286,7 +284,8 @@ void plan_add_devices(struct plan *p, const struct oci_config *c)
 		add_device(p, d->path, d->type, d->major, d->minor, d->mode, d->uid, d->gid);
 	}
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		struct plan_op *op = plan_add_op(p, OP_SYMLINK, PHASE_MOUNT, "link %s", links[i].path);
+		struct plan_op *op =
+			plan_add_op(p, OP_SYMLINK, PHASE_MOUNT, "link %s", links[i].path);
 
 		op->a = plan_add_string(p, links[i].to);
 		op->b = plan_add_string(p, links[i].path);
@@ -302,8 +301,8 @@ void plan_add_hidden_paths(struct plan *p, const struct oci_config *c)
 		op->b = plan_add_string(p, c->readonly_paths.items[i]);
 	}
 	for (size_t i = 0; i < c->masked_paths.count; i++) {
-		struct plan_op *op =
-			plan_add_op(p, OP_MASK, PHASE_SECURITY, "mask %s", c->masked_paths.items[i]);
+		struct plan_op *op = plan_add_op(p, OP_MASK, PHASE_SECURITY, "mask %s",
+						 c->masked_paths.items[i]);
 
 		op->b = plan_add_string(p, c->masked_paths.items[i]);
 	}

@@ -186,7 +186,8 @@ static bool header_is_valid(const struct client *c)
 
 static void receive_header(struct monitor *m, struct client *c)
 {
-	ssize_t n = recv(c->fd, (char *)&c->header + c->header_got, sizeof(c->header) - c->header_got, 0);
+	ssize_t n = recv(c->fd, (char *)&c->header + c->header_got,
+			 sizeof(c->header) - c->header_got, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

@@ -61,15 +61,20 @@ static void write_out(struct monitor *m)
 		l->failed = true;
 	l->size += l->out_len;
 	l->out_len = 0;
-	if (!l->failed && m->plan->monitor.log_max_bytes && l->size >= m->plan->monitor.log_max_bytes)
+	if (!l->failed && m->plan->monitor.log_max_bytes &&
+	    l->size >= m->plan->monitor.log_max_bytes)
 		rotate(m);
 }
 
 static size_t escape_byte(unsigned char c, char *out)
 {
 	static const char hex[] = "0123456789abcdef";
-	const char *two = c == '"' ? "\\\"" : c == '\\' ? "\\\\" : c == '\n' ? "\\n"
-			  : c == '\r' ? "\\r" : c == '\t' ? "\\t" : NULL;
+	const char *two = c == '"'    ? "\\\""
+			  : c == '\\' ? "\\\\"
+			  : c == '\n' ? "\\n"
+			  : c == '\r' ? "\\r"
+			  : c == '\t' ? "\\t"
+				      : NULL;
 
 	if (two) {
 		memcpy(out, two, 2);
@@ -84,8 +89,11 @@ static size_t escape_byte(unsigned char c, char *out)
 /* Length of the valid UTF-8 sequence at p (n bytes left), 0 when it is none. */
 static size_t utf8_length(const unsigned char *p, size_t n)
 {
-	size_t len = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3
-		     : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+	size_t len = *p < 0x80                 ? 1
+		     : *p >= 0xc2 && *p < 0xe0 ? 2
+		     : *p >= 0xe0 && *p < 0xf0 ? 3
+		     : *p >= 0xf0 && *p < 0xf5 ? 4
+					       : 0;
 
 	if (len == 0 || len > n)
 		return 0;
@@ -93,8 +101,8 @@ static size_t utf8_length(const unsigned char *p, size_t n)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-	    (*p == 0xf4 && p[1] > 0x8f))
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -165,7 +173,8 @@ void log_flush(struct monitor *m, bool end)
 {
 	for (int s = 0; end && s < 2; s++) {
 		if (m->log.partial_len[s])
-			put_line(m, s, (const unsigned char *)m->log.partial[s], m->log.partial_len[s]);
+			put_line(m, s, (const unsigned char *)m->log.partial[s],
+				 m->log.partial_len[s]);
 		m->log.partial_len[s] = 0;
 	}
 	if (m->log.out_len)

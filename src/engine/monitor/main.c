@@ -71,7 +71,8 @@ static void leave_caller(struct monitor *m)
 	signal(SIGTERM, SIG_IGN);
 	for (uint32_t i = 0; i < early->monitor_tasks_count; i++) {
 		/* A hierarchy that refuses (no realtime share, say) leaves us where the caller is. */
-		if (file_write_kernel_at(AT_FDCWD, plan_string(m->plan, early->monitor_tasks[i]), "0") < 0)
+		if (file_write_kernel_at(AT_FDCWD, plan_string(m->plan, early->monitor_tasks[i]),
+					 "0") < 0)
 			continue;
 	}
 	stamp(m->plan, POINT_MONITOR_MOVED);
@@ -185,8 +186,9 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 		if (c->fd < 0)
 			continue;
 		p[SLOT_CLIENTS + i].fd = c->fd;
-		p[SLOT_CLIENTS + i].events = (short)((blocked ? 0 : POLLIN) |
-						     (c->wants_output && frame_pending ? POLLOUT : 0));
+		p[SLOT_CLIENTS + i].events =
+			(short)((blocked ? 0 : POLLIN) |
+				(c->wants_output && frame_pending ? POLLOUT : 0));
 	}
 }
 

@@ -22,7 +22,7 @@
 
 /* One attached front end. */
 struct client {
-	int fd; /* -1: free */
+	int fd;                             /* -1: free */
 	bool wants_output, launcher, ready; /* ready: its ATTACH came (the launcher needs none) */
 	struct frame_header header;
 	size_t header_got;
@@ -45,12 +45,12 @@ struct log_writer {
 
 struct monitor {
 	struct plan *plan;
-	int run_dir;   /* <run>/containers/<id> */
+	int run_dir; /* <run>/containers/<id> */
 	int pidfd, report_fd, listen_fd;
 	pid_t pid;
 	int input;     /* write end of the container's stdin, or the terminal's master; -1 closed */
 	int output[2]; /* read ends of stdout and stderr; with a terminal only [0], the master */
-	bool input_end;  /* close input once the buffer is written */
+	bool input_end; /* close input once the buffer is written */
 	bool released, started, exited, timeline_stored;
 	bool terminal_idle; /* nobody holds the terminal's other side: look again after a while */
 	struct client clients[MONITOR_CLIENTS_MAX];

@@ -62,7 +62,8 @@ static void close_input(struct monitor *m)
 void relay_input(struct monitor *m)
 {
 	while (m->input >= 0 && m->input_sent < m->input_len) {
-		ssize_t n = write(m->input, m->input_bytes + m->input_sent, m->input_len - m->input_sent);
+		ssize_t n = write(m->input, m->input_bytes + m->input_sent,
+				  m->input_len - m->input_sent);
 
 		if (n < 0 && errno == EINTR)
 			continue;

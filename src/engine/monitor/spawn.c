@@ -20,7 +20,7 @@
 #include "runtime/stamp.h"
 
 struct stdio_pipes {
-	int child[3];  /* the container's ends */
+	int child[3];   /* the container's ends */
 	int monitor[3]; /* ours */
 };
 
@@ -53,10 +53,10 @@ static int open_stdio(const struct monitor *m, struct stdio_pipes *s, struct err
 		if (s->monitor[i] >= 0)
 			rc = fd_set_nonblocking(s->monitor[i], 1);
 	}
-	return rc < 0 || s->child[0] < 0
-		       ? err_set(err, ERR_SYSTEM, rc < 0 ? -rc : EMFILE, "make the container's pipes: %s",
-				 err_errno_text(rc < 0 ? -rc : EMFILE))
-		       : 0;
+	return rc < 0 || s->child[0] < 0 ? err_set(err, ERR_SYSTEM, rc < 0 ? -rc : EMFILE,
+						   "make the container's pipes: %s",
+						   err_errno_text(rc < 0 ? -rc : EMFILE))
+					 : 0;
 }
 
 static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *s, int report)

@@ -37,18 +37,19 @@ static size_t format_state(const struct monitor *m, const char *status, char *ou
 	int n;
 
 	escape(m->start_error.kind ? m->start_error.msg : "", error, sizeof(error));
-	n = snprintf(out, size,
-		     "{\"SchemaVersion\":1,\"Status\":\"%s\",\"Pid\":%d,\"MonitorPid\":%d,"
-		     "\"StartedNs\":%llu,\"FinishedNs\":%llu,\"ExitCode\":%d,\"ExitSignal\":%d,"
-		     "\"OomKilled\":%s,\"OomKills\":%llu,\"PeakMemoryBytes\":%llu,\"CpuUsageNs\":%llu,"
-		     "\"ThrottledPeriods\":%llu,\"ThrottledNs\":%llu,\"Error\":\"%s\"}\n",
-		     status, strcmp(status, "running") == 0 ? m->pid : 0, getpid(),
-		     (unsigned long long)m->started_wall_ns, (unsigned long long)m->finished_wall_ns,
-		     m->exit_code, m->exit_signal, oom_kills ? "true" : "false",
-		     (unsigned long long)oom_kills, (unsigned long long)m->stats.memory_peak_bytes,
-		     (unsigned long long)m->stats.cpu_usage_ns,
-		     (unsigned long long)m->stats.throttled_periods,
-		     (unsigned long long)m->stats.throttled_ns, error);
+	n = snprintf(
+		out, size,
+		"{\"SchemaVersion\":1,\"Status\":\"%s\",\"Pid\":%d,\"MonitorPid\":%d,"
+		"\"StartedNs\":%llu,\"FinishedNs\":%llu,\"ExitCode\":%d,\"ExitSignal\":%d,"
+		"\"OomKilled\":%s,\"OomKills\":%llu,\"PeakMemoryBytes\":%llu,\"CpuUsageNs\":%llu,"
+		"\"ThrottledPeriods\":%llu,\"ThrottledNs\":%llu,\"Error\":\"%s\"}\n",
+		status, strcmp(status, "running") == 0 ? m->pid : 0, getpid(),
+		(unsigned long long)m->started_wall_ns, (unsigned long long)m->finished_wall_ns,
+		m->exit_code, m->exit_signal, oom_kills ? "true" : "false",
+		(unsigned long long)oom_kills, (unsigned long long)m->stats.memory_peak_bytes,
+		(unsigned long long)m->stats.cpu_usage_ns,
+		(unsigned long long)m->stats.throttled_periods,
+		(unsigned long long)m->stats.throttled_ns, error);
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
