@@ -237,6 +237,10 @@ int must_check cgroup_enter(const struct cgroup_join *join, bool v1_only, struct
  * directory of the group exists. */
 int must_check cgroup_read_stats(const struct cgroup_dir *dirs, size_t count,
 				 struct cgroup_stats *out);
+/* The same for what a death record holds only: oom_kills, memory peak, CPU time, throttling. Less
+ * than half the files, none of which makes the kernel add up its counters. */
+int must_check cgroup_read_death(const struct cgroup_dir *dirs, size_t count,
+				 struct cgroup_stats *out);
 /* SIGKILL to all processes of the group and of groups below it, until none is left or timeout_ms
  * have passed (-ETIMEDOUT). A group that is gone is empty. */
 int must_check cgroup_kill_all(const struct cgroup_dir *dirs, size_t count, int timeout_ms);

@@ -104,40 +104,49 @@ static int each_child(int dirfd, int (*fn)(int parent, const char *name, void *a
 	}
 }
 
-static void stats_memory_v1(const struct cgroup_dir *dir, struct cgroup_stats *out)
+static void stats_memory_now_v1(const struct cgroup_dir *dir, struct cgroup_stats *out)
 {
-	char text[256];
-
 	out->has_memory = read_number(dir, "memory.usage_in_bytes", &out->memory_bytes);
-	out->has_memory_peak =
-		read_number(dir, "memory.max_usage_in_bytes", &out->memory_peak_bytes);
 	out->has_memory_limit = read_number(dir, "memory.limit_in_bytes", &out->memory_limit_bytes);
 	/* "No limit" is the largest page-aligned signed number. */
 	if (out->has_memory_limit && out->memory_limit_bytes >= (uint64_t)INT64_MAX - 65535)
 		out->memory_limit_bytes = UINT64_MAX;
+}
+
+static void stats_memory_v1(const struct cgroup_dir *dir, bool death, struct cgroup_stats *out)
+{
+	char text[256];
+
+	if (!death)
+		stats_memory_now_v1(dir, out);
+	out->has_memory_peak =
+		read_number(dir, "memory.max_usage_in_bytes", &out->memory_peak_bytes);
 	if (read_file(dir, "memory.oom_control", text, sizeof(text)) > 0)
 		out->has_oom_kills = find_key(text, "oom_kill", &out->oom_kills);
 }
 
-static void stats_memory_v2(const struct cgroup_dir *dir, struct cgroup_stats *out)
+static void stats_memory_v2(const struct cgroup_dir *dir, bool death, struct cgroup_stats *out)
 {
 	char text[512];
 
-	out->has_memory = read_number(dir, "memory.current", &out->memory_bytes);
 	out->has_memory_peak = read_number(dir, "memory.peak", &out->memory_peak_bytes);
-	out->has_memory_limit = read_number(dir, "memory.max", &out->memory_limit_bytes);
+	if (!death) {
+		out->has_memory = read_number(dir, "memory.current", &out->memory_bytes);
+		out->has_memory_limit = read_number(dir, "memory.max", &out->memory_limit_bytes);
+	}
 	if (read_file(dir, "memory.events", text, sizeof(text)) > 0)
 		out->has_oom_kills = find_key(text, "oom_kill", &out->oom_kills);
 }
 
-static void stats_cpu_v1(const struct cgroup_dir *dir, struct cgroup_stats *out)
+static void stats_cpu_v1(const struct cgroup_dir *dir, bool death, struct cgroup_stats *out)
 {
 	char text[STAT_TEXT_MAX];
 
 	if ((dir->controllers & CGROUP_CPUACCT) &&
 	    read_number(dir, "cpuacct.usage", &out->cpu_usage_ns)) {
-		out->has_cpu = read_number(dir, "cpuacct.usage_user", &out->cpu_user_ns) &&
-			       read_number(dir, "cpuacct.usage_sys", &out->cpu_system_ns);
+		out->has_cpu =
+			death || (read_number(dir, "cpuacct.usage_user", &out->cpu_user_ns) &&
+				  read_number(dir, "cpuacct.usage_sys", &out->cpu_system_ns));
 	}
 	if ((dir->controllers & CGROUP_CPU) && read_file(dir, "cpu.stat", text, sizeof(text)) > 0)
 		out->has_throttling = find_key(text, "nr_periods", &out->periods) &&
@@ -168,32 +177,50 @@ static void stats_cpu_v2(const struct cgroup_dir *dir, struct cgroup_stats *out)
 	}
 }
 
-int cgroup_read_stats(const struct cgroup_dir *dirs, size_t count, struct cgroup_stats *out)
+static void stats_of_dir(const struct cgroup_dir *d, bool death, struct cgroup_stats *out)
 {
+	if (!d->v2 && (d->controllers & CGROUP_MEMORY))
+		stats_memory_v1(d, death, out);
+	else if (d->v2 && !out->has_memory && !out->has_memory_peak)
+		stats_memory_v2(d, death, out);
+	if (d->v2 && !(death && out->has_cpu && out->has_throttling))
+		stats_cpu_v2(d, out);
+	else if (d->controllers & (CGROUP_CPU | CGROUP_CPUACCT))
+		stats_cpu_v1(d, death, out);
+	if (!death && ((d->v2 && !out->has_pids) || (d->controllers & CGROUP_PIDS)))
+		out->has_pids = read_number(d, "pids.current", &out->pids);
+}
+
+static int read_stats(const struct cgroup_dir *dirs, size_t count, bool death,
+		      struct cgroup_stats *out)
+{
+	const uint32_t counted = CGROUP_MEMORY | CGROUP_CPU | CGROUP_CPUACCT | CGROUP_PIDS;
 	bool found = false;
 
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < count; i++) {
-		const struct cgroup_dir *d = &dirs[i];
+	/* v1 first: where its controllers count, the unified hierarchy beside them need not be read. */
+	for (int v2 = 0; v2 < 2; v2++) {
+		for (size_t i = 0; i < count; i++) {
+			const struct cgroup_dir *d = &dirs[i];
 
-		if (!d->v2 &&
-		    !(d->controllers & (CGROUP_MEMORY | CGROUP_CPU | CGROUP_CPUACCT | CGROUP_PIDS)))
-			continue;
-		if (access(d->path, F_OK) < 0)
-			continue;
-		found = true;
-		if (!d->v2 && (d->controllers & CGROUP_MEMORY))
-			stats_memory_v1(d, out);
-		else if (d->v2 && !out->has_memory)
-			stats_memory_v2(d, out);
-		if (d->v2)
-			stats_cpu_v2(d, out);
-		else if (d->controllers & (CGROUP_CPU | CGROUP_CPUACCT))
-			stats_cpu_v1(d, out);
-		if ((d->v2 && !out->has_pids) || (d->controllers & CGROUP_PIDS))
-			out->has_pids = read_number(d, "pids.current", &out->pids);
+			if (d->v2 != (v2 == 1) || (!d->v2 && !(d->controllers & counted)) ||
+			    access(d->path, F_OK) < 0)
+				continue;
+			found = true;
+			stats_of_dir(d, death, out);
+		}
 	}
 	return found ? 0 : -ENOENT;
+}
+
+int cgroup_read_stats(const struct cgroup_dir *dirs, size_t count, struct cgroup_stats *out)
+{
+	return read_stats(dirs, count, false, out);
+}
+
+int cgroup_read_death(const struct cgroup_dir *dirs, size_t count, struct cgroup_stats *out)
+{
+	return read_stats(dirs, count, true, out);
 }
 
 struct pid_walk {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clone3() and execveat(). The new process runs on a copy of our address space until its exec; it
- * only places descriptors, so nothing of ours is disturbed.
+ * clone3() and execveat(). The new process shares our memory until its exec, as after vfork(): a copy
+ * of the page tables would cost more than the exec.
  */
 #include "runtime/launch.h"
 
@@ -65,8 +65,9 @@ static _Noreturn void exec_program(int program, char *const argv[])
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-static _Noreturn void become_monitor(const struct launch_monitor *l, int program)
+static _Noreturn void become_monitor(const void *launch, int program)
 {
+	const struct launch_monitor *l = launch;
 	static char *const argv[] = {(char *)(uintptr_t) "cloche-monitor", NULL};
 	const int list[] = {l->control_fd, l->plan_fd, l->lock_fd, l->cgroup_fd};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -81,10 +82,68 @@ static _Noreturn void become_monitor(const struct launch_monitor *l, int program
 	exec_program(high, argv);
 }
 
-/* vfork semantics without sharing memory: the caller resumes once exec is done. */
-static pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd)
+/* What the new process does: places descriptors and executes. Runs on the caller's memory while the
+ * caller is suspended, so it changes nothing but its own stack and descriptors. */
+struct entry {
+	void (*run)(const void *launch, int program);
+	const void *launch;
+	int program;
+};
+
+static _Noreturn void enter(const struct entry *e)
 {
-	struct clone_args args = {.flags = flags, .exit_signal = SIGCHLD};
+	e->run(e->launch, e->program);
+	_exit(126);
+}
+
+#ifdef __x86_64__
+#define ENTRY_STACK_BYTES 32768
+
+/* clone3() with CLONE_VM needs a stack of its own, which C cannot switch to: the child calls
+ * enter(e) at once and never comes back. */
+static pid_t clone_on_stack(struct clone_args *args, const struct entry *e)
+{
+	static char stack[ENTRY_STACK_BYTES] __attribute__((aligned(16)));
+	register const struct entry *arg asm("r8") = e;
+	register void (*fn)(const struct entry *) asm("r9") = enter;
+	long rc;
+
+	args->flags |= CLONE_VM;
+	args->stack = (uint64_t)(uintptr_t)stack;
+	args->stack_size = sizeof(stack);
+	asm volatile("syscall\n\t"
+		     "test %%rax, %%rax\n\t"
+		     "jnz 1f\n\t"
+		     "xor %%ebp, %%ebp\n\t"
+		     "mov %%r8, %%rdi\n\t"
+		     "call *%%r9\n\t"
+		     "hlt\n"
+		     "1:"
+		     : "=a"(rc)
+		     : "0"((long)SYS_clone3), "D"(args), "S"(sizeof(*args)), "r"(arg), "r"(fn)
+		     : "rcx", "r11", "memory");
+	if (rc < 0) {
+		errno = (int)-rc;
+		return -1;
+	}
+	return (pid_t)rc;
+}
+#else
+static pid_t clone_on_stack(struct clone_args *args, const struct entry *e)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone3, args, sizeof(*args));
+
+	if (pid == 0)
+		enter(e);
+	return pid;
+}
+#endif
+
+/* vfork with all that clone3() offers; handlers of the caller do not run in the new process. */
+static pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd, const struct entry *e)
+{
+	struct clone_args args = {.flags = flags | CLONE_VFORK | CLONE_CLEAR_SIGHAND,
+				  .exit_signal = SIGCHLD};
 
 	if (pidfd) {
 		args.flags |= (__u64)CLONE_PIDFD;
@@ -94,7 +153,7 @@ static pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd)
 		args.flags |= (__u64)CLONE_INTO_CGROUP;
 		args.cgroup = (__u64)cgroup_fd;
 	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	return clone_on_stack(&args, e);
 }
 
 int launch_monitor(const struct launch_monitor *l, pid_t *pid, struct err *err)
@@ -103,16 +162,14 @@ int launch_monitor(const struct launch_monitor *l, pid_t *pid, struct err *err)
 
 	if (program < 0)
 		return program;
-	*pid = clone_process(CLONE_VFORK, l->monitor_cgroup_fd, NULL);
-	if (*pid < 0)
-		return err_sys(err, "start cloche-monitor");
-	if (*pid == 0)
-		become_monitor(l, program);
-	return 0;
+	*pid = clone_process(0, l->monitor_cgroup_fd, NULL,
+			     &(struct entry){become_monitor, l, program});
+	return *pid < 0 ? err_sys(err, "start cloche-monitor") : 0;
 }
 
-static _Noreturn void become_init(const struct launch_init *l, int program)
+static _Noreturn void become_init(const void *launch, int program)
 {
+	const struct launch_init *l = launch;
 	char base[16];
 	char *const argv[] = {(char *)(uintptr_t) "cloche-monitor", (char *)(uintptr_t) "init", base,
 			      NULL};
@@ -135,12 +192,9 @@ int launch_init(const struct launch_init *l, pid_t *pid, int *pidfd, struct err 
 		return program;
 	if (l->pid_namespace_fd >= 0 && syscall(SYS_setns, l->pid_namespace_fd, CLONE_NEWPID) < 0)
 		return err_sys(err, "join the pid namespace");
-	*pid = clone_process(l->clone_flags, l->cgroup_fd, pidfd);
-	if (*pid < 0)
-		return err_sys(err, "make the container's namespaces");
-	if (*pid == 0)
-		become_init(l, program);
-	return 0;
+	*pid = clone_process(l->clone_flags, l->cgroup_fd, pidfd,
+			     &(struct entry){become_init, l, program});
+	return *pid < 0 ? err_sys(err, "make the container's namespaces") : 0;
 }
 
 void launch_release(struct plan *p, enum plan_release how)

@@ -38,7 +38,7 @@ void end_read_stats(struct monitor *m)
 	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
 	size_t n = cgroup_dirs(m, dirs);
 
-	if (n && cgroup_read_stats(dirs, n, &m->stats) < 0)
+	if (n && cgroup_read_death(dirs, n, &m->stats) < 0)
 		m->stats = (struct cgroup_stats){0};
 }
 
