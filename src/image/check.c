@@ -33,6 +33,7 @@ struct check {
 	struct strv caches;
 	struct strv links;
 	struct strv manifests; /* 64 hex */
+	struct json_object *names;
 	int failed; /* the first -errno of a repair */
 };
 
@@ -90,6 +91,19 @@ static void reach_layers(struct check *c, const char *id)
 	}
 }
 
+/* True for an image whose load was killed when all but its naming was done. */
+static bool was_being_loaded(struct check *c, const char *id)
+{
+	auto_strv struct strv references = {0};
+	char path[128];
+
+	snprintf(path, sizeof(path), LAYOUT_METADATA "/%.64s/" LAYOUT_LOADING, id_hex(id));
+	if (faccessat(c->s->image_fd, path, F_OK, 0) < 0)
+		return false;
+	names_of(c->names, id, &references, &references);
+	return references.count == 0;
+}
+
 static void reach_image(struct check *c, int dir, const char *name)
 {
 	char path[128], id[IMAGE_ID_SIZE], digest[IMAGE_ID_SIZE + 1];
@@ -99,14 +113,14 @@ static void reach_image(struct check *c, int dir, const char *name)
 	if (strlen(name) != DIGEST_HEX_LEN || !id_is_hex(name, DIGEST_HEX_LEN))
 		return;
 	snprintf(path, sizeof(path), LAYOUT_METADATA "/%.64s/lower", name);
-	if (faccessat(c->s->image_fd, path, F_OK, 0) < 0)
+	snprintf(id, sizeof(id), DIGEST_PREFIX "%.64s", name);
+	if (faccessat(c->s->image_fd, path, F_OK, 0) < 0 || was_being_loaded(c, id))
 		return;
 	strv_add(&c->images, name);
 	snprintf(path, sizeof(path), LAYOUT_METADATA "/%.64s/manifest", name);
 	if (store_read_line(c->s->image_fd, path, digest, sizeof(digest), &ignored) == 0 &&
 	    digest_valid(digest))
 		strv_add(&c->manifests, id_hex(digest));
-	snprintf(id, sizeof(id), DIGEST_PREFIX "%.64s", name);
 	reach_layers(c, id);
 }
 
@@ -122,13 +136,15 @@ static void check_config(struct check *c, int dir, const char *name)
 static void check_metadata(struct check *c, int dir, const char *name)
 {
 	if (!strv_contains(&c->images, name))
-		leftover(c, dir, LAYOUT_IMAGE "/" LAYOUT_METADATA, name, "metadata without an image");
+		leftover(c, dir, LAYOUT_IMAGE "/" LAYOUT_METADATA, name,
+			 "metadata without an image");
 }
 
 static void check_manifest(struct check *c, int dir, const char *name)
 {
 	if (!strv_contains(&c->manifests, name))
-		leftover(c, dir, LAYOUT_IMAGE "/" LAYOUT_MANIFESTS, name, "manifest without an image");
+		leftover(c, dir, LAYOUT_IMAGE "/" LAYOUT_MANIFESTS, name,
+			 "manifest without an image");
 }
 
 static void check_layer_record(struct check *c, int dir, const char *name)
@@ -164,12 +180,14 @@ static void check_overlay(struct check *c, int dir, const char *name)
 
 	if (str_starts(name, LAYOUT_TMP)) {
 		if (!owner_lives(dir, name))
-			leftover(c, dir, LAYOUT_OVERLAY, name, "temporary directory of a load or removal "
-							       "that did not end");
+			leftover(c, dir, LAYOUT_OVERLAY, name,
+				 "temporary directory of a load or removal "
+				 "that did not end");
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/link", name);
-	if (strv_contains(&c->caches, name) || str_eq(name, "l") || faccessat(dir, path, F_OK, 0) < 0)
+	if (strv_contains(&c->caches, name) || str_eq(name, "l") ||
+	    faccessat(dir, path, F_OK, 0) < 0)
 		return;
 	leftover(c, dir, LAYOUT_OVERLAY, name, "layer that no image has");
 }
@@ -184,14 +202,10 @@ static void check_image_dir(struct check *c, int dir, const char *name)
 /* Names whose image is gone. */
 static int check_names(struct check *c, struct err *err)
 {
-	auto_json struct json_object *names = NULL;
 	auto_strv struct strv gone = {0};
 	struct json_object *repositories = NULL;
-	int rc = names_read(c->s, &names, err);
 
-	if (rc < 0)
-		return rc;
-	json_object_object_get_ex(names, "Repositories", &repositories);
+	json_object_object_get_ex(c->names, "Repositories", &repositories);
 	json_object_object_foreach(repositories, repository, references) {
 		(void)repository;
 		json_object_object_foreach(references, reference, id) {
@@ -200,15 +214,16 @@ static int check_names(struct check *c, struct err *err)
 		}
 	}
 	for (size_t i = 0; i < gone.count; i++) {
-		auto_free char *path = xasprintf(LAYOUT_IMAGE "/" LAYOUT_NAMES ": %s", gone.items[i]);
+		auto_free char *path =
+			xasprintf(LAYOUT_IMAGE "/" LAYOUT_NAMES ": %s", gone.items[i]);
 		struct err ignored = ERR_INIT;
 		struct reference r;
 
 		c->report(c->context, path, "name of an image that is gone");
 		if (reference_parse(gone.items[i], &r, &ignored) == 0)
-			names_remove(names, r.name, gone.items[i]);
+			names_remove(c->names, r.name, gone.items[i]);
 	}
-	return gone.count && c->repair ? names_write(c->s, names, err) : 0;
+	return gone.count && c->repair ? names_write(c->s, c->names, err) : 0;
 }
 
 static int check_store(struct check *c, struct err *err)
@@ -227,7 +242,7 @@ static int check_store(struct check *c, struct err *err)
 		{c->s->root_fd, LAYOUT_OVERLAY, check_overlay},
 		{c->s->root_fd, LAYOUT_LINKS, check_link},
 	};
-	int rc = 0;
+	int rc = names_read(c->s, &c->names, err);
 
 	for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
 		rc = visit(c, steps[i].dir, steps[i].path, steps[i].fn, err);
@@ -256,6 +271,8 @@ int image_store_check(struct image_store *s, bool repair, image_leftover_fn repo
 		rc = image_store_lock(s, IMAGE_LOCK_EXCLUSIVE, &lock, err);
 	if (rc == 0)
 		rc = check_store(&c, err);
+	if (c.names)
+		json_object_put(c.names);
 	strv_free(&c.images);
 	strv_free(&c.chains);
 	strv_free(&c.caches);

@@ -24,7 +24,7 @@
 
 struct commit {
 	struct load *l;
-	bool lost_race;     /* a layer of ours was dropped: later `lower` files must name the other */
+	bool lost_race; /* a layer of ours was dropped: later `lower` files must name the other */
 	size_t named_layers; /* l->layers[0..n) are dealt with */
 	size_t named_images;
 };
@@ -87,7 +87,9 @@ static int prepare_layer(struct load *l, size_t n, struct err *err)
 {
 	const struct load_layer *layer = &l->layers[n];
 	const char *const members[][2] = {
-		{"cache-id", layer->cache_id}, {"diff", layer->diff_id}, {"parent", layer->parent},
+		{"cache-id", layer->cache_id},
+		{"diff", layer->diff_id},
+		{"parent", layer->parent},
 	};
 	char record[PATH_SIZE], path[PATH_SIZE + 16], size[32];
 	int rc = write_lower(l, n, l->tmp_fd, "", FILE_VOLATILE, err);
@@ -121,6 +123,7 @@ static int prepare_image(struct load *l, size_t n, struct err *err)
 		{"group", i->group},
 		{"manifest", i->manifest_digest[0] ? i->manifest_digest : NULL},
 		{"lastUpdated", now},
+		{LAYOUT_LOADING, ""},
 	};
 	int rc = 0;
 
@@ -138,7 +141,8 @@ static int prepare_image(struct load *l, size_t n, struct err *err)
 		rc = write_file(l->tmp_fd, path, i->config_text, i->config_len, FILE_VOLATILE, err);
 	snprintf(path, sizeof(path), "manifest-%zu", n);
 	if (rc == 0 && i->manifest_text)
-		rc = write_file(l->tmp_fd, path, i->manifest_text, i->manifest_len, FILE_VOLATILE, err);
+		rc = write_file(l->tmp_fd, path, i->manifest_text, i->manifest_len, FILE_VOLATILE,
+				err);
 	return rc;
 }
 
@@ -205,9 +209,9 @@ static int name_layer(struct commit *c, size_t n, struct err *err)
 	if (symlinkat(target, l->store->root_fd, link) < 0)
 		return err_sys(err, "create %s", link);
 	snprintf(record, sizeof(record), "record-%zu", n);
-	return renameat(l->tmp_fd, record, l->store->image_fd, path) < 0 ?
-		       err_sys(err, "rename to %s", path) :
-		       0;
+	return renameat(l->tmp_fd, record, l->store->image_fd, path) < 0
+		       ? err_sys(err, "rename to %s", path)
+		       : 0;
 }
 
 static int rename_new(struct load *l, const char *kind, size_t n, const char *directory,
@@ -217,8 +221,9 @@ static int rename_new(struct load *l, const char *kind, size_t n, const char *di
 
 	snprintf(from, sizeof(from), "%s-%zu", kind, n);
 	snprintf(to, sizeof(to), "%s/%s", directory, id_hex(digest));
-	return renameat(l->tmp_fd, from, l->store->image_fd, to) < 0 ? err_sys(err, "rename to %s", to) :
-								       0;
+	return renameat(l->tmp_fd, from, l->store->image_fd, to) < 0
+		       ? err_sys(err, "rename to %s", to)
+		       : 0;
 }
 
 static int name_image(struct commit *c, size_t n, struct err *err)
@@ -290,9 +295,10 @@ static int name_in_index(struct load *l, struct strv *lines, struct err *err)
 				return rc;
 			old = names_get(names, &r);
 			if (old && !str_eq(old, i->id))
-				strv_add_taken(lines, xasprintf("The image %s already exists, renaming "
-								"the old one with ID %s to empty string",
-								i->names.items[k], old));
+				strv_add_taken(lines,
+					       xasprintf("The image %s already exists, renaming "
+							 "the old one with ID %s to empty string",
+							 i->names.items[k], old));
 			names_set(names, &r, i->id);
 			strv_add_taken(lines, xasprintf("Loaded image: %s", i->names.items[k]));
 		}
@@ -357,6 +363,17 @@ static void undo(struct commit *c)
 	}
 }
 
+/* The image has its names: it is no longer being loaded. */
+static void settle_image(struct load *l, const struct load_image *i)
+{
+	char path[PATH_SIZE];
+
+	if (i->present)
+		store_touch_tag_time(l->store, i->id);
+	snprintf(path, sizeof(path), LAYOUT_METADATA "/%s/" LAYOUT_LOADING, id_hex(i->id));
+	unlinkat(l->store->image_fd, path, 0);
+}
+
 int load_commit(struct load *l, struct err *err)
 {
 	struct commit c = {.l = l};
@@ -374,8 +391,7 @@ int load_commit(struct load *l, struct err *err)
 		return rc;
 	}
 	for (size_t n = 0; n < l->image_count; n++)
-		if (l->images[n].present)
-			store_touch_tag_time(l->store, l->images[n].id);
+		settle_image(l, &l->images[n]);
 	for (size_t n = 0; n < lines.count; n++)
 		report(l, xstrdup(lines.items[n]));
 	return 0;

@@ -109,7 +109,8 @@ static struct archive *open_reader(struct reader *r)
 	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
 	    archive_read_set_read_callback(a, reader_read) != ARCHIVE_OK ||
 	    archive_read_set_skip_callback(a, reader_skip) != ARCHIVE_OK ||
-	    archive_read_set_callback_data(a, r) != ARCHIVE_OK || archive_read_open1(a) != ARCHIVE_OK) {
+	    archive_read_set_callback_data(a, r) != ARCHIVE_OK ||
+	    archive_read_open1(a) != ARCHIVE_OK) {
 		archive_read_free(a);
 		return NULL;
 	}
@@ -166,7 +167,8 @@ static int link_target(struct archive_entry *e, const char *name, char out[stati
 		return archive_clean_name(hard, out);
 	if (!soft)
 		return -EINVAL;
-	if (str_format(joined, sizeof(joined), "%.*s/%s", slash ? (int)(slash - name) : 0, name, soft) < 0)
+	if (str_format(joined, sizeof(joined), "%.*s/%s", slash ? (int)(slash - name) : 0, name,
+		       soft) < 0)
 		return -ENAMETOOLONG;
 	return archive_clean_name(joined, out);
 }
@@ -179,13 +181,13 @@ static int add_entry(struct image_archive *a, struct archive_entry *e, uint64_t 
 	char name[PATH_MAX], target[PATH_MAX];
 
 	if (!raw || archive_clean_name(raw, name) < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "the archive has an invalid name: \"%.200s\"",
-			       raw ? raw : "");
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "the archive has an invalid name: \"%.200s\"", raw ? raw : "");
 	if (!link && archive_entry_filetype(e) != AE_IFREG)
 		return 0;
 	if (link && link_target(e, name, target) < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "the archive has a link that leaves it: \"%.200s\"",
-			       raw);
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "the archive has a link that leaves it: \"%.200s\"", raw);
 	if (a->count >= ENTRIES_MAX)
 		return err_set(err, ERR_INVALID, EFBIG, "the archive has more than %d entries",
 			       ENTRIES_MAX);
@@ -249,7 +251,11 @@ static bool usable_in_place(int fd, uint64_t *size)
 	/* a tar starts with a name or with zeros; none of the compressed formats looks like a name
 	 * followed by zeros, but their magic numbers do not come up as names either */
 	return !(magic[0] == 0x1f && magic[1] == 0x8b) &&
-	       memcmp(magic, "\x28\xb5\x2f\xfd", 4) != 0 && memcmp(magic, "\xfd" "7zXZ", 6) != 0 &&
+	       memcmp(magic, "\x28\xb5\x2f\xfd", 4) != 0 &&
+	       memcmp(magic,
+		      "\xfd"
+		      "7zXZ",
+		      6) != 0 &&
 	       memcmp(magic, "\x04\x22\x4d\x18", 4) != 0 && memcmp(magic, "BZh", 3) != 0;
 }
 
@@ -375,7 +381,8 @@ static ssize_t entry_next(struct stream *s, const unsigned char **bytes, struct 
 			return bad_archive(err, e->archive);
 	} while (n == 0);
 	if ((uint64_t)offset != e->position)
-		return err_set(err, ERR_INVALID, EBADMSG, "the archive is damaged: %s has holes", e->name);
+		return err_set(err, ERR_INVALID, EBADMSG, "the archive is damaged: %s has holes",
+			       e->name);
 	e->position += n;
 	*bytes = block;
 	return (ssize_t)n;
@@ -428,8 +435,8 @@ int image_archive_read(const struct image_archive *a, const char *name, size_t m
 	if (rc < 0)
 		return rc;
 	if (size > max)
-		return err_set(err, ERR_INVALID, EFBIG, "%.200s is larger than the %zu bytes allowed", name,
-			       max);
+		return err_set(err, ERR_INVALID, EFBIG,
+			       "%.200s is larger than the %zu bytes allowed", name, max);
 	text = xcalloc(1, size + 1);
 	for (;;) {
 		const unsigned char *bytes;
@@ -440,8 +447,8 @@ int image_archive_read(const struct image_archive *a, const char *name, size_t m
 		if (got == 0)
 			break;
 		if ((size_t)got > size - n)
-			return err_set(err, ERR_INVALID, EBADMSG, "the archive is damaged: %.200s is too long",
-				       name);
+			return err_set(err, ERR_INVALID, EBADMSG,
+				       "the archive is damaged: %.200s is too long", name);
 		memcpy(text + n, bytes, (size_t)got);
 		n += (size_t)got;
 	}

@@ -28,7 +28,7 @@ struct archive_entry_index {
 };
 
 struct image_archive {
-	int fd; /* the tar, plain and seekable */
+	int fd;                              /* the tar, plain and seekable */
 	struct archive_entry_index *entries; /* sorted by name */
 	size_t count;
 };

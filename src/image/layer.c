@@ -49,7 +49,8 @@ static struct archive *open_tar(struct feed *f)
 	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
 	    archive_read_set_read_callback(a, feed_read) != ARCHIVE_OK ||
-	    archive_read_set_callback_data(a, f) != ARCHIVE_OK || archive_read_open1(a) != ARCHIVE_OK) {
+	    archive_read_set_callback_data(a, f) != ARCHIVE_OK ||
+	    archive_read_open1(a) != ARCHIVE_OK) {
 		archive_read_free(a);
 		return NULL;
 	}
@@ -64,7 +65,8 @@ static int bad_layer(const struct feed *f, struct archive *a, struct err *err)
 		*err = f->err;
 		return err_code(err);
 	}
-	return err_set(err, ERR_INVALID, EBADMSG, "no tar or damaged: %s", why ? why : "unknown format");
+	return err_set(err, ERR_INVALID, EBADMSG, "no tar or damaged: %s",
+		       why ? why : "unknown format");
 }
 
 /* "./": the attributes of the image's root. */
@@ -103,7 +105,8 @@ static int apply_entry(struct layer *l, struct archive_entry *e, struct err *err
 	if (!raw || !raw[0])
 		return err_set(err, ERR_INVALID, EINVAL, "an entry without a name");
 	if (archive_clean_name(raw, path) < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "entry \"%.200s\" leads out of the image", raw);
+		return err_set(err, ERR_INVALID, EINVAL, "entry \"%.200s\" leads out of the image",
+			       raw);
 	if (str_eq(path, "."))
 		return apply_root(l, e, err);
 	base = strrchr(path, '/');
@@ -118,7 +121,8 @@ static int apply_entries(struct layer *l, const struct feed *f, struct err *err)
 	struct archive_entry *e;
 	int rc;
 
-	while ((rc = archive_read_next_header(l->archive, &e)) == ARCHIVE_OK || rc == ARCHIVE_WARN) {
+	while ((rc = archive_read_next_header(l->archive, &e)) == ARCHIVE_OK ||
+	       rc == ARCHIVE_WARN) {
 		rc = apply_entry(l, e, err);
 		if (rc < 0 && f->err.kind != ERR_NONE)
 			*err = f->err;

@@ -46,7 +46,8 @@ static int set_xattr(const struct placed *p, const char *name, const void *value
 	if (p->fd >= 0)
 		return fsetxattr(p->fd, name, value, size, 0);
 	/* lsetxattr does not follow the leaf, and the directory is an fd of ours */
-	if (snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", p->parent, p->leaf) >= (int)sizeof(path)) {
+	if (snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", p->parent, p->leaf) >=
+	    (int)sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -79,9 +80,9 @@ static uint16_t acl_tag(int tag)
 		int tag;
 		uint16_t kernel;
 	} tags[] = {
-		{ARCHIVE_ENTRY_ACL_USER_OBJ, 0x01}, {ARCHIVE_ENTRY_ACL_USER, 0x02},
+		{ARCHIVE_ENTRY_ACL_USER_OBJ, 0x01},  {ARCHIVE_ENTRY_ACL_USER, 0x02},
 		{ARCHIVE_ENTRY_ACL_GROUP_OBJ, 0x04}, {ARCHIVE_ENTRY_ACL_GROUP, 0x08},
-		{ARCHIVE_ENTRY_ACL_MASK, 0x10}, {ARCHIVE_ENTRY_ACL_OTHER, 0x20},
+		{ARCHIVE_ENTRY_ACL_MASK, 0x10},      {ARCHIVE_ENTRY_ACL_OTHER, 0x20},
 	};
 
 	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
@@ -158,8 +159,8 @@ static int apply_owner_and_mode(struct archive_entry *e, const struct placed *p,
 	int rc;
 
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
-		return err_set(err, ERR_INVALID, EINVAL, "%.200s: owner %lld:%lld is out of range", path,
-			       (long long)uid, (long long)gid);
+		return err_set(err, ERR_INVALID, EINVAL, "%.200s: owner %lld:%lld is out of range",
+			       path, (long long)uid, (long long)gid);
 	if (p->fd >= 0)
 		rc = fchown(p->fd, (uid_t)uid, (gid_t)gid);
 	else
@@ -181,11 +182,11 @@ int attributes_apply(struct layer *l, struct archive_entry *e, const struct plac
 	if (rc == 0)
 		rc = apply_xattrs(l, e, p, path, err);
 	if (rc == 0 && !p->symlink)
-		rc = apply_acl(l, e, p, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", path,
-			       err);
+		rc = apply_acl(l, e, p, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access",
+			       path, err);
 	if (rc == 0 && !p->symlink)
-		rc = apply_acl(l, e, p, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", path,
-			       err);
+		rc = apply_acl(l, e, p, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default",
+			       path, err);
 	return rc;
 }
 
@@ -199,9 +200,9 @@ static struct timespec to_timespec(time_t seconds, long ns)
 void attributes_times(struct archive_entry *e, struct timespec out[2])
 {
 	out[1] = to_timespec(archive_entry_mtime(e), archive_entry_mtime_nsec(e));
-	out[0] = archive_entry_atime_is_set(e) ?
-			 to_timespec(archive_entry_atime(e), archive_entry_atime_nsec(e)) :
-			 out[1];
+	out[0] = archive_entry_atime_is_set(e)
+			 ? to_timespec(archive_entry_atime(e), archive_entry_atime_nsec(e))
+			 : out[1];
 }
 
 int attributes_copy_xattrs(int from, int to)
@@ -221,8 +222,8 @@ int attributes_copy_xattrs(int from, int to)
 		if (is_overlay_private(list + i))
 			continue;
 		size = fgetxattr(from, list + i, value, XATTR_VALUE_MAX);
-		if (size < 0 || (fsetxattr(to, list + i, value, (size_t)size, 0) < 0 &&
-				 errno != EOPNOTSUPP))
+		if (size < 0 ||
+		    (fsetxattr(to, list + i, value, (size_t)size, 0) < 0 && errno != EOPNOTSUPP))
 			return -errno;
 	}
 	return 0;

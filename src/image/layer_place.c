@@ -197,12 +197,12 @@ static int write_data(struct layer *l, int fd, la_int64_t size, const char *path
 			break;
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
 			return err_set(err, ERR_INVALID, EBADMSG, "%.200s: %s", path,
-				       archive_error_string(l->archive) ?
-					       archive_error_string(l->archive) :
-					       "damaged");
+				       archive_error_string(l->archive)
+					       ? archive_error_string(l->archive)
+					       : "damaged");
 		if (offset < 0 || (la_int64_t)n > size - offset)
-			return err_set(err, ERR_INVALID, EBADMSG, "%.200s: has more data than its size",
-				       path);
+			return err_set(err, ERR_INVALID, EBADMSG,
+				       "%.200s: has more data than its size", path);
 		rc = write_block(fd, block, n, offset);
 		if (rc < 0)
 			return fail_code(err, rc, path, "write");
@@ -256,8 +256,8 @@ static int make_directory(struct layer *l, struct archive_entry *e, const char *
 	return attributes_apply(l, e, &p, path, err);
 }
 
-static int make_symlink(struct layer *l, struct archive_entry *e, const char *leaf, const char *path,
-			struct err *err)
+static int make_symlink(struct layer *l, struct archive_entry *e, const char *leaf,
+			const char *path, struct err *err)
 {
 	const char *target = archive_entry_symlink(e);
 
@@ -294,7 +294,8 @@ static int copy_data(int from, int to, off_t size)
 		hole = lseek(from, data, SEEK_HOLE);
 		out = data;
 		while (hole > data) {
-			ssize_t n = copy_file_range(from, &data, to, &out, (size_t)(hole - data), 0);
+			ssize_t n =
+				copy_file_range(from, &data, to, &out, (size_t)(hole - data), 0);
 
 			if (n < 0)
 				return -errno;
@@ -361,7 +362,8 @@ static int copy_up(struct layer *l, const struct merged_entry *from, char leaf[P
 	fd = open_directory(l, dir);
 	if (fd < 0)
 		return fd;
-	rc = S_ISREG(from->st.st_mode) ? copy_up_file(fd, leaf, from) : copy_up_special(fd, leaf, from);
+	rc = S_ISREG(from->st.st_mode) ? copy_up_file(fd, leaf, from)
+				       : copy_up_special(fd, leaf, from);
 	if (rc < 0 && rc != -EEXIST) {
 		close(fd);
 		return rc;
@@ -399,14 +401,16 @@ static int make_hard_link(struct layer *l, struct archive_entry *e, const char *
 
 	if (archive_clean_name(target, clean) < 0 || str_eq(clean, "."))
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "%.200s: hard link to \"%.200s\" leads out of the image", path, target);
+			       "%.200s: hard link to \"%.200s\" leads out of the image", path,
+			       target);
 	dir = path_open_parent(l->root, clean, target_leaf);
 	if (dir >= 0 && fstatat(dir, target_leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		close(dir);
 		dir = -ENOENT;
 	} else if (dir >= 0 && is_whiteout(&st)) {
 		return err_set(err, ERR_INVALID, ENOENT,
-			       "%.200s: hard link to \"%.200s\", which does not exist", path, target);
+			       "%.200s: hard link to \"%.200s\", which does not exist", path,
+			       target);
 	}
 	if (dir == -ENOENT)
 		dir = find_below(l, clean, target_leaf);
@@ -414,8 +418,8 @@ static int make_hard_link(struct layer *l, struct archive_entry *e, const char *
 		int rc = dir;
 
 		dir = -1;
-		return err_set(err, ERR_INVALID, -rc, "%.200s: hard link to \"%.200s\": %s", path, target,
-			       err_errno_text(-rc));
+		return err_set(err, ERR_INVALID, -rc, "%.200s: hard link to \"%.200s\": %s", path,
+			       target, err_errno_text(-rc));
 	}
 	/* flags 0: a symlink is linked, not followed */
 	if (linkat(dir, target_leaf, l->parent, leaf, 0) < 0)
@@ -431,8 +435,8 @@ static maker maker_of(struct archive_entry *e)
 		mode_t type;
 		maker make;
 	} makers[] = {
-		{AE_IFREG, make_file},	{AE_IFDIR, make_directory}, {AE_IFLNK, make_symlink},
-		{AE_IFCHR, make_node}, {AE_IFBLK, make_node},	   {AE_IFIFO, make_node},
+		{AE_IFREG, make_file}, {AE_IFDIR, make_directory}, {AE_IFLNK, make_symlink},
+		{AE_IFCHR, make_node}, {AE_IFBLK, make_node},      {AE_IFIFO, make_node},
 	};
 
 	if (archive_entry_hardlink(e))
@@ -473,7 +477,8 @@ int layer_place(struct layer *l, struct archive_entry *e, const char *path, stru
 	int rc;
 
 	if (!make)
-		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%.200s: unknown type of entry", path);
+		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%.200s: unknown type of entry",
+			       path);
 	rc = layer_parent(l, path, &leaf, err);
 	if (rc < 0)
 		return rc;

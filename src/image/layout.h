@@ -23,6 +23,9 @@
 #define LAYOUT_MANIFESTS "content/sha256"
 /* Temporary names start with this in every directory of the store. */
 #define LAYOUT_TMP "tmp-"
+/* In an image's metadata until its load has named it: an image with this and without a name is what
+ * a killed load left. */
+#define LAYOUT_LOADING "loading"
 
 #define LAYOUT_NAMES_MAX (64u << 20)
 #define LINK_ID_LEN 26

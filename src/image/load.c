@@ -68,8 +68,9 @@ static int read_archive(struct load *l, struct err *err)
 	if (image_archive_has(&l->archive, "index.json"))
 		return load_oci_layout(l, err);
 	if (image_archive_has(&l->archive, "repositories"))
-		return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
-			       "the archive is of the format before Docker 1.10, which is not supported");
+		return err_set(
+			err, ERR_UNSUPPORTED, ENOTSUP,
+			"the archive is of the format before Docker 1.10, which is not supported");
 	return err_set(err, ERR_INVALID, EINVAL,
 		       "the archive is no image: it has neither manifest.json nor index.json");
 }
@@ -84,7 +85,8 @@ static int set_budget(struct load *l, struct err *err)
 		return err_sys(err, "statfs %s", l->store->root);
 	available = (uint64_t)v.f_bavail * v.f_frsize;
 	/* on a small file system the reserve must not be all there is */
-	l->budget.max_bytes = available - (available / 16 < RESERVE_BYTES ? available / 16 : RESERVE_BYTES);
+	l->budget.max_bytes =
+		available - (available / 16 < RESERVE_BYTES ? available / 16 : RESERVE_BYTES);
 	l->budget.where = l->store->root;
 	return 0;
 }

@@ -21,7 +21,7 @@ struct image_load_options {
 /* Loads the archive that input (borrowed) gives into s, which is open for writing. Needs umask 0, the
  * C locale and CAP_SYS_ADMIN over the data root's file system (trusted xattrs). ERR_INVALID for a bad
  * archive, ERR_UNSUPPORTED for one this version cannot read. */
-int must_check image_load(struct image_store *s, int input, const struct image_load_options *options,
-			  struct err *err);
+int must_check image_load(struct image_store *s, int input,
+			  const struct image_load_options *options, struct err *err);
 
 #endif

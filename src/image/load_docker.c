@@ -38,7 +38,8 @@ int load_docker_archive(struct load *l, struct err *err)
 	auto_docker_manifest struct docker_archive_manifest m = {0};
 	auto_free char *text = NULL;
 	size_t len = 0;
-	int rc = image_archive_read(&l->archive, "manifest.json", IMAGE_CONFIG_MAX, &text, &len, err);
+	int rc = image_archive_read(&l->archive, "manifest.json", IMAGE_CONFIG_MAX, &text, &len,
+				    err);
 
 	if (rc == 0)
 		rc = docker_archive_manifest_decode(text, len, "manifest.json", &m, err);

@@ -30,11 +30,11 @@ struct load_image {
 	char manifest_digest[IMAGE_ID_SIZE]; /* "" with a Docker archive */
 	char *manifest_text;
 	size_t manifest_len;
-	struct strv names; /* familiar, with tag */
-	struct strv blobs; /* layers' names in the archive, lowest first */
+	struct strv names;        /* familiar, with tag */
+	struct strv blobs;        /* layers' names in the archive, lowest first */
 	struct strv blob_digests; /* expected digest of each blob, "" where the archive gives none */
-	bool present; /* in the store already: only names are given */
-	size_t *layers; /* indexes into load.layers, lowest first */
+	bool present;             /* in the store already: only names are given */
+	size_t *layers;           /* indexes into load.layers, lowest first */
 	char *passwd, *group;
 };
 

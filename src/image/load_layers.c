@@ -88,7 +88,8 @@ static int write_line(int dir, const char *name, const char *text, struct err *e
 {
 	int rc = file_replace_at(dir, name, text, strlen(text), 0644, FILE_VOLATILE);
 
-	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", name, err_errno_text(-rc)) : 0;
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", name, err_errno_text(-rc))
+		      : 0;
 }
 
 static int make_layer_directory(struct load *l, struct load_layer *layer, struct err *err)
@@ -213,8 +214,8 @@ static int load_image_layers(struct load *l, struct load_image *i, struct err *e
 		int rc;
 
 		if (!digest_valid(diff_id))
-			return err_set(err, ERR_INVALID, EINVAL, "image %s: unsupported diff id \"%.100s\"",
-				       i->id, diff_id);
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "image %s: unsupported diff id \"%.100s\"", i->id, diff_id);
 		rc = hash_chain(parent, diff_id, chain, err);
 		if (rc == 0)
 			rc = find_layer(l, chain, &i->layers[n], err);
@@ -243,11 +244,12 @@ static int read_accounts(struct load *l, struct load_image *i, struct err *err)
 
 		/* whatever else is there instead of a file is none */
 		if (rc == -EFBIG)
-			return err_set(err, ERR_INVALID, EFBIG, "image %s: /%s is larger than %u bytes",
-				       i->id, paths[n], ACCOUNTS_MAX);
+			return err_set(err, ERR_INVALID, EFBIG,
+				       "image %s: /%s is larger than %u bytes", i->id, paths[n],
+				       ACCOUNTS_MAX);
 		if (rc == -ENOMEM || rc == -EIO || rc == -EMFILE)
-			return err_set(err, ERR_SYSTEM, -rc, "image %s: read /%s: %s", i->id, paths[n],
-				       err_errno_text(-rc));
+			return err_set(err, ERR_SYSTEM, -rc, "image %s: read /%s: %s", i->id,
+				       paths[n], err_errno_text(-rc));
 	}
 	return 0;
 }
@@ -260,6 +262,9 @@ static bool is_present(struct load *l, const struct load_image *i)
 	snprintf(path, sizeof(path), "%s/%s/lower", LAYOUT_METADATA, id_hex(i->id));
 	if (faccessat(l->store->image_fd, path, F_OK, 0) < 0)
 		return false;
+	snprintf(path, sizeof(path), "%s/%s/" LAYOUT_LOADING, LAYOUT_METADATA, id_hex(i->id));
+	if (faccessat(l->store->image_fd, path, F_OK, 0) == 0)
+		return false;
 	snprintf(path, sizeof(path), "%s/%s", LAYOUT_CONFIGS, id_hex(i->id));
 	return faccessat(l->store->image_fd, path, F_OK, 0) == 0;
 }
@@ -271,9 +276,10 @@ int load_layers(struct load *l, struct err *err)
 		int rc;
 
 		if (i->blobs.count != i->config.diff_ids.count)
-			return err_set(err, ERR_INVALID, EINVAL,
-				       "image %s: %zu layers in the manifest, %zu in its configuration",
-				       i->id, i->blobs.count, i->config.diff_ids.count);
+			return err_set(
+				err, ERR_INVALID, EINVAL,
+				"image %s: %zu layers in the manifest, %zu in its configuration",
+				i->id, i->blobs.count, i->config.diff_ids.count);
 		i->present = is_present(l, i);
 		if (i->present)
 			continue;

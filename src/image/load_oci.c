@@ -30,18 +30,19 @@ static int read_blob(struct load *l, const struct oci_descriptor *d, char **out,
 	int rc;
 
 	if (d->size_bytes > IMAGE_CONFIG_MAX)
-		return err_set(err, ERR_INVALID, EFBIG, "%s: %llu bytes, at most %u are taken", d->digest,
-			       (unsigned long long)d->size_bytes, IMAGE_CONFIG_MAX);
+		return err_set(err, ERR_INVALID, EFBIG, "%s: %llu bytes, at most %u are taken",
+			       d->digest, (unsigned long long)d->size_bytes, IMAGE_CONFIG_MAX);
 	blob_name(d->digest, name);
 	rc = image_archive_read(&l->archive, name, IMAGE_CONFIG_MAX, &text, &n, err);
 	if (rc == 0 && n != d->size_bytes)
-		rc = err_set(err, ERR_INVALID, EBADMSG, "%s: has %zu bytes, its descriptor says %llu",
-			     d->digest, n, (unsigned long long)d->size_bytes);
+		rc = err_set(err, ERR_INVALID, EBADMSG,
+			     "%s: has %zu bytes, its descriptor says %llu", d->digest, n,
+			     (unsigned long long)d->size_bytes);
 	if (rc == 0)
 		rc = hash_bytes(text, n, digest, err);
 	if (rc == 0 && !str_eq(digest, d->digest))
-		rc = err_set(err, ERR_INVALID, EBADMSG, "%s: content does not match, its digest is %s",
-			     d->digest, digest);
+		rc = err_set(err, ERR_INVALID, EBADMSG,
+			     "%s: content does not match, its digest is %s", d->digest, digest);
 	if (rc < 0)
 		return rc;
 	*out = take_ptr(&text);
@@ -91,8 +92,8 @@ static int add_manifest(struct load *l, const struct oci_descriptor *d, const ch
 	return rc < 0 ? rc : add_layers(l, i, &m, err);
 }
 
-static int add_descriptor(struct load *l, const struct oci_descriptor *d, const char *name, int depth,
-			  struct err *err)
+static int add_descriptor(struct load *l, const struct oci_descriptor *d, const char *name,
+			  int depth, struct err *err)
 {
 	auto_descriptors struct oci_descriptors index = {0};
 	const struct oci_descriptor *chosen;
@@ -104,10 +105,11 @@ static int add_descriptor(struct load *l, const struct oci_descriptor *d, const 
 	if (d->media == OCI_MEDIA_MANIFEST)
 		return add_manifest(l, d, name, err);
 	if (d->media != OCI_MEDIA_INDEX)
-		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%s: unsupported media type \"%.150s\"",
-			       d->digest, d->media_type);
+		return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
+			       "%s: unsupported media type \"%.150s\"", d->digest, d->media_type);
 	if (depth == NESTING_MAX)
-		return err_set(err, ERR_INVALID, EMLINK, "%s: indexes are nested too deeply", d->digest);
+		return err_set(err, ERR_INVALID, EMLINK, "%s: indexes are nested too deeply",
+			       d->digest);
 	rc = read_blob(l, d, &text, &len, err);
 	if (rc == 0)
 		rc = oci_index_decode(text, len, d->digest, &index, err);

@@ -36,8 +36,9 @@ struct arguments {
 
 static int usage(const char *problem, const char *what)
 {
-	fprintf(stderr, "cloche-image: %s%s\nUsage: cloche-image --root DIR load [-i FILE|-] [-q] | "
-			"load --builtin [-q]\n",
+	fprintf(stderr,
+		"cloche-image: %s%s\nUsage: cloche-image --root DIR load [-i FILE|-] [-q] | "
+		"load --builtin [-q]\n",
 		problem, what);
 	return EXIT_USAGE;
 }
@@ -108,8 +109,8 @@ static int open_builtin(struct err *err)
 		if (fd >= 0 || errno != ENOENT)
 			return fd >= 0 ? fd : err_sys(err, "open %s", path);
 	}
-	return err_set(err, ERR_NOT_FOUND, ENOENT, "the built-in image is not installed (%s/%s)", self,
-		       places[0]);
+	return err_set(err, ERR_NOT_FOUND, ENOENT, "the built-in image is not installed (%s/%s)",
+		       self, places[0]);
 }
 
 static int open_input(const struct arguments *a, struct err *err)
@@ -126,8 +127,8 @@ static int open_input(const struct arguments *a, struct err *err)
 		return fd >= 0 ? fd : err_sys(err, "read standard input");
 	}
 	fd = open(a->input, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 ? fd :
-			 err_set(err, ERR_SYSTEM, errno, "open %s: %s", a->input, strerror(errno));
+	return fd >= 0 ? fd
+		       : err_set(err, ERR_SYSTEM, errno, "open %s: %s", a->input, strerror(errno));
 }
 
 static void report(void *context, const char *line)

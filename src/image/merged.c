@@ -81,7 +81,8 @@ static int descend(struct walk *w, const char *name, size_t top)
 		if (!hidden && i >= top &&
 		    fstatat(w->dirs[i], name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			if (S_ISDIR(st.st_mode)) {
-				next = path_open_nosymlink(w->dirs[i], name, O_RDONLY | O_DIRECTORY, 0);
+				next = path_open_nosymlink(w->dirs[i], name, O_RDONLY | O_DIRECTORY,
+							   0);
 				if (next < 0)
 					return next;
 				hidden = is_opaque(next);
@@ -148,7 +149,8 @@ static int take_component(struct walk *w, char name[static NAME_MAX + 1])
 static int found(struct walk *w, const char *name, size_t layer, const struct stat *st,
 		 struct merged_entry *out)
 {
-	if (str_format(out->path, sizeof(out->path), "%s%s%s", w->done, w->done[0] ? "/" : "", name) < 0)
+	if (str_format(out->path, sizeof(out->path), "%s%s%s", w->done, w->done[0] ? "/" : "",
+		       name) < 0)
 		return -ENAMETOOLONG;
 	strcpy(out->leaf, name);
 	out->st = *st;

@@ -105,7 +105,8 @@ static void tap_close(struct stream *s)
 	free(t);
 }
 
-static struct stream *new_tap(struct stream *below, struct hash *hash, uint64_t *count, bool borrowed)
+static struct stream *new_tap(struct stream *below, struct hash *hash, uint64_t *count,
+			      bool borrowed)
 {
 	struct tap_stream *t = xcalloc(1, sizeof(*t));
 
@@ -281,7 +282,8 @@ static int detect(struct inflate *f, struct err *err)
 		return rc;
 	f->step = plain_step;
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (f->in_len < formats[i].len || memcmp(f->in, formats[i].magic, formats[i].len) != 0)
+		if (f->in_len < formats[i].len ||
+		    memcmp(f->in, formats[i].magic, formats[i].len) != 0)
 			continue;
 		if (!formats[i].start)
 			return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
@@ -322,7 +324,8 @@ static void inflate_close(struct stream *s)
 	free(f);
 }
 
-struct stream *stream_decompress(struct stream *below, struct stream_budget *budget, const char *what)
+struct stream *stream_decompress(struct stream *below, struct stream_budget *budget,
+				 const char *what)
 {
 	struct inflate *f = xcalloc(1, sizeof(*f));
 
