@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	rc = floor_open(&f, str_eq(argv[2], "image") ? FLOOR_IMAGE : FLOOR_BUNDLE, argv[3], argv[4],
-			argv[5], program, &err);
+			NULL, argv[5], program, &err);
 	if (rc == 0)
 		rc = act(argv[1], &f, argv + 6, &exit_code, &err);
 	if (rc < 0) {

@@ -26,6 +26,7 @@ struct cli_context {
 	uint64_t main_ns;     /* monotonic clock at the first line of main() */
 	uint64_t main_cpu_ns; /* processor time used until then: exec and start-up code */
 	char **argv;          /* the whole command line, for --timeline */
+	int timeline_fd;      /* of the inner process of --timeline (timeline_run.h); 0: none */
 	/* global flags */
 	const char *root, *run_root; /* NULL: not given */
 	const char *log_level;

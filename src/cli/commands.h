@@ -6,5 +6,6 @@
 struct command;
 
 extern const struct command command_run, command_create;
+extern const struct command command_timeline;
 
 #endif

@@ -115,13 +115,14 @@ static int find_hierarchies(struct floor *f, struct err *err)
 }
 
 int floor_open(struct floor *f, enum floor_kind kind, const char *tag, const char *scratch,
-	       const char *lower, const char *const *argv, struct err *err)
+	       const char *base, const char *lower, const char *const *argv, struct err *err)
 {
 	memset(f, 0, sizeof(*f));
 	f->kind = kind;
 	f->argv = argv;
 	if (snprintf(f->group, sizeof(f->group), "cloche-floor-%s", tag) >= (int)sizeof(f->group) ||
 	    snprintf(f->scratch, sizeof(f->scratch), "%s", scratch) >= FLOOR_PATH_MAX - 64 ||
+	    snprintf(f->base, sizeof(f->base), "%s", base ? base : "") >= (int)sizeof(f->base) ||
 	    snprintf(f->lower, sizeof(f->lower), "%s", lower) >= (int)sizeof(f->lower))
 		return err_set(err, ERR_INVALID, ENAMETOOLONG, "floor: path too long");
 	return find_hierarchies(f, err);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 #define FLOOR_PATH_MAX 512
+#define FLOOR_LOWER_MAX 4096
 #define FLOOR_HIERARCHY_MAX 20
 #define FLOOR_RUNS_DEFAULT 30
 
@@ -59,10 +60,11 @@ struct floor_run {
 /* Set up by floor_open; then read-only. */
 struct floor {
 	enum floor_kind kind;
-	char group[64];                 /* group directory in every hierarchy */
-	char scratch[FLOOR_PATH_MAX];   /* on the file system whose overlay is to be measured */
-	char lower[FLOOR_PATH_MAX * 8]; /* overlay's lowerdir option, or the bundle's rootfs */
-	const char *const *argv;        /* a program in the rootfs that ends at once */
+	char group[64];               /* group directory in every hierarchy */
+	char scratch[FLOOR_PATH_MAX]; /* on the file system whose overlay is to be measured */
+	char base[FLOOR_PATH_MAX]; /* directory that names in lower are relative to; "" for none */
+	char lower[FLOOR_LOWER_MAX]; /* overlay's lowerdir option, or the bundle's rootfs */
+	const char *const *argv;     /* a program in the rootfs that ends at once */
 	bool unified_only;
 	size_t hierarchy_count;
 	struct floor_hierarchy {
@@ -77,10 +79,10 @@ struct floor {
 const char *floor_step_name(enum floor_step step);
 
 /* Finds the cgroup hierarchies and fills *f; touches nothing. tag keeps two floors on one host apart.
- * scratch must be absolute; argv is borrowed and NULL-terminated. 0 or -errno. */
+ * scratch must be absolute; base may be NULL; argv is borrowed and NULL-terminated. 0 or -errno. */
 int must_check floor_open(struct floor *f, enum floor_kind kind, const char *tag,
-			  const char *scratch, const char *lower, const char *const *argv,
-			  struct err *err);
+			  const char *scratch, const char *base, const char *lower,
+			  const char *const *argv, struct err *err);
 /* Makes what every run shares: scratch, hosts files, the parent groups with device rules and cpuset
  * that the runs' groups inherit, as an engine has them. Nothing is left when it fails. */
 int must_check floor_prepare(const struct floor *f, struct err *err);

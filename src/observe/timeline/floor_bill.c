@@ -3,10 +3,13 @@
 #include "observe/timeline/floor_bill.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/str.h"
 
 static const enum plan_phase step_phases[FLOOR_STEP_COUNT] = {
@@ -63,21 +66,46 @@ static void summarize(const struct floor_run *runs, size_t n, struct floor_bill 
 	statistics_summarize(values, n, &out->to_exec_ms);
 }
 
-/* A failed execve is told by its errno; a shell's 127 would be a program of that name failing. */
-static int find_program(const char *lower, const char *tag, const char *scratch, struct floor *f,
-			struct err *err)
+/* Images need not hold the places where things are mounted; a lowest layer of our own has them all. */
+static int make_mount_points(const char *scratch, struct err *err)
+{
+	static const char *const directories[] = {
+		"", "/points", "/points/dev", "/points/etc", "/points/proc", "/points/sys"};
+	static const char *const files[] = {"hosts", "hostname", "resolv.conf"};
+	char path[FLOOR_PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", scratch, directories[i]);
+		if (mkdir(path, 0755) < 0)
+			return err_sys(err, "make %s", path);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		auto_close int fd = -1;
+
+		snprintf(path, sizeof(path), "%s/points/etc/%s", scratch, files[i]);
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		if (fd < 0)
+			return err_sys(err, "make %s", path);
+	}
+	return 0;
+}
+
+/* Which `true` the image has: tried, since only a run follows its symlinks as the kernel does. */
+static int find_program(const char *base, const char *lower, const char *tag, const char *scratch,
+			struct floor *f, const char **program, struct err *err)
 {
 	static const char *const places[][2] = {{"/bin/true", NULL}, {"/usr/bin/true", NULL}};
 	struct floor_run run;
 	int rc = -ENOENT;
 
 	for (size_t i = 0; i < 2; i++) {
-		rc = floor_open(f, FLOOR_IMAGE, tag, scratch, lower, places[i], err);
+		rc = floor_open(f, FLOOR_IMAGE, tag, scratch, base, lower, places[i], err);
 		if (rc == 0)
 			rc = floor_prepare(f, err);
 		if (rc < 0)
 			return rc;
 		rc = floor_measure(f, &run, 1, err);
+		*program = places[i][0];
 		if (rc == 0 && run.exit_code == 0)
 			return 0;
 		floor_finish(f);
@@ -86,7 +114,8 @@ static int find_program(const char *lower, const char *tag, const char *scratch,
 	}
 	return err_set(
 		err, ERR_NOT_FOUND, ENOENT,
-		"the floor cannot be measured: the image has neither /bin/true nor /usr/bin/true");
+		"the floor cannot be measured: neither /bin/true nor /usr/bin/true runs in the "
+		"image");
 }
 
 static int measure(const struct floor *f, size_t n, struct floor_bill *out, struct err *err)
@@ -105,23 +134,38 @@ static int measure(const struct floor *f, size_t n, struct floor_bill *out, stru
 	return 0;
 }
 
-int floor_bill_measure(const char *lower, const char *scratch_parent, size_t n,
+static int measure_in(const char *base, const char *lower, const char *tag, const char *scratch,
+		      size_t n, struct floor_bill *out, struct err *err)
+{
+	auto_free char *layers = xasprintf("%s:%s/points", lower, scratch);
+	const char *program = NULL;
+	struct floor f;
+	int rc = make_mount_points(scratch, err);
+
+	if (rc == 0)
+		rc = find_program(base, layers, tag, scratch, &f, &program, err);
+	if (rc < 0)
+		return rc;
+	out->program = program;
+	rc = measure(&f, n, out, err);
+	floor_finish(&f);
+	return rc;
+}
+
+int floor_bill_measure(const char *base, const char *lower, const char *scratch_parent, size_t n,
 		       struct floor_bill *out, struct err *err)
 {
 	char scratch[FLOOR_PATH_MAX], tag[16];
-	struct floor f;
 	int rc;
 
 	snprintf(tag, sizeof(tag), "%d", getpid());
-	if (str_format(scratch, sizeof(scratch), "%s/floor-%s", scratch_parent, tag) < 0)
+	/* Room for the names below it. */
+	if (str_format(scratch, sizeof(scratch) - 64, "%s/floor-%s", scratch_parent, tag) < 0)
 		return err_set(err, ERR_INVALID, ENAMETOOLONG, "floor: %s: path too long",
 			       scratch_parent);
-	rc = find_program(lower, tag, scratch, &f, err);
-	if (rc < 0)
-		return rc;
-	out->program = f.argv[0];
-	rc = measure(&f, n, out, err);
-	floor_finish(&f);
+	rc = measure_in(base, lower, tag, scratch, n, out, err);
+	if (remove_tree_at(AT_FDCWD, scratch) < 0 && rc == 0)
+		rc = err_sys(err, "remove %s", scratch);
 	return rc;
 }
 

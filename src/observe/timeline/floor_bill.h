@@ -22,11 +22,11 @@ enum plan_phase floor_step_phase(enum floor_step step);
 /* Sum of the medians of the steps of that phase, ms. */
 double floor_bill_phase_ms(const struct floor_bill *b, enum plan_phase phase);
 
-/* Measures n starts after FLOOR_WARM_UPS that are dropped, on an overlay of lower (lowerdir option)
- * below scratch_parent, running `true` from the image. Everything made is removed. ERR_NOT_FOUND
- * when the image has no `true`. */
-int must_check floor_bill_measure(const char *lower, const char *scratch_parent, size_t n,
-				  struct floor_bill *out, struct err *err);
+/* Measures n starts after FLOOR_WARM_UPS that are dropped, running `true` from the image whose layers
+ * are lower (lowerdir option, relative to base). What it needs is made below scratch_parent and
+ * removed again, also after an error. ERR_NOT_FOUND when the image has no `true`. */
+int must_check floor_bill_measure(const char *base, const char *lower, const char *scratch_parent,
+				  size_t n, struct floor_bill *out, struct err *err);
 struct json_object *floor_bill_json(const struct floor_bill *b);
 
 #endif

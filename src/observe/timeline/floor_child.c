@@ -70,6 +70,8 @@ static int mount_rootfs(const struct floor_child *c)
 	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s/diff,workdir=%s/work,volatile",
 		 c->f->lower, c->dir, c->dir);
 	snprintf(merged, sizeof(merged), "%s/merged", c->dir);
+	if (*c->f->base && chdir(c->f->base) < 0)
+		return -1;
 	if (mount("overlay", merged, "overlay", 0, options) < 0)
 		return -1;
 	return chdir(merged);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `cloche timeline CONTAINER`: the start bill that every start leaves behind. Reads only. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "engine/engine.h"
+#include "observe/timeline/timeline.h"
+
+#define TIMELINE_FILE_MAX (1 << 20)
+#define FIELD(field) offsetof(struct timeline_options, field)
+
+struct timeline_options {
+	bool json, floor;
+};
+
+static const struct option rows[] = {
+	{"floor", 0, &option_bool, FIELD(floor),
+	 "Measure the same kernel work bare and show it beside the bill", NULL},
+	{"json", 0, &option_bool, FIELD(json), "Print JSON", NULL},
+};
+static const struct option_table options = {OPTION_ROWS(rows)};
+
+/* The bill of the latest start: in the run root while it runs, with the record afterwards. */
+static int read_stamps(const struct engine *e, const struct container *c,
+		       struct timeline_stamps *out, struct err *err)
+{
+	auto_free char *path = xasprintf("containers/%s/timeline.json", c->id);
+	auto_json struct json_object *o = NULL;
+	int rc = json_read_at(e->run_fd, path, TIMELINE_FILE_MAX, &o, err);
+
+	if (rc == -ENOENT)
+		rc = json_read_at(e->root_fd, path, TIMELINE_FILE_MAX, &o, err);
+	if (rc == -ENOENT)
+		return err_set(err, ERR_NOT_FOUND, 0, "no start of %s was recorded yet", c->name);
+	if (rc < 0)
+		return rc;
+	return timeline_stamps_decode(o, path, out, err);
+}
+
+static int measure_floor(const struct engine *e, const struct container *c,
+			 struct floor_bill *floor, struct err *err)
+{
+	auto_free char *layers = xasprintf("%s/overlay2", e->root);
+
+	return floor_bill_measure(layers, c->lower ? c->lower : c->config.rootfs, e->root,
+				  FLOOR_RUNS_DEFAULT, floor, err);
+}
+
+static int show(const struct timeline_options *o, const struct engine *e, const struct container *c,
+		struct strbuf *out, struct err *err)
+{
+	auto_stamps struct timeline_stamps stamps = {0};
+	auto_timeline struct timeline bill = {0};
+	auto_free char *title = xasprintf("%s (%.12s)", c->name, c->id);
+	struct floor_bill floor;
+	int rc = read_stamps(e, c, &stamps, err);
+
+	if (rc == 0)
+		rc = timeline_compute(&stamps, &bill, err);
+	if (rc == 0 && o->floor)
+		rc = measure_floor(e, c, &floor, err);
+	if (rc < 0)
+		return rc;
+	if (o->json) {
+		auto_json struct json_object *json =
+			timeline_json(&bill, c->id, o->floor ? &floor : NULL);
+		auto_free char *text = json_text_indented(json);
+
+		strbuf_printf(out, "%s\n", text);
+	} else {
+		timeline_text(&bill, title, o->floor ? &floor : NULL, out);
+	}
+	return 0;
+}
+
+static int cmd_timeline(struct cli_context *ctx, int argc, char **argv)
+{
+	auto_container struct container c;
+	auto_strbuf struct strbuf out = {0};
+	auto_strv struct strv args = {0};
+	struct timeline_options o = {.json = false};
+	struct err err = ERR_INIT;
+	struct engine *engine;
+	int rc;
+
+	container_init(&c);
+	rc = cli_parse(ctx, &o, argc, argv, &args);
+	if (rc != CLI_GO_ON)
+		return rc;
+	rc = cli_engine(ctx, &engine, &err);
+	if (rc == 0)
+		rc = container_find(engine, args.items[0], &c, &err);
+	if (rc == 0)
+		rc = show(&o, engine, &c, &out, &err);
+	return rc < 0 ? cli_fail(&err) : cli_print(&out);
+}
+
+const struct command command_timeline = {
+	.paths = {"timeline", "container timeline"},
+	.arguments = "CONTAINER",
+	.summary = "Show where the time of a container's start went",
+	.run = cmd_timeline,
+	.options = &options,
+	.min_args = 1,
+	.max_args = 1,
+};
