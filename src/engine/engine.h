@@ -28,7 +28,8 @@ struct engine {
  * /etc/cloche/daemon.json (or the file CLOCHE_CONFIG names: keys data-root, exec-root,
  * cgroup-parent), the defaults. NULL arguments are "not given". Creates the directories that are
  * missing. */
-int must_check engine_open(struct engine *e, const char *root, const char *run_root, struct err *err);
+int must_check engine_open(struct engine *e, const char *root, const char *run_root,
+			   struct err *err);
 void engine_close(struct engine *e);
 
 /* ---- records (record.c) ---- */
@@ -49,6 +50,11 @@ int must_check container_state_read(struct engine *e, struct container *c, struc
 int must_check container_list(struct engine *e, struct container **out, size_t *count,
 			      struct err *err);
 void container_list_free(struct container *list, size_t count);
+
+/* An image_user_fn (image/image.h), context being the engine: 1 and the container that uses image_id,
+ * a running one preferred; 0 when none does. */
+int engine_image_user(void *engine, const char *image_id, char container_id[65], bool *running,
+		      struct err *err);
 
 /* ---- liveness (state.c) ---- */
 
@@ -82,8 +88,8 @@ void name_release(struct engine *e, const char *name, const char *id);
 
 /* What a front end hands to the start of a container. */
 struct start_options {
-	bool attach;      /* the caller relays stdio over *client_fd until exit */
-	bool stdin_open;  /* the caller will send stdin */
+	bool attach;     /* the caller relays stdio over *client_fd until exit */
+	bool stdin_open; /* the caller will send stdin */
 	bool timeline;
 	uint64_t main_ns; /* when the front end's main() began; first stamp of the bill */
 	uint64_t parsed_ns;
@@ -101,14 +107,12 @@ struct start_handle {
 /* Creates the record (name, id, merged configuration) without starting. c (initialised) is filled;
  * the contents of *config move into it, also on failure. Warnings go to *warnings as finished
  * sentences. */
-int must_check container_create(struct engine *e, struct container_config *config,
-				const char *name, struct container *c, struct strv *warnings,
-				struct err *err);
+int must_check container_create(struct engine *e, struct container_config *config, const char *name,
+				struct container *c, struct strv *warnings, struct err *err);
 /* create + start in one go, with all the overlap there is: the hot path of `run`. */
-int must_check container_run(struct engine *e, struct container_config *config,
-			     const char *name, const struct start_options *options,
-			     struct container *c, struct start_handle *handle, struct strv *warnings,
-			     struct err *err);
+int must_check container_run(struct engine *e, struct container_config *config, const char *name,
+			     const struct start_options *options, struct container *c,
+			     struct start_handle *handle, struct strv *warnings, struct err *err);
 /* Starts a created or exited container. Already running: 0 with handle->client_fd -1. */
 int must_check container_start(struct engine *e, struct container *c,
 			       const struct start_options *options, struct start_handle *handle,
@@ -119,7 +123,8 @@ int must_check container_kill(struct engine *e, struct container *c, int signal,
 int must_check container_stop(struct engine *e, struct container *c, int64_t timeout_s,
 			      struct err *err);
 /* Blocks until it is not running (or until its record is gone); *exit_code as recorded. */
-int must_check container_wait(struct engine *e, struct container *c, int *exit_code, struct err *err);
+int must_check container_wait(struct engine *e, struct container *c, int *exit_code,
+			      struct err *err);
 /* Removes record, layer, name, and what else is there. force kills first; volumes removes anonymous
  * volumes. Errors as docker-compat has them. */
 int must_check container_remove(struct engine *e, struct container *c, bool force, bool volumes,

@@ -191,3 +191,25 @@ int container_list(struct engine *e, struct container **out, size_t *count, stru
 	*count = n;
 	return 0;
 }
+
+int engine_image_user(void *engine, const char *image_id, char container_id[65], bool *running,
+		      struct err *err)
+{
+	struct container *list = NULL;
+	size_t count = 0;
+	int found = 0, rc = container_list(engine, &list, &count, err);
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		bool alive = container_is_alive(&list[i]);
+
+		if (!list[i].image_id || !str_eq(list[i].image_id, image_id) || (found && !alive))
+			continue;
+		memcpy(container_id, list[i].id, ID_LEN + 1);
+		*running = alive;
+		found = 1;
+		if (alive)
+			break;
+	}
+	container_list_free(list, count);
+	return rc < 0 ? rc : found;
+}
