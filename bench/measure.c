@@ -111,7 +111,7 @@ static int run_once(struct bench *b, size_t index, bool keep, struct err *err)
 	start_ns = clock_now_ns();
 	pid = start(words.items, b->null_fd, b->namespace_fds[index]);
 	if (pid < 0)
-		return err_sys(err, "%s: make a process", s->name);
+		return err_sys(err, "%s: start %s", s->name, words.items[0]);
 	status = wait_for(pid);
 	end_ns = clock_now_ns();
 	if (run_after(b, s, pid, b->namespace_fds[index]) && !status)
@@ -203,8 +203,6 @@ int bench_measure(struct bench_subjects *s, const struct bench_mode *mode,
 
 	if (null_fd < 0)
 		return err_sys(err, "open /dev/null");
-	if (!s->items)
-		return err_set(err, ERR_INVALID, 0, "no subject");
 	for (size_t i = 0; i < s->count; i++)
 		fds[i] = -1;
 	rc = open_namespaces(&b, err);

@@ -13,7 +13,10 @@ static const struct command help = {.paths = {"help"},
 				    .max_args = -1,
 				    .hidden = true};
 
-const struct command *const commands[] = {&help};
+const struct command *const commands[] = {
+	&command_run, &command_create, &command_start,    &command_kill, &command_stop,
+	&command_rm,  &command_wait,   &command_timeline, &help,
+};
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 
 const struct command_group command_groups[] = {

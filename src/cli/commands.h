@@ -5,7 +5,7 @@
 
 struct command;
 
-extern const struct command command_run, command_create;
-extern const struct command command_timeline;
+extern const struct command command_run, command_create, command_start, command_kill, command_stop,
+	command_rm, command_wait, command_timeline;
 
 #endif

@@ -104,8 +104,11 @@ static int run(struct cli_context *ctx, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct cli_context ctx = {.main_ns = clock_now_ns(), .argv = argv};
+	int rc;
 
 	ctx.main_cpu_ns = clock_cpu_ns();
 	open_standard_fds();
-	return run(&ctx, argc, argv);
+	rc = run(&ctx, argc, argv);
+	cli_engine_close(&ctx);
+	return rc;
 }

@@ -128,7 +128,7 @@ static int measure(const struct floor *f, size_t n, struct floor_bill *out, stru
 	for (size_t i = 0; i < n + FLOOR_WARM_UPS; i++) {
 		if (runs[i].exit_code)
 			return err_set(err, ERR_CONFLICT, EIO, "floor: %s ended with %d",
-				       out->program, runs[i].exit_code);
+				       f->argv[0], runs[i].exit_code);
 	}
 	summarize(runs + FLOOR_WARM_UPS, n, out);
 	return 0;

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the ends of an attachment mean to the caller's shell. */
+#include "cli/foreground.h"
+
+#include <signal.h>
+
+#include "base/clock.h"
+#include "cli/attach.h"
+#include "runtime/plan_build.h"
+
+struct signal_target {
+	struct engine *engine;
+	struct container *container;
+};
+
+static void signal_directly(void *context, int number)
+{
+	struct signal_target *t = context;
+	struct err err = ERR_INIT;
+
+	/* It may have exited meanwhile; then there is nobody to signal and nothing to say. */
+	(void)!container_kill(t->engine, t->container, number, &err);
+}
+
+/* Ends this process as the signal would have, so that a shell sees it. */
+static void die_of(int number)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t set;
+
+	sigaction(number, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* The two points of the bill that only this process knows; the plan is shared memory. */
+static void stamp_plan(const struct start_handle *handle, const struct attach_result *result)
+{
+	struct plan *plan;
+	struct err err = ERR_INIT;
+
+	if (handle->plan_fd < 0 || plan_map(handle->plan_fd, &plan, &err) < 0)
+		return;
+	plan->shared.point_ns[POINT_CLI_STARTED] = result->started_ns;
+	plan->shared.point_ns[POINT_CLI_EXIT] = result->ended_ns;
+	plan->shared.point_ns[POINT_CLI_END] = clock_now_ns();
+	plan_unmap(plan);
+}
+
+static int exit_code(struct cli_context *ctx, const struct attach_result *result,
+		     const struct err *err)
+{
+	switch (result->end) {
+	case ATTACH_EXITED:
+		return result->exit.code;
+	case ATTACH_DETACHED:
+		return 0;
+	case ATTACH_NOT_STARTED:
+		return cli_fail_start(ctx, err);
+	case ATTACH_LOST:
+		cli_note(
+			"cloche: monitor lost: the process that watched over the container has ended, "
+			"and the container with it");
+		return EXIT_USAGE;
+	case ATTACH_PIPE:
+		die_of(SIGPIPE);
+		return 128 + SIGPIPE;
+	case ATTACH_SIGNALLED:
+		die_of(result->signal_number);
+		return 128 + result->signal_number;
+	default:
+		cli_fail(err);
+		return EXIT_USAGE;
+	}
+}
+
+int foreground_run(struct cli_context *ctx, struct engine *e, struct container *c,
+		   struct start_handle *handle, const struct foreground *f)
+{
+	struct signal_target target = {.engine = e, .container = c};
+	struct attach_options options = {
+		.fd = handle->client_fd,
+		.input = f->input,
+		.output = f->output,
+		.error = f->error,
+		.terminal = c->config.tty,
+		.proxy_signals = f->proxy_signals,
+		.detach_keys = f->detach_keys,
+		.signal = signal_directly,
+		.signal_context = &target,
+	};
+	struct attach_result result;
+	struct err err = ERR_INIT;
+
+	attach_run(&options, &result, &err);
+	stamp_plan(handle, &result);
+	foreground_close(handle);
+	return exit_code(ctx, &result, &err);
+}
+
+void foreground_close(struct start_handle *handle)
+{
+	if (handle->client_fd >= 0)
+		close(handle->client_fd);
+	if (handle->plan_fd >= 0)
+		close(handle->plan_fd);
+	handle->client_fd = handle->plan_fd = -1;
+}
+
+int foreground_check_terminal(const struct container_config *config, bool input)
+{
+	if (!config->tty || !input || isatty(STDIN_FILENO))
+		return 0;
+	cli_note("the input device is not a TTY");
+	return EXIT_FAILED;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A started container in the foreground: relaying, and what its end means for this process. Shared
+ * by run and start -a. */
+#ifndef CLOCHE_CLI_FOREGROUND_H
+#define CLOCHE_CLI_FOREGROUND_H
+
+#include <stdbool.h>
+
+#include "cli/command.h"
+#include "engine/engine.h"
+
+struct foreground {
+	bool input, output, error; /* streams to relay */
+	bool proxy_signals;
+	const char *detach_keys; /* NULL: the default */
+};
+
+/* Relays handle->client_fd until the end and returns the exit code of this process, everything said.
+ * Does not return when a signal or a closed pipe should end this process. Stamps the bill when there
+ * is a plan. */
+int foreground_run(struct cli_context *ctx, struct engine *e, struct container *c,
+		   struct start_handle *handle, const struct foreground *f);
+void foreground_close(struct start_handle *handle);
+/* "the input device is not a TTY" when a terminal was asked for input that is none: EXIT_FAILED,
+ * else 0. */
+int foreground_check_terminal(const struct container_config *config, bool input);
+
+#endif
