@@ -75,7 +75,8 @@ int container_capabilities(const struct container_config *c, uint64_t *mask, str
 	}
 	return capability_mask_of(CAPABILITY_DEFAULT_MASK, all,
 				  (const char *const *)c->cap_add.items, c->cap_add.count,
-				  (const char *const *)c->cap_drop.items, c->cap_drop.count, mask, err);
+				  (const char *const *)c->cap_drop.items, c->cap_drop.count, mask,
+				  err);
 }
 
 static void add_default_mount(struct oci_config *out, const char *destination, const char *type,
@@ -100,14 +101,16 @@ static bool user_mounts(const struct container_config *c, const char *destinatio
 static void add_default_mounts(const struct container_config *c, struct oci_config *out)
 {
 	const char *access = c->privileged ? "rw" : "ro";
-	auto_free char *shm = xasprintf("size=%lld", (long long)(c->shm_size_bytes > 0 ? c->shm_size_bytes
-									      : 64 << 20));
+	auto_free char *shm = xasprintf(
+		"size=%lld", (long long)(c->shm_size_bytes > 0 ? c->shm_size_bytes : 64 << 20));
 	const struct {
 		const char *destination, *type, *source, *options[8];
 	} table[] = {
 		{"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
 		{"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
-		{"/dev/pts", "devpts", "devpts",
+		{"/dev/pts",
+		 "devpts",
+		 "devpts",
 		 {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
 		{"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}},
 		{"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", access}},
@@ -118,7 +121,8 @@ static void add_default_mounts(const struct container_config *c, struct oci_conf
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		const char *at = table[i].destination;
-		static const char *const bind[] = {"bind", "rprivate", "nosuid", "noexec", "nodev", NULL};
+		static const char *const bind[] = {"bind",   "rprivate", "nosuid",
+						   "noexec", "nodev",    NULL};
 		bool ipc = str_eq(at, "/dev/shm") || str_eq(at, "/dev/mqueue");
 
 		if (user_mounts(c, at))
@@ -126,7 +130,8 @@ static void add_default_mounts(const struct container_config *c, struct oci_conf
 		if (ipc && host_ipc)
 			add_default_mount(out, at, "bind", at, bind);
 		else
-			add_default_mount(out, at, table[i].type, table[i].source, table[i].options);
+			add_default_mount(out, at, table[i].type, table[i].source,
+					  table[i].options);
 	}
 }
 
@@ -253,7 +258,8 @@ static void add_limits(const struct container_config *c, struct oci_config *out,
 		int resource = rlimit_number(u->name);
 		struct rlimit_value v = {.resource = resource,
 					 .soft = u->soft < 0 ? RLIMIT_UNLIMITED : (uint64_t)u->soft,
-					 .hard = u->hard < 0 ? RLIMIT_UNLIMITED : (uint64_t)u->hard};
+					 .hard = u->hard < 0 ? RLIMIT_UNLIMITED
+							     : (uint64_t)u->hard};
 
 		if (resource < 0)
 			continue; /* container_validate() has refused it */
@@ -264,10 +270,17 @@ static void add_limits(const struct container_config *c, struct oci_config *out,
 
 static void add_hidden_paths(const struct container_config *c, struct oci_config *out)
 {
-	static const char *const masked[] = {
-		"/proc/asound",	    "/proc/acpi",	"/proc/kcore",	     "/proc/keys",
-		"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-		"/proc/scsi",	    "/sys/firmware",	"/sys/devices/virtual/powercap"};
+	static const char *const masked[] = {"/proc/asound",
+					     "/proc/acpi",
+					     "/proc/kcore",
+					     "/proc/keys",
+					     "/proc/latency_stats",
+					     "/proc/timer_list",
+					     "/proc/timer_stats",
+					     "/proc/sched_debug",
+					     "/proc/scsi",
+					     "/sys/firmware",
+					     "/sys/devices/virtual/powercap"};
 	static const char *const readonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 					       "/proc/sysrq-trigger"};
 
@@ -315,14 +328,16 @@ static int add_one_device(struct oci_config *out, const struct device_request *d
 	struct stat st;
 
 	if (stat(d->host_path, &st) < 0)
-		return err_set(err, ERR_INVALID, errno,
-			       "error gathering device information while adding custom device \"%s\": %s",
-			       d->host_path, err_errno_text(errno));
+		return err_set(
+			err, ERR_INVALID, errno,
+			"error gathering device information while adding custom device \"%s\": %s",
+			d->host_path, err_errno_text(errno));
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "error gathering device information while adding custom device \"%s\": not a "
-			       "device node",
-			       d->host_path);
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"error gathering device information while adding custom device \"%s\": not a "
+			"device node",
+			d->host_path);
 	rule.type = S_ISCHR(st.st_mode) ? 'c' : 'b';
 	rule.major = major(st.st_rdev);
 	rule.minor = minor(st.st_rdev);
@@ -360,7 +375,10 @@ static int add_devices(const struct container_config *c, struct oci_config *out,
 	int rc = 0;
 
 	if (c->privileged) {
-		struct cgroup_device_rule all = {.allow = true, .type = 'a', .major = -1, .minor = -1,
+		struct cgroup_device_rule all = {.allow = true,
+						 .type = 'a',
+						 .major = -1,
+						 .minor = -1,
 						 .access = CGROUP_DEV_READ | CGROUP_DEV_WRITE |
 							   CGROUP_DEV_MKNOD};
 
@@ -410,8 +428,8 @@ static int fill_process(const struct container *c, const struct user_identity *u
 	add_environment(c, user, p);
 	p->cwd = xstrdup(c->working_dir && *c->working_dir ? c->working_dir : "/");
 	p->has_capabilities = true;
-	p->capabilities = (struct capability_sets){.bounding = mask, .permitted = mask,
-						   .effective = mask};
+	p->capabilities =
+		(struct capability_sets){.bounding = mask, .permitted = mask, .effective = mask};
 	p->no_new_privileges = nnp && !str_eq(nnp, "false");
 	if (c->config.oom_score_adj) {
 		p->has_oom_score_adj = true;

@@ -21,7 +21,8 @@ static int write_file(int dir, const char *name, const char *text, size_t n, str
 	/* The container's users must be able to read them, whatever our umask. */
 	if (rc == 0 && fchmod(fd, 0644) < 0)
 		rc = -errno;
-	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", name, err_errno_text(-rc)) : 0;
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", name, err_errno_text(-rc))
+		      : 0;
 }
 
 static int copy_host_file(int dir, const char *name, const char *from, struct err *err)

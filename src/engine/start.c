@@ -142,10 +142,11 @@ static int warn_platform(const struct image *image, struct strv *warnings)
 		return 0;
 	image_platform(&image->config, image_platform_text, sizeof(image_platform_text));
 	image_host_platform(host, sizeof(host));
-	strv_add_taken(warnings,
-		       xasprintf("The requested image's platform (%s) does not match the detected host "
-				 "platform (%s) and no specific platform was requested",
-				 image_platform_text, host));
+	strv_add_taken(
+		warnings,
+		xasprintf("The requested image's platform (%s) does not match the detected host "
+			  "platform (%s) and no specific platform was requested",
+			  image_platform_text, host));
 	return 0;
 }
 
@@ -193,7 +194,8 @@ static int take_name(struct launch *l, const char *name, struct err *err)
 	return rc < 0 ? fail_step(err, rc, "remember the name") : 0;
 }
 
-static int make_one_dir(struct launch *l, const char *path, mode_t mode, bool remember, struct err *err)
+static int make_one_dir(struct launch *l, const char *path, mode_t mode, bool remember,
+			struct err *err)
 {
 	int rc = file_mkdir_all_at(l->e->root_fd, path, mode);
 
@@ -256,8 +258,8 @@ static int make_bind_sources(const struct container *c, struct err *err)
 			continue;
 		rc = file_mkdir_all_at(AT_FDCWD, r->source, 0755);
 		if (rc < 0)
-			return err_set(err, ERR_SYSTEM, -rc, "make the bind source %s: %s", r->source,
-				       err_errno_text(-rc));
+			return err_set(err, ERR_SYSTEM, -rc, "make the bind source %s: %s",
+				       r->source, err_errno_text(-rc));
 	}
 	return 0;
 }
@@ -293,8 +295,8 @@ static void fill_handle(struct launch *l, struct start_handle *handle)
 	handle->pid = 0;
 }
 
-static int begin(struct engine *e, struct container_config *config, struct container *c, bool persistent,
-		 struct err *err)
+static int begin(struct engine *e, struct container_config *config, struct container *c,
+		 bool persistent, struct err *err)
 {
 	c->config = *config;
 	container_config_init(config);

@@ -165,12 +165,12 @@ static int load_seccomp(struct launch *l, struct seccomp_program *out, struct er
 	if (!wanted || str_eq(wanted, "builtin") || str_eq(wanted, "default"))
 		return seccomp_program_default(caps, cache, out, err);
 	if (*wanted == '{')
-		return seccomp_program_of_text(wanted, strlen(wanted), "seccomp profile", caps, cache,
-					       out, err);
+		return seccomp_program_of_text(wanted, strlen(wanted), "seccomp profile", caps,
+					       cache, out, err);
 	rc = file_read_at(AT_FDCWD, wanted, OCI_CONFIG_MAX_BYTES, &text, &n);
 	if (rc < 0)
-		return err_set(err, ERR_INVALID, -rc, "opening seccomp profile (%s) failed: %s", wanted,
-			       err_errno_text(-rc));
+		return err_set(err, ERR_INVALID, -rc, "opening seccomp profile (%s) failed: %s",
+			       wanted, err_errno_text(-rc));
 	return seccomp_program_of_text(text, n, wanted, caps, cache, out, err);
 }
 
@@ -242,13 +242,15 @@ static void fill_monitor(struct launch *l)
 	if (c->config.auto_remove) {
 		m->name_link = add_path(l->plan, "%s/names/%s", l->e->root, c->name);
 		if (!c->config.rootfs)
-			m->overlay_directory = add_path(l->plan, "%s/overlay2/%s", l->e->root, c->id);
+			m->overlay_directory =
+				add_path(l->plan, "%s/overlay2/%s", l->e->root, c->id);
 		m->volume_directories = add_anonymous_volumes(l);
 	}
 	m->log_max_bytes = c->persistent ? LOG_MAX_BYTES : LOG_MAX_BYTES_VOLATILE;
 	m->log_max_files = c->persistent ? LOG_MAX_FILES : LOG_MAX_FILES_VOLATILE;
 	if (log && c->persistent)
-		m->log_path = add_path(l->plan, "%s/containers/%s/%s-json.log", l->e->root, c->id, c->id);
+		m->log_path =
+			add_path(l->plan, "%s/containers/%s/%s-json.log", l->e->root, c->id, c->id);
 	else if (log)
 		m->log_path = add_path(l->plan, "%s/%s-json.log", l->run_path, c->id);
 	fill_cgroups(l);
@@ -262,7 +264,8 @@ static int overlay_options(const struct launch *l, char **out, struct err *err)
 	*out = xasprintf("lowerdir=%s,upperdir=%s/diff,workdir=%s/work%s", l->c->lower, id, id,
 			 l->c->config.auto_remove ? ",volatile" : "");
 	if (strlen(*out) >= 4096)
-		return err_set(err, ERR_UNSUPPORTED, E2BIG, "the image has more layers than one mount takes");
+		return err_set(err, ERR_UNSUPPORTED, E2BIG,
+			       "the image has more layers than one mount takes");
 	return 0;
 }
 

@@ -168,7 +168,8 @@ static int find_group(const char *name, const char *group, uint32_t *gid, struct
 	}
 	return numeric ? 0
 		       : err_set(err, ERR_INVALID, EINVAL,
-				 "unable to find group %s: no matching entries in group file", name);
+				 "unable to find group %s: no matching entries in group file",
+				 name);
 }
 
 static int add_memberships(const char *user_name, const char *group, struct user_identity *u,

@@ -35,8 +35,8 @@ static int open_program(struct err *err)
 		return rc;
 	tree = mount_open_program_read_only(path);
 	if (tree < 0)
-		return err_set(err, ERR_SYSTEM, -tree, "open %s read-only: %s (root is needed)", path,
-			       err_errno_text(-tree));
+		return err_set(err, ERR_SYSTEM, -tree, "open %s read-only: %s (root is needed)",
+			       path, err_errno_text(-tree));
 	return take_fd(&tree);
 }
 
@@ -171,8 +171,8 @@ static _Noreturn void become_init(const void *launch, int program)
 {
 	const struct launch_init *l = launch;
 	char base[16];
-	char *const argv[] = {(char *)(uintptr_t) "cloche-monitor", (char *)(uintptr_t) "init", base,
-			      NULL};
+	char *const argv[] = {(char *)(uintptr_t) "cloche-monitor", (char *)(uintptr_t) "init",
+			      base, NULL};
 	const int list[] = {l->report_fd, l->plan_fd, l->gate_fd};
 	int first = 3 + (int)l->preserve_fds;
 	int high = fcntl(program, F_DUPFD_CLOEXEC, HIGH_FD + (int)l->preserve_fds);

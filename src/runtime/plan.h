@@ -50,44 +50,44 @@ enum plan_phase {
  */
 enum plan_op_type {
 	OP_NONE,
-	OP_JOIN_CGROUP,   /* a: host path of a `tasks` file; writes "0" */
-	OP_UNSHARE,       /* n: CLONE_NEW* */
-	OP_SETNS,         /* a: host path of a namespace; n: CLONE_NEW* it must be */
-	OP_BASELINE,      /* scheduler, umask, signals, keyring back to a fixed state; n: umask */
+	OP_JOIN_CGROUP, /* a: host path of a `tasks` file; writes "0" */
+	OP_UNSHARE,     /* n: CLONE_NEW* */
+	OP_SETNS,       /* a: host path of a namespace; n: CLONE_NEW* it must be */
+	OP_BASELINE,    /* scheduler, umask, signals, keyring back to a fixed state; n: umask */
 	OP_SETSID,
-	OP_HOSTNAME,      /* a */
-	OP_DOMAINNAME,    /* a */
+	OP_HOSTNAME,   /* a */
+	OP_DOMAINNAME, /* a */
 	OP_LOOPBACK_UP,
-	OP_PROPAGATION,   /* n: MS_PRIVATE, MS_SLAVE, ... set recursively on / */
-	OP_ROOT_OVERLAY,  /* a: options; b: host path of the mount point; c: host path to chdir to */
-	OP_ROOT_BIND,     /* a: host path of the directory that becomes the root; n: MOUNT_ATTR_* set */
-	OP_MOUNT,         /* a: fs type; b: target; c: option list; d: source; n: MOUNT_ATTR_*; m: propagation */
-	OP_BIND,          /* a: host path; b: target; n: MOUNT_ATTR_* set; k: cleared; m: propagation */
-	OP_REMOUNT,       /* b: path; n: MOUNT_ATTR_* set; m: cleared */
-	OP_MKDIR,         /* b: path; n: mode; m: uid << 32 | gid */
-	OP_MKNOD,         /* b: path; n: mode with type; m: device; k: uid << 32 | gid */
-	OP_SYMLINK,       /* a: what it says; b: path */
+	OP_PROPAGATION,  /* n: MS_PRIVATE, MS_SLAVE, ... set recursively on / */
+	OP_ROOT_OVERLAY, /* a: options; b: host path of the mount point; c: host path to chdir to */
+	OP_ROOT_BIND, /* a: host path of the directory that becomes the root; n: MOUNT_ATTR_* set */
+	OP_MOUNT, /* a: fs type; b: target; c: option list; d: source; n: MOUNT_ATTR_*; m: propagation */
+	OP_BIND,    /* a: host path; b: target; n: MOUNT_ATTR_* set; k: cleared; m: propagation */
+	OP_REMOUNT, /* b: path; n: MOUNT_ATTR_* set; m: cleared */
+	OP_MKDIR,   /* b: path; n: mode; m: uid << 32 | gid */
+	OP_MKNOD,   /* b: path; n: mode with type; m: device; k: uid << 32 | gid */
+	OP_SYMLINK, /* a: what it says; b: path */
 	OP_PIVOT,
-	OP_MASK,          /* b: path; missing is fine */
-	OP_READ_ONLY,     /* b: path; missing is fine */
+	OP_MASK,             /* b: path; missing is fine */
+	OP_READ_ONLY,        /* b: path; missing is fine */
 	OP_ROOT_PROPAGATION, /* on the new root, after OP_PIVOT: n: MOUNT_ATTR_* set; m: MS_* */
-	OP_SYSCTL,        /* a: path below /proc/sys; c: value */
-	OP_RLIMIT,        /* n: resource; m: soft; k: hard */
-	OP_OOM_SCORE_ADJ, /* a: text */
-	OP_STDIO,         /* puts the prepared descriptors on 0, 1, 2 */
-	OP_CONSOLE,       /* terminal from the container's devpts on 0, 1, 2; n: rows; m: columns; k: uid */
-	OP_CHDIR,         /* b: path; must be inside the root */
-	OP_BOUNDING,      /* n: capability mask to keep; m: the kernel's last capability */
-	OP_USER,          /* n: uid; m: gid; a: u32 groups; k: how many */
-	OP_CAPABILITIES,  /* n: permitted; m: inheritable; k: effective; l: ambient */
+	OP_SYSCTL,           /* a: path below /proc/sys; c: value */
+	OP_RLIMIT,           /* n: resource; m: soft; k: hard */
+	OP_OOM_SCORE_ADJ,    /* a: text */
+	OP_STDIO,            /* puts the prepared descriptors on 0, 1, 2 */
+	OP_CONSOLE, /* terminal from the container's devpts on 0, 1, 2; n: rows; m: columns; k: uid */
+	OP_CHDIR,   /* b: path; must be inside the root */
+	OP_BOUNDING,     /* n: capability mask to keep; m: the kernel's last capability */
+	OP_USER,         /* n: uid; m: gid; a: u32 groups; k: how many */
+	OP_CAPABILITIES, /* n: permitted; m: inheritable; k: effective; l: ambient */
 	OP_NO_NEW_PRIVS,
-	OP_SECCOMP,       /* a: struct sock_filter[]; n: count; flags: SECCOMP_FILTER_FLAG_* in m */
-	OP_HOOK,          /* a: argv list; b: envp list; c: state text; d: program; n: timeout s */
-	OP_FIND_PROGRAM,  /* a: list of candidate paths; fails as OP_EXEC would */
-	OP_GATE,          /* tells the parent "created", then waits for `start` */
-	OP_PERSONALITY,   /* n */
-	OP_IO_PRIORITY,   /* n */
-	OP_EXEC,          /* a: list of candidate paths; b: argv list; c: envp list */
+	OP_SECCOMP,      /* a: struct sock_filter[]; n: count; flags: SECCOMP_FILTER_FLAG_* in m */
+	OP_HOOK,         /* a: argv list; b: envp list; c: state text; d: program; n: timeout s */
+	OP_FIND_PROGRAM, /* a: list of candidate paths; fails as OP_EXEC would */
+	OP_GATE,         /* tells the parent "created", then waits for `start` */
+	OP_PERSONALITY,  /* n */
+	OP_IO_PRIORITY,  /* n */
+	OP_EXEC,         /* a: list of candidate paths; b: argv list; c: envp list */
 	OP_COUNT
 };
 
@@ -95,11 +95,11 @@ enum plan_op_flags {
 	OP_FLAG_MAKE_DIRECTORY = 1 << 0,
 	OP_FLAG_MAKE_FILE = 1 << 1,
 	OP_FLAG_RECURSIVE = 1 << 2,
-	OP_FLAG_BEST_EFFORT = 1 << 3,  /* failure becomes a warning (see plan_shared.warned) */
-	OP_FLAG_NO_SYMLINK = 1 << 4,   /* target: no component may be a symlink */
+	OP_FLAG_BEST_EFFORT = 1 << 3,    /* failure becomes a warning (see plan_shared.warned) */
+	OP_FLAG_NO_SYMLINK = 1 << 4,     /* target: no component may be a symlink */
 	OP_FLAG_RECURSIVE_ATTR = 1 << 5, /* attributes on the whole tree (rro and its kin) */
-	OP_FLAG_COPY_UP = 1 << 6,      /* tmpfs filled with what lay below it (tmpcopyup) */
-	OP_FLAG_QUIET = 1 << 7,        /* best effort that nobody asked for: no warning */
+	OP_FLAG_COPY_UP = 1 << 6,        /* tmpfs filled with what lay below it (tmpcopyup) */
+	OP_FLAG_QUIET = 1 << 7,          /* best effort that nobody asked for: no warning */
 };
 
 /* Host strings and op arguments are kept apart from the numbers so that a hex dump can be read. */
@@ -124,21 +124,21 @@ struct plan_list {
 /* Stamps that are not ops. Order within one process is the order they are taken in. */
 enum timeline_point {
 	POINT_CLI_MAIN,
-	POINT_CLI_PARSED,    /* options understood */
-	POINT_CLI_PREPARED,  /* id, lock, run directory, memfd */
-	POINT_CLI_SPAWNED,   /* monitor's exec done */
-	POINT_CLI_RESOLVED,  /* image found, configuration merged */
-	POINT_CLI_RECORDED,  /* record, directories, files written */
-	POINT_CLI_CGROUP,    /* cgroups made and limited */
-	POINT_CLI_PLANNED,   /* plan laid out */
-	POINT_CLI_RELEASED,  /* child may go */
-	POINT_CLI_STARTED,   /* STARTED received */
-	POINT_CLI_EXIT,      /* EXIT received */
-	POINT_CLI_END,       /* just before _exit */
+	POINT_CLI_PARSED,   /* options understood */
+	POINT_CLI_PREPARED, /* id, lock, run directory, memfd */
+	POINT_CLI_SPAWNED,  /* monitor's exec done */
+	POINT_CLI_RESOLVED, /* image found, configuration merged */
+	POINT_CLI_RECORDED, /* record, directories, files written */
+	POINT_CLI_CGROUP,   /* cgroups made and limited */
+	POINT_CLI_PLANNED,  /* plan laid out */
+	POINT_CLI_RELEASED, /* child may go */
+	POINT_CLI_STARTED,  /* STARTED received */
+	POINT_CLI_EXIT,     /* EXIT received */
+	POINT_CLI_END,      /* just before _exit */
 	POINT_MONITOR_MAIN,
 	POINT_MONITOR_MOVED, /* own cgroups and session */
 	POINT_MONITOR_CLONED,
-	POINT_MONITOR_EXEC,  /* container's program runs */
+	POINT_MONITOR_EXEC,   /* container's program runs */
 	POINT_MONITOR_EXITED, /* PID 1 reaped */
 	POINT_MONITOR_RECORDED,
 	POINT_MONITOR_ANSWERED,
@@ -157,10 +157,10 @@ enum plan_release {
 /* Which part of an op failed, for the error's words. */
 enum child_step {
 	STEP_NONE,
-	STEP_TARGET,  /* the place in the root cannot be opened or made */
+	STEP_TARGET, /* the place in the root cannot be opened or made */
 	STEP_SOURCE,
 	STEP_ATTACH,
-	STEP_VERIFY,  /* what was found there is not what it must be */
+	STEP_VERIFY, /* what was found there is not what it must be */
 	STEP_ATTRIBUTES,
 	STEP_EXEC,
 	STEP_HOOK_STATUS, /* detail: its wait status */
@@ -170,10 +170,10 @@ enum child_step {
 /* Start of the memfd: written by all three. */
 struct plan_shared {
 	uint32_t version;
-	uint32_t released;     /* enum plan_release; futex */
-	uint32_t child_ready;  /* 1: the child waits for release */
-	uint32_t failed_op;    /* index + 1 */
-	uint32_t failed_step;  /* enum child_step */
+	uint32_t released;    /* enum plan_release; futex */
+	uint32_t child_ready; /* 1: the child waits for release */
+	uint32_t failed_op;   /* index + 1 */
+	uint32_t failed_step; /* enum child_step */
 	int32_t failed_errno;
 	int32_t failed_detail;
 	uint32_t warned_count; /* best-effort ops that failed */
@@ -185,18 +185,18 @@ struct plan_shared {
 	uint32_t test_delay_op;    /* index of the op + 1 */
 	uint32_t test_delay_point; /* enum timeline_point + 1 */
 	uint32_t test_kill_op;     /* index of the op + 1 */
-	uint32_t test_kill_point;  /* enum timeline_point + 1: the process that stamps it dies there */
+	uint32_t test_kill_point; /* enum timeline_point + 1: the process that stamps it dies there */
 	uint64_t test_delay_ns;
 };
 
 /* What the monitor needs before the plan exists; written before it is spawned. */
 struct plan_early {
-	uint64_t clone_flags;          /* CLONE_NEW* of the child, without NEWCGROUP */
+	uint64_t clone_flags; /* CLONE_NEW* of the child, without NEWCGROUP */
 	uint32_t terminal, open_stdin;
-	plan_ref run_directory;        /* <run>/containers/<id> */
+	plan_ref run_directory;                   /* <run>/containers/<id> */
 	plan_ref monitor_tasks[PLAN_MAX_CGROUPS]; /* `tasks` files of the monitor's own v1 groups */
 	uint32_t monitor_tasks_count;
-	uint32_t has_cgroup_fd;        /* PLAN_FD_CGROUP is open: clone into it */
+	uint32_t has_cgroup_fd; /* PLAN_FD_CGROUP is open: clone into it */
 };
 
 /* One directory of the container's group, as struct cgroup_dir has it. */
@@ -216,7 +216,7 @@ struct plan_monitor {
 	struct plan_cgroup cgroups[PLAN_MAX_CGROUPS]; /* read and removed after exit */
 	uint32_t cgroup_count;
 	uint32_t auto_remove, own_pid_namespace;
-	uint32_t attached;       /* the launching client relays stdio */
+	uint32_t attached; /* the launching client relays stdio */
 	uint64_t log_max_bytes;
 	uint32_t log_max_files;
 	plan_ref volume_directories; /* plan_list of anonymous volumes removed with auto_remove; 0 */
@@ -236,8 +236,8 @@ struct plan {
 enum plan_fd {
 	PLAN_FD_CONTROL = 3, /* stream socket to the client (init: report socket) */
 	PLAN_FD_PLAN = 4,
-	PLAN_FD_LOCK = 5,    /* open file whose flock says "alive" */
-	PLAN_FD_CGROUP = 6,  /* v2 directory of the container's group, when has_cgroup_fd */
+	PLAN_FD_LOCK = 5,   /* open file whose flock says "alive" */
+	PLAN_FD_CGROUP = 6, /* v2 directory of the container's group, when has_cgroup_fd */
 	PLAN_FD_COUNT = 7,
 };
 

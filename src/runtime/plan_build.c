@@ -35,7 +35,8 @@ int plan_clone_flags(const struct oci_config *c, uint64_t *flags, struct err *er
 		if (!ns->present || type == OCI_NS_CGROUP)
 			continue;
 		if (type == OCI_NS_USER || type == OCI_NS_TIME)
-			return err_set(err, ERR_UNSUPPORTED, 0, "%s namespaces are not supported yet",
+			return err_set(err, ERR_UNSUPPORTED, 0,
+				       "%s namespaces are not supported yet",
 				       oci_namespace_name((enum oci_namespace_type)type));
 		if (!ns->path)
 			*flags |= (uint64_t)oci_namespace_clone_flag((enum oci_namespace_type)type);
@@ -49,8 +50,8 @@ int plan_clone_flags(const struct oci_config *c, uint64_t *flags, struct err *er
 static void add_groups(struct plan *p, const struct plan_input *input)
 {
 	for (size_t i = 0; input->join && i < input->join->count; i++) {
-		struct plan_op *op =
-			plan_add_op(p, OP_JOIN_CGROUP, PHASE_CGROUP, "join %s", input->join->tasks[i]);
+		struct plan_op *op = plan_add_op(p, OP_JOIN_CGROUP, PHASE_CGROUP, "join %s",
+						 input->join->tasks[i]);
 
 		op->a = plan_add_string(p, input->join->tasks[i]);
 	}
@@ -65,8 +66,8 @@ static void add_namespaces(struct plan *p, const struct oci_config *c)
 
 		/* A pid namespace only takes in children: the parent joins it before the clone. */
 		if (ns->present && ns->path && type != OCI_NS_PID) {
-			struct plan_op *op =
-				plan_add_op(p, OP_SETNS, PHASE_NAMESPACES, "join %s namespace", name);
+			struct plan_op *op = plan_add_op(p, OP_SETNS, PHASE_NAMESPACES,
+							 "join %s namespace", name);
 
 			op->a = plan_add_string(p, ns->path);
 			op->n = (uint64_t)flag;
@@ -109,8 +110,8 @@ static void add_identity(struct plan *p, const struct oci_config *c)
 		plan_add_op(p, OP_HOSTNAME, PHASE_NAMESPACES, "set hostname %s", c->hostname)->a =
 			plan_add_string(p, c->hostname);
 	if (c->domainname && c->namespaces[OCI_NS_UTS].present)
-		plan_add_op(p, OP_DOMAINNAME, PHASE_NAMESPACES, "set domainname %s", c->domainname)->a =
-			plan_add_string(p, c->domainname);
+		plan_add_op(p, OP_DOMAINNAME, PHASE_NAMESPACES, "set domainname %s", c->domainname)
+			->a = plan_add_string(p, c->domainname);
 	if (c->namespaces[OCI_NS_NETWORK].present && !c->namespaces[OCI_NS_NETWORK].path)
 		plan_add_op(p, OP_LOOPBACK_UP, PHASE_NETWORK, "loopback up");
 }
@@ -141,8 +142,8 @@ static void add_pivot(struct plan *p, const struct oci_config *c)
 	plan_add_op(p, OP_PIVOT, PHASE_MOUNT, "pivot_root");
 	for (size_t i = 0; i < c->sysctl_count; i++) {
 		auto_free char *path = xasprintf("/proc/sys/%s", c->sysctls[i].key);
-		struct plan_op *op =
-			plan_add_op(p, OP_SYSCTL, PHASE_SECURITY, "set sysctl %s", c->sysctls[i].key);
+		struct plan_op *op = plan_add_op(p, OP_SYSCTL, PHASE_SECURITY, "set sysctl %s",
+						 c->sysctls[i].key);
 
 		/* Names use dots, files use slashes; a slash in a name is an interface's dot. */
 		for (char *at = path + strlen("/proc/sys/"); *at; at++)
@@ -152,7 +153,8 @@ static void add_pivot(struct plan *p, const struct oci_config *c)
 	}
 	plan_add_hidden_paths(p, c);
 	if (propagation == MS_SHARED || propagation == MS_UNBINDABLE) {
-		struct plan_op *op = plan_add_op(p, OP_ROOT_PROPAGATION, PHASE_MOUNT, "propagation of /");
+		struct plan_op *op =
+			plan_add_op(p, OP_ROOT_PROPAGATION, PHASE_MOUNT, "propagation of /");
 
 		op->m = propagation;
 		op->flags = c->rootfs_propagation & MS_REC ? OP_FLAG_RECURSIVE : 0;
@@ -174,7 +176,8 @@ static plan_ref add_candidates(struct plan *p, const struct oci_process *process
 		size_t n = strcspn(at, ":");
 
 		if (*name)
-			strv_add_taken(&v, xasprintf("%.*s/%s", n ? (int)n : 1, n ? at : ".", name));
+			strv_add_taken(&v,
+				       xasprintf("%.*s/%s", n ? (int)n : 1, n ? at : ".", name));
 		at += n;
 		if (!*at)
 			break;
@@ -189,7 +192,8 @@ static void add_hooks(struct plan *p, const struct oci_config *c, enum oci_hook_
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct oci_hook *h = &list->hooks[i];
-		struct plan_op *op = plan_add_op(p, OP_HOOK, PHASE_OTHER, "%s hook %s", name, h->path);
+		struct plan_op *op =
+			plan_add_op(p, OP_HOOK, PHASE_OTHER, "%s hook %s", name, h->path);
 		auto_strv struct strv argv = {0};
 
 		strv_add_all(&argv, &h->args);
@@ -203,8 +207,8 @@ static void add_hooks(struct plan *p, const struct oci_config *c, enum oci_hook_
 	}
 }
 
-static int add_credentials(struct plan *p, const struct oci_config *c, const struct plan_input *input,
-			   struct err *err)
+static int add_credentials(struct plan *p, const struct oci_config *c,
+			   const struct plan_input *input, struct err *err)
 {
 	const struct oci_process *process = &c->process;
 	const struct capability_sets *caps = &process->capabilities;
@@ -221,7 +225,8 @@ static int add_credentials(struct plan *p, const struct oci_config *c, const str
 	}
 	if (process->no_new_privileges)
 		plan_add_op(p, OP_NO_NEW_PRIVS, PHASE_SECURITY, "no_new_privs");
-	op = plan_add_op(p, OP_USER, PHASE_SECURITY, "become user %u:%u", process->uid, process->gid);
+	op = plan_add_op(p, OP_USER, PHASE_SECURITY, "become user %u:%u", process->uid,
+			 process->gid);
 	op->n = process->uid;
 	op->m = process->gid;
 	op->a = plan_add_bytes(p, process->additional_gids,
@@ -308,7 +313,8 @@ int plan_build(struct plan *p, const struct oci_config *c, const struct plan_inp
 		plan_add_op(p, OP_PERSONALITY, PHASE_OTHER, "set personality")->n = c->personality;
 	if (process->has_io_priority)
 		plan_add_op(p, OP_IO_PRIORITY, PHASE_OTHER, "set I/O priority")->n =
-			(uint64_t)IOPRIO_PRIO_VALUE(process->io_priority_class, process->io_priority);
+			(uint64_t)IOPRIO_PRIO_VALUE(process->io_priority_class,
+						    process->io_priority);
 	add_root(p, c, input);
 	rc = plan_add_mounts(p, c, input, err);
 	if (rc < 0)

@@ -35,19 +35,19 @@ int must_check plan_check(const struct plan *p, struct err *err);
 /* What an OCI configuration does not say. */
 struct plan_input {
 	const struct cgroup_layout *cgroups;
-	const struct cgroup_join *join;       /* NULL: stay in the caller's groups */
-	const char *cgroup_path;              /* "/cloche/<id>", for mounts without a namespace */
-	const char *rootfs;                   /* absolute host path; bind root. Or: */
-	const char *overlay_options;          /* "lowerdir=...,upperdir=...,workdir=..." relative to */
-	const char *overlay_base;             /* this directory, */
-	const char *overlay_target;           /* mounted here (relative to overlay_base) */
-	const char *bundle;                   /* absolute, for relative bind sources; NULL: none */
+	const struct cgroup_join *join; /* NULL: stay in the caller's groups */
+	const char *cgroup_path;        /* "/cloche/<id>", for mounts without a namespace */
+	const char *rootfs;             /* absolute host path; bind root. Or: */
+	const char *overlay_options;    /* "lowerdir=...,upperdir=...,workdir=..." relative to */
+	const char *overlay_base;       /* this directory, */
+	const char *overlay_target;     /* mounted here (relative to overlay_base) */
+	const char *bundle;             /* absolute, for relative bind sources; NULL: none */
 	const struct seccomp_program *seccomp; /* NULL: none */
 	uint16_t rows, columns;
-	bool gate;              /* stop before exec until `start` (OCI create) */
+	bool gate;               /* stop before exec until `start` (OCI create) */
 	bool limits_best_effort; /* a hard limit that cannot be raised is a warning, */
 	uint32_t quiet_limits;   /* and not even that for these (1 << RLIMIT_*) */
-	const char *hook_state; /* JSON for hooks that the child runs; NULL: none */
+	const char *hook_state;  /* JSON for hooks that the child runs; NULL: none */
 };
 
 /* CLONE_NEW* for clone3(), from the configuration; the cgroup namespace is unshared by the child
@@ -55,7 +55,7 @@ struct plan_input {
 int must_check plan_clone_flags(const struct oci_config *c, uint64_t *flags, struct err *err);
 
 /* Lays out the operations. Warnings (what is ignored on this kernel) go to *warnings. */
-int must_check plan_build(struct plan *p, const struct oci_config *c, const struct plan_input *input,
-			  struct strv *warnings, struct err *err);
+int must_check plan_build(struct plan *p, const struct oci_config *c,
+			  const struct plan_input *input, struct strv *warnings, struct err *err);
 
 #endif

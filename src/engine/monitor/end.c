@@ -48,7 +48,8 @@ static void kill_the_rest(struct monitor *m)
 	size_t n = cgroup_dirs(m, dirs);
 
 	/* Without a pid namespace of its own nothing died with PID 1. */
-	if (n && !m->plan->monitor.own_pid_namespace && cgroup_kill_all(dirs, n, KILL_TIMEOUT_MS) < 0)
+	if (n && !m->plan->monitor.own_pid_namespace &&
+	    cgroup_kill_all(dirs, n, KILL_TIMEOUT_MS) < 0)
 		return;
 }
 
@@ -169,13 +170,14 @@ void end_start_failed(struct monitor *m)
 
 	if (waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED) == 0 && !m->plan->shared.failed_op)
 		err_set(&m->start_error, ERR_SYSTEM, ECANCELED,
-			"the process that sets the container up was killed by signal %d", info.si_status);
+			"the process that sets the container up was killed by signal %d",
+			info.si_status);
 	else
 		plan_error(m->plan, &m->start_error);
 	m->exited = true;
 	m->exit_code = m->start_error.kind == ERR_NO_COMMAND ? 127
 		       : m->start_error.kind == ERR_NO_EXEC  ? 126
-							      : 128;
+							     : 128;
 	if (m->plan->monitor.auto_remove)
 		release_record(m);
 	else
