@@ -44,6 +44,20 @@ const char *oci_namespace_proc_name(enum oci_namespace_type type)
 	return namespaces[type].proc_name;
 }
 
+const char *oci_hook_stage_name(enum oci_hook_stage stage)
+{
+	static const char *const names[OCI_HOOK_STAGES] = {
+		[OCI_HOOK_PRESTART] = "prestart",
+		[OCI_HOOK_CREATE_RUNTIME] = "createRuntime",
+		[OCI_HOOK_CREATE_CONTAINER] = "createContainer",
+		[OCI_HOOK_START_CONTAINER] = "startContainer",
+		[OCI_HOOK_POSTSTART] = "poststart",
+		[OCI_HOOK_POSTSTOP] = "poststop",
+	};
+
+	return names[stage];
+}
+
 static char *copy(const char *s)
 {
 	return s ? xstrdup(s) : NULL;
@@ -96,10 +110,9 @@ void oci_config_add_device_rule(struct oci_config *c, struct cgroup_device_rule 
 	*APPEND(c->resources.devices, c->resources.device_count) = rule;
 }
 
-void oci_config_add_default_device_rules(struct oci_config *c)
+void oci_config_allow_default_devices(struct oci_config *c)
 {
 	static const struct cgroup_device_rule rules[] = {
-		{false, 'a', -1, -1, 7},
 		{true, 'c', -1, -1, CGROUP_DEV_MKNOD},
 		{true, 'b', -1, -1, CGROUP_DEV_MKNOD},
 		{true, 'c', 1, 3, 7},    /* null */
@@ -115,6 +128,12 @@ void oci_config_add_default_device_rules(struct oci_config *c)
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		oci_config_add_device_rule(c, rules[i]);
+}
+
+void oci_config_add_default_device_rules(struct oci_config *c)
+{
+	oci_config_add_device_rule(c, (struct cgroup_device_rule){false, 'a', -1, -1, 7});
+	oci_config_allow_default_devices(c);
 }
 
 void oci_config_add_sysctl(struct oci_config *c, const char *key, const char *value)
@@ -185,7 +204,7 @@ static void free_text(const char *s)
 	free((void *)(uintptr_t)s);
 }
 
-static void free_resources(struct cgroup_resources *r)
+void oci_resources_free(struct cgroup_resources *r)
 {
 	free_text(r->cpus);
 	free_text(r->mems);
@@ -209,6 +228,7 @@ static void free_resources(struct cgroup_resources *r)
 		free_text(r->unified[i].value);
 	}
 	free(r->unified);
+	memset(r, 0, sizeof(*r));
 }
 
 static void free_hooks(struct oci_hook_list *list)
@@ -231,7 +251,7 @@ static void free_linux(struct oci_config *c)
 		free(c->devices[i].path);
 	free(c->devices);
 	free(c->cgroups_path);
-	free_resources(&c->resources);
+	oci_resources_free(&c->resources);
 	seccomp_profile_free(&c->seccomp);
 	for (size_t i = 0; i < c->sysctl_count; i++) {
 		free(c->sysctls[i].key);

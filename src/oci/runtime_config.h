@@ -201,11 +201,16 @@ int must_check oci_config_parse(const char *text, size_t len, const char *what,
 				struct oci_config *out, struct err *err);
 /* Reads <bundle>/config.json through dirfd. -ENOENT when there is none. */
 int must_check oci_config_read_at(int bundle_dirfd, struct oci_config *out, struct err *err);
+/* An update's resources (linux.resources as JSON). The caller frees with oci_resources_free. */
+int must_check oci_resources_parse(const char *text, size_t len, const char *what,
+				   struct cgroup_resources *out, struct err *err);
+void oci_resources_free(struct cgroup_resources *r);
 /* A process.json for exec. */
 int must_check oci_process_parse(const char *text, size_t len, const char *what,
 				 struct oci_process *out, struct err *err);
 /* Checks a filled configuration: what the decoder checks, for the engine's own. */
 int must_check oci_config_validate(const struct oci_config *c, struct err *err);
+int must_check oci_process_validate(const struct oci_process *p, struct err *err);
 
 /* The configuration as JSON text, indented with tabs as runc writes it; the caller frees it. */
 char *oci_config_encode(const struct oci_config *c);
@@ -222,8 +227,10 @@ void oci_config_add_device(struct oci_config *c, const char *path, char type, ui
 			   uint32_t minor, mode_t mode, uint32_t uid, uint32_t gid);
 void oci_config_add_device_rule(struct oci_config *c, struct cgroup_device_rule rule);
 /* The rules every container has by default: deny all, allow mknod of anything, null zero full random
- * urandom tty ptmx console pts, as runc and crun. */
+ * urandom tty ptmx console pts, as runc and crun. The second only allows, behind whatever rules there
+ * are: what an OCI runtime does with a bundle's own rules. */
 void oci_config_add_default_device_rules(struct oci_config *c);
+void oci_config_allow_default_devices(struct oci_config *c);
 void oci_config_add_sysctl(struct oci_config *c, const char *key, const char *value);
 void oci_config_add_rlimit(struct oci_config *c, struct rlimit_value value);
 void oci_config_add_annotation(struct oci_config *c, const char *key, const char *value);
@@ -234,6 +241,8 @@ struct oci_hook *oci_config_add_hook(struct oci_config *c, enum oci_hook_stage s
 int oci_namespace_clone_flag(enum oci_namespace_type type);
 const char *oci_namespace_name(enum oci_namespace_type type);
 const char *oci_namespace_proc_name(enum oci_namespace_type type);
+/* "createRuntime" for OCI_HOOK_CREATE_RUNTIME. */
+const char *oci_hook_stage_name(enum oci_hook_stage stage);
 /* Annotation value or NULL. */
 const char *oci_config_annotation(const struct oci_config *c, const char *key);
 
