@@ -144,9 +144,9 @@ static void stats_cpu_v1(const struct cgroup_dir *dir, bool death, struct cgroup
 
 	if ((dir->controllers & CGROUP_CPUACCT) &&
 	    read_number(dir, "cpuacct.usage", &out->cpu_usage_ns)) {
-		out->has_cpu =
-			death || (read_number(dir, "cpuacct.usage_user", &out->cpu_user_ns) &&
-				  read_number(dir, "cpuacct.usage_sys", &out->cpu_system_ns));
+		out->has_cpu = death ||
+			       (read_number(dir, "cpuacct.usage_user", &out->cpu_user_ns) &&
+				read_number(dir, "cpuacct.usage_sys", &out->cpu_system_ns));
 	}
 	if ((dir->controllers & CGROUP_CPU) && read_file(dir, "cpu.stat", text, sizeof(text)) > 0)
 		out->has_throttling = find_key(text, "nr_periods", &out->periods) &&

@@ -137,8 +137,7 @@ static int decode_map(struct decode *d, struct json_object *v,
 		return decode_refuse(d, ERR_INVALID, "must be an object");
 	if (json_object_object_length(v) > LIST_MAX)
 		return decode_refuse(d, ERR_INVALID, "has more than %d entries", LIST_MAX);
-	json_object_object_foreach(v, key, value)
-	{
+	json_object_object_foreach(v, key, value) {
 		size_t before = enter(d, ".%.60s", key);
 		const char *s;
 		int r = plain_string(d, value, &s);

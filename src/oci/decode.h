@@ -27,16 +27,16 @@ struct decode {
 typedef int (*decode_fn)(struct decode *d, struct json_object *value, void *out);
 
 enum decode_type {
-	DECODE_STRING,     /* char *, on the heap; "" stays NULL */
-	DECODE_BOOL,       /* bool */
-	DECODE_U16,        /* uint16_t */
-	DECODE_U32,        /* uint32_t */
-	DECODE_U64,        /* uint64_t */
-	DECODE_I64,        /* int64_t */
-	DECODE_STRV,       /* struct strv */
-	DECODE_OBJECT,     /* fn with the object and the place */
-	DECODE_ARRAY,      /* fn once per element and the place */
-	DECODE_STRING_MAP, /* pair once per member and the place */
+	DECODE_STRING,      /* char *, on the heap; "" stays NULL */
+	DECODE_BOOL,        /* bool */
+	DECODE_U16,         /* uint16_t */
+	DECODE_U32,         /* uint32_t */
+	DECODE_U64,         /* uint64_t */
+	DECODE_I64,         /* int64_t */
+	DECODE_STRV,        /* struct strv */
+	DECODE_OBJECT,      /* fn with the object and the place */
+	DECODE_ARRAY,       /* fn once per element and the place */
+	DECODE_STRING_MAP,  /* pair once per member and the place */
 	DECODE_UNSUPPORTED, /* ERR_UNSUPPORTED unless empty */
 };
 
@@ -51,32 +51,35 @@ struct decode_field {
 };
 
 #define DECODE_NO_FLAG SIZE_MAX
-#define DECODE_PLAIN(name_, type_, struct_, member_) \
-	{.name = (name_),                            \
-	 .type = (type_),                            \
-	 .offset = offsetof(struct_, member_),       \
-	 .has_offset = DECODE_NO_FLAG}
-#define DECODE_NEEDED(name_, type_, struct_, member_) \
-	{.name = (name_),                             \
-	 .type = (type_),                             \
-	 .required = true,                            \
-	 .offset = offsetof(struct_, member_),        \
-	 .has_offset = DECODE_NO_FLAG}
-#define DECODE_FLAGGED(name_, type_, struct_, member_, has_) \
-	{.name = (name_),                                    \
-	 .type = (type_),                                    \
-	 .offset = offsetof(struct_, member_),               \
-	 .has_offset = offsetof(struct_, has_)}
+#define DECODE_PLAIN(name_, type_, struct_, member_)                                    \
+	{                                                                               \
+		.name = (name_), .type = (type_), .offset = offsetof(struct_, member_), \
+		.has_offset = DECODE_NO_FLAG                                            \
+	}
+#define DECODE_NEEDED(name_, type_, struct_, member_)                              \
+	{                                                                          \
+		.name = (name_), .type = (type_), .required = true,                \
+		.offset = offsetof(struct_, member_), .has_offset = DECODE_NO_FLAG \
+	}
+#define DECODE_FLAGGED(name_, type_, struct_, member_, has_)                            \
+	{                                                                               \
+		.name = (name_), .type = (type_), .offset = offsetof(struct_, member_), \
+		.has_offset = offsetof(struct_, has_)                                   \
+	}
 /* The function gets the whole struct. */
-#define DECODE_WITH(name_, type_, fn_) \
-	{.name = (name_), .type = (type_), .has_offset = DECODE_NO_FLAG, .fn = (fn_)}
-#define DECODE_PAIRS(name_, fn_)     \
-	{.name = (name_),            \
-	 .type = DECODE_STRING_MAP,  \
-	 .has_offset = DECODE_NO_FLAG, \
-	 .pair = (fn_)}
-#define DECODE_REFUSED(name_) \
-	{.name = (name_), .type = DECODE_UNSUPPORTED, .has_offset = DECODE_NO_FLAG}
+#define DECODE_WITH(name_, type_, fn_)                                                      \
+	{                                                                                   \
+		.name = (name_), .type = (type_), .has_offset = DECODE_NO_FLAG, .fn = (fn_) \
+	}
+#define DECODE_PAIRS(name_, fn_)                                                          \
+	{                                                                                 \
+		.name = (name_), .type = DECODE_STRING_MAP, .has_offset = DECODE_NO_FLAG, \
+		.pair = (fn_)                                                             \
+	}
+#define DECODE_REFUSED(name_)                                                             \
+	{                                                                                 \
+		.name = (name_), .type = DECODE_UNSUPPORTED, .has_offset = DECODE_NO_FLAG \
+	}
 #define DECODE_COUNT(table_) (sizeof(table_) / sizeof((table_)[0]))
 
 /* Decodes the members of an object that the table names; others are ignored, as the specification

@@ -35,8 +35,7 @@ struct oci_mount {
 	uint64_t flags_set;        /* MS_* that options set (ro nosuid nodev noexec relatime ...) */
 	uint64_t flags_clear;      /* MS_* that options clear (rw suid dev exec ...) */
 	unsigned long propagation; /* MS_SHARED..., with MS_REC for the r... ones; 0 none given */
-	uint64_t
-		attr_recursive_set; /* MOUNT_ATTR_* for mount_setattr with AT_RECURSIVE (rro ...) */
+	uint64_t attr_recursive_set; /* MOUNT_ATTR_* for mount_setattr with AT_RECURSIVE (rro ...) */
 	uint64_t attr_recursive_clear;
 	bool copy_up; /* tmpcopyup: fill the tmpfs with what the image has there */
 	bool idmap, idmap_recursive;

@@ -43,8 +43,8 @@ static int add_gid(struct decode *d, struct json_object *v, void *out)
 
 	if (gid < 0 || gid >= UINT32_MAX)
 		return decode_refuse(d, ERR_INVALID, "must be a group id");
-	p->additional_gids = xrealloc(p->additional_gids, (p->additional_gid_count + 1) *
-								  sizeof(*p->additional_gids));
+	p->additional_gids = xrealloc(p->additional_gids,
+				      (p->additional_gid_count + 1) * sizeof(*p->additional_gids));
 	p->additional_gids[p->additional_gid_count++] = (gid_t)gid;
 	return 0;
 }
@@ -75,7 +75,8 @@ struct capability_list {
 static int add_capability(struct decode *d, struct json_object *v, void *out)
 {
 	struct capability_list *list = out;
-	const char *name = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+	const char *name = json_object_is_type(v, json_type_string) ? json_object_get_string(v)
+								    : "";
 	int number = str_starts(name, "CAP_") ? capability_number(name) : -EINVAL;
 
 	if (!name[0])
@@ -201,13 +202,14 @@ struct scheduler_json {
 static int set_scheduler(struct decode *d, const struct scheduler_json *j, struct oci_process *p)
 {
 	/* SCHED_* by number, see sched(7); ISO (4) was never merged. */
-	static const char *const policies[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR",
-					       "SCHED_BATCH", "-",          "SCHED_IDLE",
+	static const char *const policies[] = {"SCHED_OTHER",    "SCHED_FIFO", "SCHED_RR",
+					       "SCHED_BATCH",    "-",          "SCHED_IDLE",
 					       "SCHED_DEADLINE", NULL};
 	/* SCHED_FLAG_* by bit. */
 	static const char *const flags[] = {
-		"SCHED_FLAG_RESET_ON_FORK",  "SCHED_FLAG_RECLAIM",        "SCHED_FLAG_DL_OVERRUN",
-		"SCHED_FLAG_KEEP_POLICY",    "SCHED_FLAG_KEEP_PARAMS",    "SCHED_FLAG_UTIL_CLAMP_MIN",
+		"SCHED_FLAG_RESET_ON_FORK",  "SCHED_FLAG_RECLAIM",
+		"SCHED_FLAG_DL_OVERRUN",     "SCHED_FLAG_KEEP_POLICY",
+		"SCHED_FLAG_KEEP_PARAMS",    "SCHED_FLAG_UTIL_CLAMP_MIN",
 		"SCHED_FLAG_UTIL_CLAMP_MAX", NULL};
 	int policy = position(j->policy, policies);
 
@@ -288,7 +290,8 @@ int oci_decode_process(struct decode *d, struct json_object *v, void *out)
 		DECODE_WITH("capabilities", DECODE_OBJECT, decode_capabilities),
 		DECODE_WITH("rlimits", DECODE_ARRAY, add_rlimit),
 		DECODE_PLAIN("noNewPrivileges", DECODE_BOOL, struct oci_process, no_new_privileges),
-		DECODE_PLAIN("apparmorProfile", DECODE_STRING, struct oci_process, apparmor_profile),
+		DECODE_PLAIN("apparmorProfile", DECODE_STRING, struct oci_process,
+			     apparmor_profile),
 		DECODE_PLAIN("selinuxLabel", DECODE_STRING, struct oci_process, selinux_label),
 		DECODE_WITH("ioPriority", DECODE_OBJECT, decode_io_priority),
 		DECODE_WITH("scheduler", DECODE_OBJECT, decode_scheduler),
@@ -373,9 +376,9 @@ static int add_mount(struct decode *d, struct json_object *v, void *out)
 		r = decode_refuse(d, ERR_INVALID, "more than %d mounts", OCI_MOUNTS_MAX);
 	if (r == 0) {
 		/* A relative one means below the root, as older specifications had it. */
-		auto_free char *absolute = xasprintf(
-			"%s%s", j.destination && j.destination[0] == '/' ? "" : "/",
-			j.destination ? j.destination : "");
+		auto_free char *absolute =
+			xasprintf("%s%s", j.destination && j.destination[0] == '/' ? "" : "/",
+				  j.destination ? j.destination : "");
 		struct oci_mount *m = oci_config_add_mount(c, absolute, j.type, j.source);
 
 		for (size_t i = 0; i < j.options.count; i++)

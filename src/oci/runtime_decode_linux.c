@@ -22,7 +22,8 @@ static int set_namespace(struct decode *d, const struct namespace_json *j, struc
 		if (!j->type || !str_eq(oci_namespace_name(type), j->type))
 			continue;
 		if (c->namespaces[type].present)
-			return decode_refuse(d, ERR_INVALID, "namespace %s is given twice", j->type);
+			return decode_refuse(d, ERR_INVALID, "namespace %s is given twice",
+					     j->type);
 		if (j->path && j->path[0] != '/')
 			return decode_refuse(d, ERR_INVALID, "the path must be absolute");
 		oci_config_add_namespace(c, type, j->path);
@@ -93,8 +94,8 @@ static int check_device(struct decode *d, const struct device_json *j)
 		return decode_refuse(d, ERR_INVALID, "type must be b, c, u or p");
 	if (!j->path || j->path[0] != '/')
 		return decode_refuse(d, ERR_INVALID, "the path must be absolute");
-	if (j->type[0] != 'p' && (j->major < 0 || j->minor < 0 || j->major > UINT32_MAX ||
-				  j->minor > UINT32_MAX))
+	if (j->type[0] != 'p' &&
+	    (j->major < 0 || j->minor < 0 || j->major > UINT32_MAX || j->minor > UINT32_MAX))
 		return decode_refuse(d, ERR_INVALID, "major and minor must be device numbers");
 	return 0;
 }
@@ -179,9 +180,9 @@ static int decode_propagation(struct decode *d, struct json_object *v, struct oc
 		const char *name;
 		unsigned long flags;
 	} table[] = {
-		{"shared", MS_SHARED | MS_REC},       {"rshared", MS_SHARED | MS_REC},
-		{"slave", MS_SLAVE | MS_REC},         {"rslave", MS_SLAVE | MS_REC},
-		{"private", MS_PRIVATE | MS_REC},     {"rprivate", MS_PRIVATE | MS_REC},
+		{"shared", MS_SHARED | MS_REC},         {"rshared", MS_SHARED | MS_REC},
+		{"slave", MS_SLAVE | MS_REC},           {"rslave", MS_SLAVE | MS_REC},
+		{"private", MS_PRIVATE | MS_REC},       {"rprivate", MS_PRIVATE | MS_REC},
 		{"unbindable", MS_UNBINDABLE | MS_REC}, {"runbindable", MS_UNBINDABLE | MS_REC},
 	};
 	static const struct decode_field fields[] = {

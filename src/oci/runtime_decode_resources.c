@@ -27,7 +27,8 @@ static int decode_memory(struct decode *d, struct json_object *v, void *out)
 			       has_memory_reservation),
 		DECODE_FLAGGED("swap", DECODE_I64, R, memory_swap, has_memory_swap),
 		DECODE_FLAGGED("kernel", DECODE_I64, R, memory_kernel, has_memory_kernel),
-		DECODE_FLAGGED("kernelTCP", DECODE_I64, R, memory_kernel_tcp, has_memory_kernel_tcp),
+		DECODE_FLAGGED("kernelTCP", DECODE_I64, R, memory_kernel_tcp,
+			       has_memory_kernel_tcp),
 		DECODE_FLAGGED("swappiness", DECODE_U64, R, memory_swappiness,
 			       has_memory_swappiness),
 		DECODE_FLAGGED("disableOOMKiller", DECODE_BOOL, R, oom_kill_disable,
@@ -156,7 +157,8 @@ static int set_rule(struct decode *d, const struct rule_json *j, struct cgroup_d
 		out->type = j->type[0] == 'u' ? 'c' : j->type[0];
 	}
 	if (j->major < -1 || j->minor < -1 || j->major > UINT32_MAX || j->minor > UINT32_MAX)
-		return decode_refuse(d, ERR_INVALID, "major and minor must be device numbers or -1");
+		return decode_refuse(d, ERR_INVALID,
+				     "major and minor must be device numbers or -1");
 	for (const char *a = j->access ? j->access : "rwm"; *a; a++) {
 		if (*a == 'r')
 			out->access |= CGROUP_DEV_READ;
@@ -246,8 +248,7 @@ static int decode_rdma(struct decode *d, struct json_object *v, void *out)
 	};
 	struct cgroup_resources *r = out;
 
-	json_object_object_foreach(v, device, limits)
-	{
+	json_object_object_foreach(v, device, limits) {
 		struct cgroup_rdma_limit *l = APPEND(r->rdma, r->rdma_count);
 		int rc;
 

@@ -23,9 +23,9 @@ static const struct {
 };
 
 static const char *const masked[] = {
-	"/proc/acpi",         "/proc/asound",     "/proc/kcore",       "/proc/keys",
+	"/proc/acpi",          "/proc/asound",     "/proc/kcore",       "/proc/keys",
 	"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-	"/sys/firmware",      "/proc/scsi",
+	"/sys/firmware",       "/proc/scsi",
 };
 
 static const char *const readonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",

@@ -96,8 +96,8 @@ static void add_scheduling(struct json_object *o, const struct oci_process *p)
 {
 	static const char *const classes[] = {"", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE",
 					      "IOPRIO_CLASS_IDLE"};
-	static const char *const policies[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR",
-					       "SCHED_BATCH", "-",          "SCHED_IDLE",
+	static const char *const policies[] = {"SCHED_OTHER",   "SCHED_FIFO", "SCHED_RR",
+					       "SCHED_BATCH",   "-",          "SCHED_IDLE",
 					       "SCHED_DEADLINE"};
 
 	if (p->has_io_priority) {

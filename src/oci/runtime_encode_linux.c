@@ -125,7 +125,8 @@ static struct json_object *encode_rules(const struct cgroup_resources *r)
 			json_add_string(o, "type", type);
 		add_i64_if(o, rule->major >= 0, "major", rule->major);
 		add_i64_if(o, rule->minor >= 0, "minor", rule->minor);
-		snprintf(access, sizeof(access), "%s%s%s", rule->access & CGROUP_DEV_READ ? "r" : "",
+		snprintf(access, sizeof(access), "%s%s%s",
+			 rule->access & CGROUP_DEV_READ ? "r" : "",
 			 rule->access & CGROUP_DEV_WRITE ? "w" : "",
 			 rule->access & CGROUP_DEV_MKNOD ? "m" : "");
 		json_add_string(o, "access", access);

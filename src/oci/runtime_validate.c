@@ -64,9 +64,10 @@ static bool in_list(const char *key, const char *const *list)
 /* A sysctl outside the container's own namespaces would change the host's. */
 static int validate_sysctl(const struct oci_config *c, const char *key, struct err *err)
 {
-	static const char *const ipc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",
-					  "kernel.sem",    "kernel.shmall", "kernel.shmmax",
-					  "kernel.shmmni", "kernel.shm_rmid_forced", NULL};
+	static const char *const ipc[] = {
+		"kernel.msgmax", "kernel.msgmnb",          "kernel.msgmni",
+		"kernel.sem",    "kernel.shmall",          "kernel.shmmax",
+		"kernel.shmmni", "kernel.shm_rmid_forced", NULL};
 	enum oci_namespace_type needed;
 	char dotted[256];
 
@@ -83,12 +84,14 @@ static int validate_sysctl(const struct oci_config *c, const char *key, struct e
 	else if (str_eq(dotted, "kernel.domainname"))
 		needed = OCI_NS_UTS;
 	else if (str_eq(dotted, "kernel.hostname"))
-		return INVALID(err, "sysctl \"kernel.hostname\" conflicts with the OCI \"hostname\" field");
+		return INVALID(
+			err,
+			"sysctl \"kernel.hostname\" conflicts with the OCI \"hostname\" field");
 	else
 		return INVALID(err, "sysctl \"%.80s\" is not in a separate kernel namespace", key);
 	if (!separate(c, needed))
-		return INVALID(err, "sysctl \"%.80s\" is not allowed in the hosts %s namespace", key,
-			       oci_namespace_name(needed));
+		return INVALID(err, "sysctl \"%.80s\" is not allowed in the hosts %s namespace",
+			       key, oci_namespace_name(needed));
 	return 0;
 }
 
