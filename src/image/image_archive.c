@@ -273,7 +273,8 @@ static int spool(int input, int tmp_dir, struct stream_budget *budget, struct er
 	}
 	if (fd < 0)
 		return err_sys(err, "create a temporary file");
-	in = stream_decompress(stream_from_fd(input, &budget->input_bytes), budget, "the archive");
+	in = stream_decompress(stream_from_fd(input, &budget->input_bytes), budget,
+			       "the archive: ");
 	for (;;) {
 		const unsigned char *bytes;
 		ssize_t n = in->next(in, &bytes, err);

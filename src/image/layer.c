@@ -101,10 +101,14 @@ static int apply_entry(struct layer *l, struct archive_entry *e, struct err *err
 	const char *raw = archive_entry_pathname(e);
 	const char *base;
 	char path[PATH_MAX];
+	int rc;
 
 	if (!raw || !raw[0])
 		return err_set(err, ERR_INVALID, EINVAL, "an entry without a name");
-	if (archive_clean_name(raw, path) < 0)
+	rc = archive_clean_name(raw, path);
+	if (rc == -ENAMETOOLONG)
+		return err_set(err, ERR_INVALID, ENAMETOOLONG, "%.100s...: name too long", raw);
+	if (rc < 0)
 		return err_set(err, ERR_INVALID, EINVAL, "entry \"%.200s\" leads out of the image",
 			       raw);
 	if (str_eq(path, "."))
@@ -145,8 +149,10 @@ static int drain(struct stream *s, struct err *err)
 
 static int apply(struct layer *l, struct feed *f, struct err *err)
 {
-	int rc;
+	int rc = layer_start(l, err);
 
+	if (rc < 0)
+		return rc;
 	l->archive = open_tar(f);
 	rc = l->archive ? apply_entries(l, f, err) : bad_layer(f, NULL, err);
 	archive_read_free(l->archive);

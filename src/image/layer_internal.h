@@ -51,6 +51,8 @@ int must_check attributes_copy_xattrs(int from, int to);
 
 /* ---- layer_place.c ---- */
 
+/* Before the first entry: the root is as in the layers below until the tar says otherwise. */
+int must_check layer_start(struct layer *l, struct err *err);
 /* The directory (borrowed from l) that holds path, made when the tar did not mention it; leaf points
  * into path. */
 int must_check layer_parent(struct layer *l, const char *path, const char **leaf, struct err *err);

@@ -80,6 +80,13 @@ static int inherit(struct layer *l, const char *path, int fd)
 	return attributes_copy(from, fd, &below.st);
 }
 
+int layer_start(struct layer *l, struct err *err)
+{
+	int rc = l->lower->count ? inherit(l, ".", l->root) : 0;
+
+	return rc < 0 ? fail_code(err, rc, "/", "take over its attributes") : 0;
+}
+
 static int make_implied(struct layer *l, const char *path)
 {
 	char leaf[PATH_LEAF_SIZE];

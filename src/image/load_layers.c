@@ -164,7 +164,7 @@ static int unpack(struct load *l, struct load_image *i, size_t n, struct load_la
 		rc = hash_start(&blob_hash, err);
 	if (rc < 0)
 		return rc;
-	plain = stream_decompress(stream_tap_borrowed(raw, &blob_hash, NULL), &l->budget, blob);
+	plain = stream_decompress(stream_tap_borrowed(raw, &blob_hash, NULL), &l->budget, "");
 	rc = layer_apply(plain, layer->fd, &lower, &result, err);
 	/* what follows the compressed data belongs to the blob */
 	if (rc == 0)

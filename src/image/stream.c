@@ -149,7 +149,7 @@ struct inflate {
 
 static int damaged(struct inflate *f, const char *how, struct err *err)
 {
-	return err_set(err, ERR_INVALID, EBADMSG, "%s: %s", f->what, how);
+	return err_set(err, ERR_INVALID, EBADMSG, "%s%s", f->what, how);
 }
 
 /* Makes sure there is input unless it has ended. */
@@ -287,11 +287,11 @@ static int detect(struct inflate *f, struct err *err)
 			continue;
 		if (!formats[i].start)
 			return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
-				       "%s: compression %s is not supported", f->what,
+				       "%scompression %s is not supported", f->what,
 				       formats[i].name);
 		f->out = malloc(OUT_CHUNK);
 		if (!f->out || formats[i].start(f) < 0)
-			return err_set(err, ERR_SYSTEM, ENOMEM, "%s: out of memory", f->what);
+			return err_set(err, ERR_SYSTEM, ENOMEM, "%sout of memory", f->what);
 	}
 	return 0;
 }

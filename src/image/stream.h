@@ -53,7 +53,7 @@ struct stream *stream_tap_borrowed(struct stream *below, struct hash *hash, uint
 /* Decompresses gzip (any number of members) or zstd (any number of frames), told by the first bytes;
  * passes anything else on as it is, except formats it knows and does not read (ERR_UNSUPPORTED).
  * Truncated or damaged input is ERR_INVALID. The budget is borrowed; it is charged for what is
- * passed on too. what names the input in errors (borrowed). */
+ * passed on too. what is put in front of errors ("the archive: ", borrowed). */
 struct stream *stream_decompress(struct stream *below, struct stream_budget *budget,
 				 const char *what);
 
