@@ -24,21 +24,40 @@ static const struct option rows[] = {
 };
 static const struct option_table options = {OPTION_ROWS(rows)};
 
-/* The bill of the latest start: in the run root while it runs, with the record afterwards. */
+/* Decodes one file; -ENOENT when there is none, *out empty then. */
+static int read_file(int root_fd, const char *path, struct timeline_stamps *out, struct err *err)
+{
+	auto_json struct json_object *o = NULL;
+	int rc = json_read_at(root_fd, path, TIMELINE_FILE_MAX, &o, err);
+
+	return rc < 0 ? rc : timeline_stamps_decode(o, path, out, err);
+}
+
+/* The run root's bill was written while the container ran, the record's when it had ended: the one
+ * of the later start, and of the same start the record's. */
 static int read_stamps(const struct engine *e, const struct container *c,
 		       struct timeline_stamps *out, struct err *err)
 {
 	auto_free char *path = xasprintf("containers/%s/timeline.json", c->id);
-	auto_json struct json_object *o = NULL;
-	int rc = json_read_at(e->run_fd, path, TIMELINE_FILE_MAX, &o, err);
+	struct timeline_stamps running = {0};
+	int rc = read_file(e->root_fd, path, out, err);
+	bool recorded = rc == 0;
 
-	if (rc == -ENOENT)
-		rc = json_read_at(e->root_fd, path, TIMELINE_FILE_MAX, &o, err);
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	rc = read_file(e->run_fd, path, &running, err);
+	if (rc == 0 &&
+	    (!recorded || running.point_ns[POINT_CLI_MAIN] > out->point_ns[POINT_CLI_MAIN])) {
+		timeline_stamps_free(out);
+		*out = running;
+		return 0;
+	}
+	timeline_stamps_free(&running);
+	if (recorded)
+		return 0;
 	if (rc == -ENOENT)
 		return err_set(err, ERR_NOT_FOUND, 0, "no start of %s was recorded yet", c->name);
-	if (rc < 0)
-		return rc;
-	return timeline_stamps_decode(o, path, out, err);
+	return rc;
 }
 
 static int measure_floor(const struct engine *e, const struct container *c,

@@ -63,8 +63,8 @@ static const struct segment end_lane[] = {
 	{POINT_MONITOR_EXEC, PHASE_EXEC, TIMELINE_CHILD, "execve, until the program runs"},
 	{POINT_MONITOR_EXITED, PHASE_RUN, TIMELINE_PROGRAM, "the program itself"},
 	{POINT_MONITOR_RECORDED, PHASE_EXIT, TIMELINE_MONITOR, "read counters, record the exit"},
-	{POINT_MONITOR_ANSWERED, PHASE_EXIT, TIMELINE_MONITOR, "tell who waits"},
-	{POINT_CLI_EXIT, PHASE_EXIT, TIMELINE_CLI, "receive the exit"},
+	{POINT_MONITOR_ANSWERED, PHASE_EXIT, TIMELINE_MONITOR, "answer who waits"},
+	{POINT_CLI_EXIT, PHASE_EXIT, TIMELINE_CLI, "hear of the exit"},
 	{POINT_CLI_END, PHASE_EXIT, TIMELINE_CLI, "end the command"},
 };
 
@@ -184,8 +184,12 @@ static void walk_to_end(struct walk *path, struct walk *beside)
 
 		add(path, op->phase, TIMELINE_CHILD, op->label, op->end_ns);
 	}
-	for (size_t i = 0; i < LENGTH(end_lane); i++)
+	for (size_t i = 0; i < LENGTH(end_lane); i++) {
+		/* The monitor stamps its answer after it was sent, which may be after it was heard. */
+		if (end_lane[i].point == POINT_MONITOR_ANSWERED && at[POINT_CLI_EXIT])
+			continue;
 		add_segment(path, &end_lane[i]);
+	}
 	/* With a command that was answered, the removal is nobody's wait. */
 	if (!at[POINT_CLI_END]) {
 		add_segment(path, &cleanup);

@@ -148,6 +148,24 @@ static void the_monitor_is_the_path_when_the_child_came_late(void **state)
 	}
 }
 
+/* The monitor stamps that it has answered after it has; by then the command may have ended. */
+static void what_the_monitor_does_after_the_end_is_not_waited_for(void **state)
+{
+	auto_stamps struct timeline_stamps s = usual_start();
+
+	(void)state;
+	set(&s, POINT_MONITOR_ANSWERED, 3100);
+	{
+		auto_timeline struct timeline t = compute(&s);
+
+		assert_int_equal(t.total_ns, 3000000);
+		assert_int_equal(sum(&t.path), 3000000);
+		assert_int_equal(t.phase_ns[PHASE_EXIT], 100000);
+		assert_int_equal(find(&t.parallel, "remove cgroups and directories")->duration_ns,
+				 400000);
+	}
+}
+
 static void a_delay_is_charged_to_its_own_operation(void **state)
 {
 	auto_stamps struct timeline_stamps s = usual_start();
@@ -327,6 +345,7 @@ int main(void)
 		cmocka_unit_test(phases_sum_to_the_time_from_main_to_the_last_stamp),
 		cmocka_unit_test(the_command_line_is_the_path_when_the_child_waited),
 		cmocka_unit_test(the_monitor_is_the_path_when_the_child_came_late),
+		cmocka_unit_test(what_the_monitor_does_after_the_end_is_not_waited_for),
 		cmocka_unit_test(a_delay_is_charged_to_its_own_operation),
 		cmocka_unit_test(a_record_without_the_command_ends_with_the_removal),
 		cmocka_unit_test(a_failed_start_is_billed_up_to_where_it_came),
