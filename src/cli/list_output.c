@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists through templates: the default table is a template like any other. */
+#include "cli/list_output.h"
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/table.h"
+
+struct parsed_format {
+	bool table;
+	char *template; /* heap */
+};
+
+static void put_unescaped(const char *text, struct strbuf *out)
+{
+	for (; *text; text++) {
+		if (text[0] == '\\' && (text[1] == 't' || text[1] == 'n'))
+			strbuf_putc(out, *++text == 't' ? '\t' : '\n');
+		else
+			strbuf_putc(out, *text);
+	}
+}
+
+static struct parsed_format parse_format(const struct list_layout *layout, const char *format)
+{
+	struct parsed_format p = {.table = !format || !*format || str_starts(format, "table")};
+	auto_strbuf struct strbuf text = {0};
+
+	if (format && p.table)
+		format += strlen(*format ? "table" : "");
+	if (format && p.table)
+		format += strspn(format, " ");
+	if (p.table && (!format || !*format))
+		format = layout->table;
+	put_unescaped(str_eq(format, "json") ? "{{json .}}" : format, &text);
+	p.template = strbuf_take(&text);
+	return p;
+}
+
+bool list_wants(const char *format, const char *field)
+{
+	return format &&
+	       (strstr(format, field) || strstr(format, "json") || strstr(format, "{{.}}"));
+}
+
+/* `.Label "a.b-c"` in a heading: the last part, with blanks. */
+static int header_method(struct json_object *row, const char *name, const char *argument,
+			 struct json_object **result)
+{
+	auto_strbuf struct strbuf text = {0};
+	const char *last;
+
+	(void)row;
+	if (!argument || !str_eq(name, "Label"))
+		return 0;
+	last = strrchr(argument, '.') ? strrchr(argument, '.') + 1 : argument;
+	for (; *last; last++)
+		strbuf_putc(&text, *last == '-' || *last == '_' ? ' ' : *last);
+	*result = json_object_new_string(strbuf_str(&text));
+	return 1;
+}
+
+static int put_header(const struct list_layout *layout, const struct template *t,
+		      struct strbuf *out, struct err *err)
+{
+	const struct template_model model = {.root_type = layout->go_type, .method = header_method};
+	auto_json struct json_object *row = json_object_new_object();
+
+	for (size_t i = 0; i < layout->field_count; i++)
+		json_add_string(row, layout->fields[i].name, layout->fields[i].header);
+	return template_execute(t, row, &model, out, err);
+}
+
+static int put_rows(const struct list_layout *layout, const struct parsed_format *p,
+		    struct json_object *const *rows, size_t count, struct strbuf *out,
+		    struct err *err)
+{
+	const struct template_model model = {.root_type = layout->go_type,
+					     .method = layout->method};
+	auto_template struct template *t = NULL;
+	auto_strbuf struct strbuf body = {0};
+	int rc = template_parse(p->template, strlen(p->template), &t, err);
+
+	if (rc < 0)
+		return err_wrap(err, "failed to parse template");
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		rc = template_execute(t, rows[i], &model, &body, err);
+		strbuf_putc(&body, '\n');
+	}
+	if (rc == 0 && p->table) {
+		rc = put_header(layout, t, out, err);
+		strbuf_putc(out, '\n');
+	}
+	if (rc < 0)
+		return err_wrap(err, "failed to execute template");
+	strbuf_add(out, strbuf_str(&body), body.len);
+	return 0;
+}
+
+int list_print(const struct list_layout *layout, const char *format,
+	       struct json_object *const *rows, size_t count)
+{
+	struct parsed_format p = parse_format(layout, format);
+	auto_strbuf struct strbuf text = {0}, aligned = {0};
+	struct err err = ERR_INIT;
+	int rc = put_rows(layout, &p, rows, count, &text, &err);
+
+	free(p.template);
+	if (rc < 0) {
+		cli_note("%s", err.msg);
+		return EXIT_FAILED;
+	}
+	if (!p.table)
+		return cli_print(&text);
+	table_align(strbuf_str(&text), &aligned);
+	return cli_print(&aligned);
+}

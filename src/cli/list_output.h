@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How list commands (ps, images, history) print: a table, JSON per line, or a user's template. The
+ * command fills one JSON object per row, all members strings, in alphabetical order.
+ */
+#ifndef CLOCHE_CLI_LIST_OUTPUT_H
+#define CLOCHE_CLI_LIST_OUTPUT_H
+
+#include <json-c/json.h>
+#include <stddef.h>
+
+#include "base/template.h"
+
+struct list_field {
+	const char *name, *header;
+};
+
+struct list_layout {
+	const struct list_field *fields; /* every field there is, with its heading */
+	size_t field_count;
+	const char *table;   /* the default: "{{.ID}}\t{{.Names}}" */
+	const char *go_type; /* Go's name of a row's type, for error texts */
+	/* `.Label "k"`, as template_model.method; or NULL */
+	int (*method)(struct json_object *row, const char *name, const char *argument,
+		      struct json_object **result);
+};
+
+/* Prints count rows; format as given to --format, NULL or "" for the default table. Returns the exit
+ * code, everything said. */
+int list_print(const struct list_layout *layout, const char *format,
+	       struct json_object *const *rows, size_t count);
+/* True if the format may use that field: for those that cost something to find out. */
+bool list_wants(const char *format, const char *field);
+
+#define LIST_FORMAT_HELP                                                                   \
+	"Format output using a custom template:\n"                                         \
+	"'table':            Print output in table format with column headers (default)\n" \
+	"'table TEMPLATE':   Print output in table format using the given Go template\n"   \
+	"'json':             Print in JSON format\n"                                       \
+	"'TEMPLATE':         Print output using the given Go template."
+
+#endif

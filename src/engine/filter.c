@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filters of container lists, by table. Nothing is decided here that Docker decides otherwise. */
+#include <errno.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "engine/summary.h"
+
+struct filter_context {
+	struct engine *engine;
+	uint64_t before_ns, since_ns; /* creation times of the containers named; 0: no limit */
+};
+
+/* 1: passes, 0: not, -errno with *err. value is what stands behind the equals sign. */
+typedef int (*filter_fn)(struct filter_context *f, const struct container *c, const char *value,
+			 struct err *err);
+
+static int matches(const char *pattern, const char *text, struct err *err)
+{
+	regex_t regex;
+	int rc;
+
+	if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "invalid filter: %s is no regular expression", pattern);
+	rc = regexec(&regex, text, 0, NULL, 0);
+	regfree(&regex);
+	return rc == 0;
+}
+
+static int by_id(struct filter_context *f, const struct container *c, const char *value,
+		 struct err *err)
+{
+	(void)f, (void)err;
+	return str_starts(c->id, value);
+}
+
+/* Docker matches with and without the leading slash. */
+static int by_name(struct filter_context *f, const struct container *c, const char *value,
+		   struct err *err)
+{
+	auto_free char *slashed = xasprintf("/%s", c->name ? c->name : "");
+	int rc = matches(value, slashed + 1, err);
+
+	(void)f;
+	return rc ? rc : matches(value, slashed, err);
+}
+
+static int by_label(struct filter_context *f, const struct container *c, const char *value,
+		    struct err *err)
+{
+	(void)f, (void)err;
+	if (strchr(value, '='))
+		return strv_contains(&c->config.labels, value);
+	return strv_get_env(&c->config.labels, value) != NULL;
+}
+
+static int by_other_label(struct filter_context *f, const struct container *c, const char *value,
+			  struct err *err)
+{
+	return !by_label(f, c, value, err);
+}
+
+static int by_status(struct filter_context *f, const struct container *c, const char *value,
+		     struct err *err)
+{
+	(void)f;
+	for (int s = CONTAINER_CREATED; s <= CONTAINER_DEAD; s++) {
+		if (str_eq(container_status_text((enum container_status)s), value))
+			return (int)c->state.status == s;
+	}
+	return err_set(err, ERR_INVALID, EINVAL, "invalid filter 'status=%s'", value);
+}
+
+static int by_exit_code(struct filter_context *f, const struct container *c, const char *value,
+			struct err *err)
+{
+	int64_t code;
+
+	(void)f;
+	if (str_to_i64(value, &code) < 0)
+		return err_set(err, ERR_INVALID, EINVAL, "invalid filter 'exited=%s'", value);
+	return c->state.status == CONTAINER_EXITED && c->state.exit_code == code;
+}
+
+static int by_image(struct filter_context *f, const struct container *c, const char *value,
+		    struct err *err)
+{
+	const char *image = c->config.image ? c->config.image : "";
+	const char *id = c->image_id ? c->image_id : "";
+	size_t len = strlen(value);
+
+	(void)f, (void)err;
+	if (strncmp(image, value, len) == 0 && (!image[len] || str_eq(image + len, ":latest")))
+		return 1;
+	if (str_ends(value, ":latest") && strlen(image) == len - 7 &&
+	    strncmp(image, value, len - 7) == 0)
+		return 1;
+	return len >= 4 &&
+	       (str_starts(id, value) || (str_starts(id, "sha256:") && str_starts(id + 7, value)));
+}
+
+static int by_volume(struct filter_context *f, const struct container *c, const char *value,
+		     struct err *err)
+{
+	(void)f, (void)err;
+	for (size_t i = 0; i < c->config.mount_count; i++) {
+		const struct mount_request *m = &c->config.mounts[i];
+
+		if (str_eq(m->target, value) || (m->source && str_eq(m->source, value)))
+			return 1;
+	}
+	return 0;
+}
+
+static int by_network(struct filter_context *f, const struct container *c, const char *value,
+		      struct err *err)
+{
+	(void)f, (void)err;
+	return c->config.network_mode && str_eq(c->config.network_mode, value);
+}
+
+static int creation_of(struct filter_context *f, const char *reference, uint64_t *out,
+		       struct err *err)
+{
+	auto_container struct container c;
+	int rc;
+
+	if (*out)
+		return 0;
+	container_init(&c);
+	rc = container_find(f->engine, reference, &c, err);
+	*out = c.created_ns;
+	return rc;
+}
+
+static int by_before(struct filter_context *f, const struct container *c, const char *value,
+		     struct err *err)
+{
+	int rc = creation_of(f, value, &f->before_ns, err);
+
+	return rc < 0 ? rc : c->created_ns < f->before_ns;
+}
+
+static int by_since(struct filter_context *f, const struct container *c, const char *value,
+		    struct err *err)
+{
+	int rc = creation_of(f, value, &f->since_ns, err);
+
+	return rc < 0 ? rc : c->created_ns > f->since_ns;
+}
+
+static const struct filter_row {
+	const char *key;
+	filter_fn fn;
+	bool every;       /* all values must pass, not any */
+	bool implies_all; /* containers that do not run are wanted */
+} rows[] = {
+	{"ancestor", by_image, false, false},  {"before", by_before, true, true},
+	{"exited", by_exit_code, false, true}, {"id", by_id, false, false},
+	{"label", by_label, true, false},      {"label!", by_other_label, true, false},
+	{"name", by_name, false, false},       {"network", by_network, false, false},
+	{"since", by_since, true, true},       {"status", by_status, false, true},
+	{"volume", by_volume, false, false},
+};
+
+static const struct filter_row *find_row(const char *filter, const char **value)
+{
+	const char *equals = strchr(filter, '=');
+	size_t len = equals ? (size_t)(equals - filter) : strlen(filter);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strlen(rows[i].key) == len && memcmp(rows[i].key, filter, len) == 0) {
+			*value = equals ? equals + 1 : "";
+			return &rows[i];
+		}
+	}
+	return NULL;
+}
+
+static int passes(struct filter_context *f, const struct strv *filters, const struct container *c,
+		  struct err *err)
+{
+	bool asked[sizeof(rows) / sizeof(rows[0])] = {false};
+	bool passed[sizeof(rows) / sizeof(rows[0])] = {false};
+
+	for (size_t i = 0; i < filters->count; i++) {
+		const char *value;
+		const struct filter_row *row = find_row(filters->items[i], &value);
+		size_t n = (size_t)(row - rows);
+		int rc = row->fn(f, c, value, err);
+
+		if (rc < 0 || (rc == 0 && row->every))
+			return rc;
+		asked[n] = true;
+		passed[n] = passed[n] || rc;
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (asked[i] && !passed[i])
+			return 0;
+	}
+	return 1;
+}
+
+int container_filter(struct engine *e, const struct strv *filters, bool all, struct container *list,
+		     size_t *count, struct err *err)
+{
+	struct filter_context f = {.engine = e};
+	size_t kept = 0;
+
+	for (size_t i = 0; i < filters->count; i++) {
+		const char *value;
+		const struct filter_row *row = find_row(filters->items[i], &value);
+
+		if (!row)
+			return err_set(err, ERR_INVALID, EINVAL, "invalid filter '%.*s'",
+				       (int)strcspn(filters->items[i], "="), filters->items[i]);
+		all = all || row->implies_all;
+	}
+	for (size_t i = 0; i < *count; i++) {
+		struct container swap = list[i];
+		bool runs = swap.state.status == CONTAINER_RUNNING ||
+			    swap.state.status == CONTAINER_PAUSED ||
+			    swap.state.status == CONTAINER_RESTARTING;
+		int rc = all || runs ? passes(&f, filters, &swap, err) : 0;
+
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			continue;
+		/* What does not pass is kept behind, for container_list_free. */
+		list[i] = list[kept];
+		list[kept++] = swap;
+	}
+	for (size_t i = kept; i < *count; i++)
+		container_free(&list[i]);
+	*count = kept;
+	return 0;
+}
