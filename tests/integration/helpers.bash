@@ -93,8 +93,8 @@ engine_processes() {
 
 engine_leftovers() {
 	engine_mounts | sed 's/^/mount /'
-	# The parent group itself belongs to the engine and may stay as long as it is empty.
-	engine_cgroups | grep "/$ENGINE_CGROUP/" | sed 's/^/cgroup /' || true
+	# The parent group and the monitors' belong to the engine and may stay as long as they are empty.
+	engine_cgroups | grep "/${ENGINE_CGROUP}[^/]*/" | sed 's/^/cgroup /' || true
 	engine_processes | sed 's/^/process /'
 	find "$CLOCHE_RUN_ROOT/containers" "$CLOCHE_ROOT/containers" "$CLOCHE_ROOT/names" -mindepth 1 \
 		-maxdepth 1 2>/dev/null | sed 's/^/file /'
