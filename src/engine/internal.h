@@ -44,6 +44,16 @@ int must_check engine_detect_cgroups(struct engine *e, struct err *err);
 /* Kills what is in <parent>/<id> and removes that group in every hierarchy. */
 int must_check container_remove_cgroup(struct engine *e, const char *parent, const char *id,
 				       struct err *err);
+/* All of container_remove() but the locking, which the caller did. */
+int must_check container_remove_locked(struct engine *e, struct container *c, bool volumes,
+				       struct err *err);
+/* What state.json says, whoever lives: 0, or -ENOENT when there is none. *s is empty before. */
+int must_check container_state_stored(const struct engine *e, const char *id,
+				      struct container_state *s, struct err *err);
+/* Writes down, under the lock, that the monitor of c was lost: in the run directory if there is one,
+ * and durably beside a persistent record. */
+int must_check container_state_write_lost(struct engine *e, struct container *c, struct err *err);
+
 /* Removes layer, record directory and run directory; the caller holds the lock. */
 int must_check container_remove_remains(struct engine *e, const char *id, struct err *err);
 

@@ -84,13 +84,14 @@ static int unlink_record(struct engine *e, const char *id, struct err *err)
 	return 0;
 }
 
-static int remove_locked(struct engine *e, struct container *c, bool volumes, struct err *err)
+int container_remove_locked(struct engine *e, struct container *c, bool volumes, struct err *err)
 {
 	const char *parent = c->config.cgroup_parent ? c->config.cgroup_parent : e->cgroup_parent;
 	int rc = container_remove_cgroup(e, parent, c->id, err);
 
-	if (rc == 0 && (volumes || c->config.auto_remove))
-		rc = container_volumes_remove(e, c, err);
+	if (rc == 0)
+		rc = volumes || c->config.auto_remove ? container_volumes_remove(e, c, err)
+						      : container_volumes_disown(e, c, err);
 	if (rc == 0)
 		rc = unlink_record(e, c->id, err);
 	if (rc < 0)
@@ -168,6 +169,6 @@ int container_remove(struct engine *e, struct container *c, bool force, bool vol
 	}
 	if (lock_fd < 0)
 		return err_set(err, ERR_CONFLICT, EBUSY, "container %.12s is being removed", c->id);
-	rc = remove_locked(e, c, volumes, err);
+	rc = container_remove_locked(e, c, volumes, err);
 	return rc < 0 ? err_wrap(err, "remove container %.12s", c->id) : 0;
 }

@@ -21,6 +21,7 @@
 #include "base/str.h"
 #include "engine/engine.h"
 #include "engine/internal.h"
+#include "engine/json_writer.h"
 
 #define STATE_MAX_BYTES 65536
 #define LOCK_TRIES 1000
@@ -222,6 +223,58 @@ int container_state_read(struct engine *e, struct container *c, struct err *err)
 	}
 	if (!claims_life(s->status))
 		s->pid = 0;
+	return 0;
+}
+
+int container_state_stored(const struct engine *e, const char *id, struct container_state *s,
+			   struct err *err)
+{
+	bool persistent;
+	auto_close int run_dir = container_run_dir(e, id);
+	auto_close int record_dir = container_record_dir(e, id, &persistent);
+	uint64_t mtime_ns;
+
+	return read_newest(run_dir, record_dir, s, &mtime_ns, err);
+}
+
+static void write_lost_state(const struct container_state *s, struct strbuf *out)
+{
+	struct json_writer w = {.out = out};
+
+	json_write_begin(&w, NULL, '{');
+	json_write_i64(&w, "SchemaVersion", 1);
+	json_write_string(&w, "Status", "exited");
+	json_write_i64(&w, "Pid", 0);
+	json_write_i64(&w, "MonitorPid", 0);
+	json_write_u64(&w, "StartedNs", s->started_ns);
+	json_write_u64(&w, "FinishedNs", s->finished_ns);
+	json_write_i64(&w, "ExitCode", s->exit_code);
+	json_write_i64(&w, "ExitSignal", s->exit_signal);
+	json_write_bool(&w, "OomKilled", false);
+	json_write_bool(&w, "MonitorLost", true);
+	json_write_string(&w, "Error", s->error);
+	json_write_end(&w, '}');
+	strbuf_putc(out, '\n');
+}
+
+int container_state_write_lost(struct engine *e, struct container *c, struct err *err)
+{
+	bool persistent = false;
+	auto_close int run_dir = container_run_dir(e, c->id);
+	auto_close int record_dir = container_record_dir(e, c->id, &persistent);
+	auto_strbuf struct strbuf text = {0};
+	int rc = 0;
+
+	set_lost(&c->state, clock_wall_ns());
+	write_lost_state(&c->state, &text);
+	if (run_dir >= 0)
+		rc = file_replace_at(run_dir, STATE_FILE, text.data, text.len, 0644, FILE_VOLATILE);
+	if (rc == 0 && record_dir >= 0 && persistent)
+		rc = file_replace_at(record_dir, STATE_FILE, text.data, text.len, 0644,
+				     FILE_DURABLE);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "record the end of %.12s: %s", c->id,
+			       err_errno_text(-rc));
 	return 0;
 }
 

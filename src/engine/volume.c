@@ -27,7 +27,7 @@
 #include "kernel/path.h"
 
 #define VOLUME_NAME_MAX 255
-#define VOLUME_ASIDE "_data.tmp"
+#define VOLUME_OWNER "owner" /* symlink of an anonymous volume to its container's id */
 
 static int check_name(const char *name, struct err *err)
 {
@@ -223,45 +223,71 @@ int volume_populate(struct engine *e, const char *lower, const char *image_path,
 		      : 0;
 }
 
-/* Makes volumes/<name>/_data; *made when the volume did not exist. */
-static int make_directories(struct engine *e, const char *name, bool *made, struct err *err)
+/* Opens volumes/<name>, making it when missing, and locks it. A sweeper may remove a directory
+ * without _data between our mkdir and our lock: then once more. */
+static int lock_directory(struct engine *e, const char *name, struct err *err)
 {
-	char path[sizeof("volumes/") + VOLUME_NAME_MAX + sizeof("/_data")];
+	char path[sizeof("volumes/") + VOLUME_NAME_MAX];
+	struct stat st;
 
 	if (str_format(path, sizeof(path), "volumes/%s", name) < 0)
 		return err_set(err, ERR_INVALID, ENAMETOOLONG, "volume %s: name too long", name);
-	*made = mkdirat(e->root_fd, path, 0700) == 0;
-	if (!*made && errno != EEXIST)
-		return err_sys(err, "make volume %s", name);
-	strcat(path, "/_data");
-	if (mkdirat(e->root_fd, path, 0700) < 0)
+	for (;;) {
+		auto_close int fd = -1;
+
+		if (mkdirat(e->root_fd, path, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, "make volume %s", name);
+		fd = openat(e->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+			return err_sys(err, "lock volume %s", name);
+		if (st.st_nlink > 0)
+			return take_fd(&fd);
+	}
+}
+
+/* The volume's own directory, and for an anonymous one whose it is: without a container to its
+ * owner's id it is what a crash left. */
+static int make_data(int volume_dir, const char *name, const char *owner, struct err *err)
+{
+	if (mkdirat(volume_dir, "_data", 0700) < 0)
 		return errno == EEXIST ? 0 : err_sys(err, "make volume %s", name);
 	/* Whatever the umask: any user of the container may come in, as into Docker's. */
-	return fchmodat(e->root_fd, path, 0755, 0) < 0 ? err_sys(err, "make volume %s", name) : 0;
+	if (fchmodat(volume_dir, "_data", 0755, 0) < 0)
+		return err_sys(err, "make volume %s", name);
+	if (owner && symlinkat(owner, volume_dir, VOLUME_OWNER) < 0)
+		return err_sys(err, "make volume %s", name);
+	return 0;
+}
+
+static int name_volume(const struct mount_request *m, char generated[static ID_LEN + 1],
+		       const char **name, struct err *err)
+{
+	int rc;
+
+	*name = m->source;
+	if (m->source)
+		return check_name(m->source, err);
+	*name = generated;
+	rc = id_generate(generated);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "make an id: %s", err_errno_text(-rc)) : 0;
 }
 
 static int make_volume(struct engine *e, struct container *c, const struct mount_request *m,
 		       struct undo_stack *undo, struct err *err)
 {
 	auto_free char *path = NULL;
+	auto_close int fd = -1;
 	char generated[ID_LEN + 1];
-	const char *name = m->source;
-	bool made;
-	int rc;
+	const char *name;
+	int rc = name_volume(m, generated, &name, err);
 
-	if (name) {
-		rc = check_name(name, err);
-		if (rc < 0)
-			return rc;
-	} else {
-		rc = id_generate(generated);
-		if (rc < 0)
-			return err_set(err, ERR_SYSTEM, -rc, "make an id: %s", err_errno_text(-rc));
-		name = generated;
-	}
-	rc = make_directories(e, name, &made, err);
 	if (rc < 0)
 		return rc;
+	fd = lock_directory(e, name, err);
+	if (fd < 0)
+		return fd;
 	path = xasprintf("%s/volumes/%s", e->root, name);
 	/* A named one may have got a second user already. */
 	if (!m->source && undo) {
@@ -271,11 +297,14 @@ static int make_volume(struct engine *e, struct container *c, const struct mount
 			return err_set(err, ERR_SYSTEM, -rc, "too many volumes");
 		}
 	}
+	rc = make_data(fd, name, m->source ? NULL : c->id, err);
+	if (rc < 0)
+		return rc;
 	strv_add_taken(&c->volume_paths, xasprintf("%s/_data", path));
 	if (m->no_copy || !c->lower || !*c->lower)
 		return 0;
-	return volume_populate(e, c->lower, m->target,
-			       c->volume_paths.items[c->volume_paths.count - 1], err);
+	rc = populate_locked(e, c->lower, m->target, fd, path, err);
+	return rc < 0 ? err_wrap(err, "fill volume %s from the image's %s", name, m->target) : 0;
 }
 
 int container_volumes_make(struct engine *e, struct container *c, struct undo_stack *undo,
@@ -302,46 +331,102 @@ static bool others_refer(const struct container *list, size_t count, const char 
 	return false;
 }
 
-/* Only directories of ours, whatever a record says. */
-static int remove_volume(struct engine *e, const char *path, struct err *err)
+/* "volumes/<id>" for a path of an anonymous volume of ours, whatever a record says; NULL otherwise. */
+static char *anonymous_directory(const struct engine *e, const char *path)
 {
 	auto_free char *prefix = xasprintf("%s/volumes/", e->root);
 	auto_free char *name = NULL;
-	char *slash;
-	int rc;
+	size_t n = strlen(prefix);
 
-	if (!str_starts(path, prefix) || !str_ends(path, "/_data"))
-		return 0;
-	name = xasprintf("volumes/%s", path + strlen(prefix));
-	slash = strrchr(name, '/');
-	*slash = '\0';
-	if (!id_is_hex(name + strlen("volumes/"), ID_LEN))
-		return 0;
-	rc = remove_tree_at(e->root_fd, name);
+	if (!str_starts(path, prefix) || !str_ends(path, "/_data") ||
+	    strlen(path) != n + ID_LEN + strlen("/_data"))
+		return NULL;
+	name = xstrndup(path + n, ID_LEN);
+	return id_is_hex(name, ID_LEN) ? xasprintf("volumes/%s", name) : NULL;
+}
+
+static int remove_volume(struct engine *e, const char *path, struct err *err)
+{
+	auto_free char *directory = anonymous_directory(e, path);
+	int rc = directory ? remove_tree_at(e->root_fd, directory) : 0;
+
 	if (rc < 0)
-		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", name, err_errno_text(-rc));
+		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", directory,
+			       err_errno_text(-rc));
 	return 0;
+}
+
+/* Calls fn for the path of every anonymous volume that c made. */
+static int each_anonymous(const struct container *c,
+			  int (*fn)(const char *path, void *arg, struct err *err), void *arg,
+			  struct err *err)
+{
+	size_t volume = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < c->config.mount_count; i++) {
+		const struct mount_request *m = &c->config.mounts[i];
+
+		if (m->kind != MOUNT_KIND_VOLUME || volume >= c->volume_paths.count)
+			continue;
+		if (!m->source)
+			rc = fn(c->volume_paths.items[volume], arg, err);
+		volume++;
+	}
+	return rc;
+}
+
+struct removal {
+	struct engine *e;
+	const struct container *c;
+	struct container *others;
+	size_t count;
+};
+
+static int remove_unshared(const char *path, void *arg, struct err *err)
+{
+	struct removal *r = arg;
+
+	return others_refer(r->others, r->count, r->c->id, path) ? 0
+								 : remove_volume(r->e, path, err);
 }
 
 int container_volumes_remove(struct engine *e, const struct container *c, struct err *err)
 {
-	struct container *list = NULL;
-	size_t count = 0, volume = 0;
-	int rc = 0;
+	struct removal r = {.e = e, .c = c};
+	int rc;
 
 	if (!c->volume_paths.count)
 		return 0;
-	rc = container_list(e, &list, &count, err);
-	for (size_t i = 0; rc == 0 && i < c->config.mount_count; i++) {
-		const struct mount_request *m = &c->config.mounts[i];
-		const char *path;
-
-		if (m->kind != MOUNT_KIND_VOLUME || volume >= c->volume_paths.count)
-			continue;
-		path = c->volume_paths.items[volume++];
-		if (!m->source && !others_refer(list, count, c->id, path))
-			rc = remove_volume(e, path, err);
-	}
-	container_list_free(list, count);
+	rc = container_list(e, &r.others, &r.count, err);
+	if (rc == 0)
+		rc = each_anonymous(c, remove_unshared, &r, err);
+	container_list_free(r.others, r.count);
 	return rc;
+}
+
+static int disown(const char *path, void *arg, struct err *err)
+{
+	struct engine *e = arg;
+	auto_free char *directory = anonymous_directory(e, path);
+	auto_free char *owner = directory ? xasprintf("%s/" VOLUME_OWNER, directory) : NULL;
+
+	if (owner && unlinkat(e->root_fd, owner, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove %s", owner);
+	return 0;
+}
+
+int container_volumes_disown(struct engine *e, const struct container *c, struct err *err)
+{
+	return each_anonymous(c, disown, e, err);
+}
+
+int volume_read_owner(int volume_dir, char id[static ID_LEN + 1])
+{
+	ssize_t n = readlinkat(volume_dir, VOLUME_OWNER, id, ID_LEN + 1);
+
+	if (n < 0)
+		return -errno;
+	id[n == ID_LEN ? ID_LEN : 0] = '\0';
+	return id_is_hex(id, ID_LEN) ? 0 : -EINVAL;
 }

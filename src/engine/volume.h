@@ -18,6 +18,15 @@ int must_check container_volumes_make(struct engine *e, struct container *c,
 int must_check container_volumes_remove(struct engine *e, const struct container *c,
 					struct err *err);
 
+/* Lets the anonymous volumes of c outlive it, as `rm` without -v does: from then on nobody takes them
+ * for what a crash left. */
+int must_check container_volumes_disown(struct engine *e, const struct container *c,
+					struct err *err);
+/* The container that an anonymous volume was made for. 0, -ENOENT when it was disowned or named. */
+int must_check volume_read_owner(int volume_dir, char id[static ID_LEN + 1]);
+/* The name under which a copy is made, in the volume's directory. */
+#define VOLUME_ASIDE "_data.tmp"
+
 /*
  * Copies what an image has at image_path (resolved inside the image) into the directory volume_path:
  * owners, modes, times, xattrs, links, devices and holes; and gives the directory itself the owner

@@ -144,6 +144,7 @@ static void leaves_full_volumes_alone(void **state)
 	assert_int_equal(file_mkdir_all_at(f->e.root_fd, "volumes/kept/_data", 0700), 0);
 	make_file(f, "volumes/kept/_data/mine", "x", 0600);
 	container_init(&c);
+	fixture_id(c.id, "1");
 	c.lower = xstrdup("l/TOP");
 	make_volume(&c, "kept", "/data");
 	make_volume(&c, "bare", "/data");
@@ -186,6 +187,21 @@ static void refuses_bad_names(void **state)
 	}
 }
 
+/* 1 when the volume says that it belongs to c, 0 when it says nothing. */
+static int owner_of(const struct container *c, size_t i)
+{
+	auto_free char *path = xasprintf("%s/..", c->volume_paths.items[i]);
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY);
+	char id[ID_LEN + 1];
+	int rc = volume_read_owner(fd, id);
+
+	if (rc == 0)
+		assert_string_equal(id, c->id);
+	else
+		assert_int_equal(rc, -ENOENT);
+	return rc == 0;
+}
+
 static void save(struct fixture *f, struct container *c, const char *head)
 {
 	auto_close int dir = -1;
@@ -209,6 +225,7 @@ static void removes_anonymous_volumes_nobody_else_has(void **state)
 
 	container_init(&a);
 	container_init(&b);
+	fixture_id(a.id, "aa");
 	make_volume(&a, NULL, "/one");
 	make_volume(&a, "named", "/two");
 	make_volume(&a, NULL, "/three");
@@ -218,10 +235,16 @@ static void removes_anonymous_volumes_nobody_else_has(void **state)
 	strv_add(&b.volume_paths, a.volume_paths.items[2]);
 	save(f, &a, "aa");
 	save(f, &b, "bb");
+	assert_int_equal(owner_of(&a, 0), 1);
+	assert_int_equal(owner_of(&a, 1), 0);
 	assert_int_equal(container_volumes_remove(&f->e, &a, &err), 0);
 	assert_int_equal(access(a.volume_paths.items[0], F_OK), -1);
 	assert_int_equal(access(a.volume_paths.items[1], F_OK), 0);
 	assert_int_equal(access(a.volume_paths.items[2], F_OK), 0);
+	/* rm without -v lets them outlive it */
+	assert_int_equal(owner_of(&a, 2), 1);
+	assert_int_equal(container_volumes_disown(&f->e, &b, &err), 0);
+	assert_int_equal(owner_of(&a, 2), 0);
 	/* a record cannot name a directory of somebody else */
 	free(b.volume_paths.items[0]);
 	b.volume_paths.items[0] = xasprintf("%s/volumes/../containers/_data", f->e.root);
