@@ -108,6 +108,20 @@ another_bill() {
 	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -name 'cloche-floor-*')" ]
 }
 
+@test "--floor says why it cannot be measured and leaves nothing behind" {
+	mkdir -p "$ENGINE_DIR/rootfs/bin"
+	cp "$(command -v busybox)" "$ENGINE_DIR/rootfs/bin/busybox"
+	cloche run --name bare --network none --rootfs "$ENGINE_DIR/rootfs" /bin/busybox true
+	wait_for 5 bill_is_complete bare
+	local before
+	before=$(snapshot_engine)
+	run cloche timeline --floor bare
+	[ "$status" -eq 1 ]
+	[[ $output == *"neither /bin/true nor /usr/bin/true runs in the image"* ]]
+	assert_engine_as "$before"
+	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -name 'cloche-floor-*')" ]
+}
+
 @test "a container that was never started has no bill; an unknown one is named" {
 	cloche create --name idle --network none cloche/busybox true
 	run cloche timeline idle
