@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -114,7 +113,6 @@ static int prepare_image(struct load *l, size_t n, struct err *err)
 	const struct load_image *i = &l->images[n];
 	size_t count = i->config.diff_ids.count;
 	auto_free char *lower = lower_text(l, i, count);
-	char now[CLOCK_RFC3339_MAX];
 	char directory[PATH_SIZE], path[PATH_SIZE + 16];
 	const char *const members[][2] = {
 		{"lower", lower},
@@ -122,12 +120,10 @@ static int prepare_image(struct load *l, size_t n, struct err *err)
 		{"passwd", i->passwd},
 		{"group", i->group},
 		{"manifest", i->manifest_digest[0] ? i->manifest_digest : NULL},
-		{"lastUpdated", now},
 		{LAYOUT_LOADING, ""},
 	};
 	int rc = 0;
 
-	clock_format_rfc3339(clock_wall_ns(), now);
 	snprintf(directory, sizeof(directory), "metadata-%zu", n);
 	if (mkdirat(l->tmp_fd, directory, 0700) < 0)
 		return err_sys(err, "create %s", directory);
@@ -368,8 +364,6 @@ static void settle_image(struct load *l, const struct load_image *i)
 {
 	char path[PATH_SIZE];
 
-	if (i->present)
-		store_touch_tag_time(l->store, i->id);
 	snprintf(path, sizeof(path), LAYOUT_METADATA "/%s/" LAYOUT_LOADING, id_hex(i->id));
 	unlinkat(l->store->image_fd, path, 0);
 }

@@ -22,6 +22,8 @@
 #include "image/reference.h"
 #include "oci/image_config.h"
 
+struct json_object;
+
 #define IMAGE_ID_SIZE (DIGEST_LEN + 1)
 #define IMAGE_BUILTIN "cloche/busybox"
 #define IMAGE_CONFIG_MAX (4u << 20) /* bytes; also of manifests and indexes */
@@ -95,7 +97,7 @@ struct image_layer {
 struct image_summary {
 	char id[IMAGE_ID_SIZE];
 	uint64_t created_ns;  /* wall clock, 0 unknown */
-	uint64_t last_tag_ns; /* wall clock, 0 never tagged here */
+	uint64_t last_tag_ns; /* wall clock; 0: never tagged by hand */
 	uint64_t size_bytes;  /* all its layers */
 	struct strv tags;     /* "bb:latest", sorted */
 	struct strv digests;  /* "bb@sha256:...", sorted */
@@ -113,6 +115,18 @@ void image_summary_free(struct image_summary *i);
 /* The layers of an image, lowest first; the caller frees *out with free(). */
 int must_check image_layers(struct image_store *s, const char *id, struct image_layer **out,
 			    size_t *count, struct err *err);
+
+/* What `image inspect` shows, in Docker's field order; the caller puts *out. Errors as
+ * image_resolve(), a bad reference also as ERR_NOT_FOUND with Docker's words. */
+int must_check image_inspect(struct image_store *s, const char *reference, struct json_object **out,
+			     struct err *err);
+
+/* Keeps those of list (ended by image_list_free with the new *count) that pass every filter
+ * "key=value": dangling, label, before, since, until, reference. Of one key any value will do, of
+ * label all must; `reference` also drops the names that do not match. ERR_INVALID for an unknown key
+ * or a value that cannot be. */
+int must_check image_filter(struct image_store *s, const struct strv *filters,
+			    struct image_summary *list, size_t *count, struct err *err);
 
 /* ---- changes ---- */
 
