@@ -6,6 +6,7 @@
  */
 #include "observe/timeline/floor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -231,6 +232,18 @@ int floor_prepare(const struct floor *f, struct err *err)
 	return rc;
 }
 
+/* Groups of runs whose owner was killed before it could remove them. */
+static void sweep_runs(const char *group)
+{
+	auto_closedir DIR *dir = opendir(group);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+	}
+}
+
 void floor_finish(const struct floor *f)
 {
 	static const char *const files[] = {"hosts", "hostname", "resolv.conf"};
@@ -238,6 +251,7 @@ void floor_finish(const struct floor *f)
 
 	for (size_t i = f->hierarchy_count; i-- > 0;) {
 		snprintf(path, sizeof(path), "%s/%s", f->hierarchies[i].path, f->group);
+		sweep_runs(path);
 		rmdir(path);
 	}
 	for (size_t i = 0; i < 3; i++) {

@@ -96,7 +96,7 @@ void floor_remove_directories(const struct floor *f, const char *name);
  * step_ns[FLOOR_CLEANUP] of their run. Ends with the first run that fails. */
 int must_check floor_measure(const struct floor *f, struct floor_run *runs, size_t n,
 			     struct err *err);
-/* Undoes floor_prepare. */
+/* Undoes floor_prepare, and removes the groups of runs that were interrupted. */
 void floor_finish(const struct floor *f);
 
 #endif
