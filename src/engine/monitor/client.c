@@ -53,9 +53,14 @@ bool client_frame_pending(const struct monitor *m)
 
 void client_drop(struct monitor *m, struct client *c)
 {
-	(void)m;
 	close(c->fd);
 	c->fd = -1;
+	/* Whoever started it in the foreground was its standard input. A terminal stays open: its user
+	 * may only have detached. */
+	if (c->launcher && !m->plan->early.terminal) {
+		m->input_end = true;
+		relay_input(m);
+	}
 }
 
 void client_push(struct monitor *m, struct client *c)

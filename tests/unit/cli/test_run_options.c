@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the words of a `run` to struct container_config, and what is refused with which words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "cli/run_options.h"
+#include "cli/run_values.h"
+
+struct run {
+	struct run_options o;
+	struct err err;
+	int rc;
+};
+
+static void parse_words(struct run *r, const char *const *words)
+{
+	char **argv = (char **)(uintptr_t)words;
+	auto_strv struct strv args = {0};
+	int argc = 0;
+	bool help;
+
+	while (argv[argc])
+		argc++;
+	r->err = ERR_INIT;
+	run_options_init(&r->o);
+	r->rc = options_parse(&run_option_table, &r->o, argc, argv, &args, &help, &r->err);
+	if (r->rc == 0)
+		r->rc = run_options_finish(&r->o, &args, &r->err);
+}
+
+#define PARSE(r, ...) parse_words(r, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_limits_and_modes(void **state)
+{
+	struct container_config *c;
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-it", "--rm", "-m", "64m", "--memory-swap", "-1", "--cpus=0.5", "--pids-limit",
+	      "20", "--ulimit", "nofile=10:20", "--ulimit", "nofile=30", "--pid", "host",
+	      "--ipc=host", "--uts", "host", "--cgroupns", "host", "--network", "host", "-u", "1:2",
+	      "-w", "/x", "-h", "box", "--entrypoint", "/e", "--cap-add", "A", "--cap-drop=B",
+	      "--group-add", "7", "--read-only", "--shm-size", "1m", "--stop-signal", "INT",
+	      "--cpuset-cpus", "0", "-c", "512", "image", "-x");
+	c = &r.o.config;
+	assert_int_equal(r.rc, 0);
+	assert_true(c->tty && c->open_stdin && c->attach_stdin && c->stdin_once && c->auto_remove);
+	assert_true(c->attach_stdout && c->attach_stderr && c->read_only_rootfs);
+	assert_true(c->memory_bytes == 64 << 20 && c->memory_swap_bytes == -1);
+	assert_true(c->nano_cpus == 500000000 && c->pids_limit == 20 &&
+		    c->shm_size_bytes == 1 << 20);
+	assert_int_equal(c->ulimit_count, 1);
+	assert_true(c->ulimits[0].soft == 30 && c->ulimits[0].hard == 30);
+	assert_string_equal(c->pid_mode, "host");
+	assert_string_equal(c->ipc_mode, "host");
+	assert_string_equal(c->uts_mode, "host");
+	assert_string_equal(c->cgroupns_mode, "host");
+	assert_string_equal(c->network_mode, "host");
+	assert_string_equal(c->hostname, "box");
+	assert_string_equal(c->image, "image");
+	assert_int_equal(c->cmd.count, 1);
+	assert_string_equal(c->cmd.items[0], "-x");
+	assert_true(c->entrypoint_set);
+	assert_string_equal(c->entrypoint.items[0], "/e");
+	assert_true(c->cpu_shares == 512);
+	run_options_free(&r.o);
+}
+
+static void test_streams_and_command(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-a", "stdout", "image");
+	assert_true(r.o.config.attach_stdout && !r.o.config.attach_stderr &&
+		    !r.o.config.attach_stdin);
+	run_options_free(&r.o);
+
+	PARSE(&r, "--rootfs", ".", "sh", "-c", "x");
+	assert_null(r.o.config.image);
+	assert_true(r.o.config.rootfs[0] == '/');
+	assert_int_equal(r.o.config.cmd.count, 3);
+	run_options_free(&r.o);
+
+	PARSE(&r, "--entrypoint", "", "image");
+	assert_true(r.o.config.entrypoint_set && r.o.config.entrypoint.count == 0);
+	run_options_free(&r.o);
+}
+
+static void test_environment(void **state)
+{
+	static const char text[] = "\xef\xbb\xbf# comment\n\n  FILE=1\r\nINHERITED\nBOTH=file\n";
+	char path[] = "/tmp/test_run_options.XXXXXX";
+	int fd = mkstemp(path);
+	struct run r;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	setenv("INHERITED", "yes", 1);
+	unsetenv("ABSENT");
+	PARSE(&r, "-e", "A=1", "-e", "INHERITED", "-e", "ABSENT", "-e", "BOTH=flag", "-e",
+	      "EMPTY=", "--env-file", path, "-l", "k", "-l", "x=y", "i");
+	unlink(path);
+	assert_int_equal(r.rc, 0);
+	assert_string_equal(strv_get_env(&r.o.config.env, "FILE"), "1");
+	assert_string_equal(strv_get_env(&r.o.config.env, "INHERITED"), "yes");
+	assert_string_equal(strv_get_env(&r.o.config.env, "BOTH"), "flag");
+	assert_string_equal(strv_get_env(&r.o.config.env, "EMPTY"), "");
+	assert_null(strv_get_env(&r.o.config.env, "ABSENT"));
+	assert_string_equal(r.o.config.labels.items[0], "k=");
+	assert_string_equal(r.o.config.labels.items[1], "x=y");
+	run_options_free(&r.o);
+}
+
+static void test_mounts(void **state)
+{
+	struct mount_request *m;
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-v", "/a/../b:/t/:ro,rslave", "-v", "vol:/v:nocopy", "-v", "/anon", "--tmpfs",
+	      "/tmp:size=1m,noexec", "--mount", "type=bind,src=/etc,dst=/e,readonly", "--mount",
+	      "type=tmpfs,target=/t2,tmpfs-size=2m,tmpfs-mode=0700", "--mount",
+	      "\"type=bind\",\"source=/a,b\",target=/c", "--mount", "source=v2,target=/v2", "i");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.o.config.mount_count, 8);
+	m = r.o.config.mounts;
+	assert_int_equal(m[0].kind, MOUNT_KIND_BIND);
+	assert_string_equal(m[0].source, "/b");
+	assert_string_equal(m[0].target, "/t");
+	assert_string_equal(m[0].propagation, "rslave");
+	assert_true(m[0].read_only && m[0].create_source);
+	assert_int_equal(m[1].kind, MOUNT_KIND_VOLUME);
+	assert_string_equal(m[1].source, "vol");
+	assert_true(m[1].no_copy);
+	assert_null(m[2].source);
+	assert_int_equal(m[3].kind, MOUNT_KIND_TMPFS);
+	assert_string_equal(m[3].tmpfs_options, "size=1m,noexec");
+	assert_true(m[4].read_only && !m[4].create_source);
+	assert_true(m[5].tmpfs_size_bytes == 2 << 20 && m[5].tmpfs_mode == 0700);
+	assert_string_equal(m[6].source, "/a,b");
+	assert_int_equal(m[7].kind, MOUNT_KIND_VOLUME);
+	run_options_free(&r.o);
+}
+
+static const char *const refusals[][3] = {
+	{"--ulimit", "foo", "invalid ulimit argument: foo"},
+	{"--ulimit", "nofile=a", "strconv.ParseInt: parsing \"a\": invalid syntax"},
+	{"--ulimit", "nofile=3:1",
+	 "ulimit soft limit must be less than or equal to hard limit: 3 > 1"},
+	{"--ulimit", "foo=1", "invalid ulimit type: foo"},
+	{"--ulimit", "nofile=1:2:3",
+	 "too many limit value arguments - 1:2:3, can only have up to two, `soft[:hard]`"},
+	{"--memory-swap", "-2", "invalid size: '-2'"},
+	{"--mount", "type=foo", "target is required"},
+	{"--mount", "foo", "invalid field 'foo' must be a key=value pair"},
+	{"--mount", "type=bind,source=/,target=/x,nosuch=1",
+	 "unexpected key 'nosuch' in 'nosuch=1'"},
+	{"--mount", "type=bind,source=/,target=/x,readonly=maybe",
+	 "invalid value for readonly: maybe"},
+	{"--mount", "type=tmpfs,target=/x,tmpfs-size=x", "invalid value for tmpfs-size: x"},
+	{"--mount", "type=tmpfs,target=/x,tmpfs-mode=9", "invalid value for tmpfs-mode: 9"},
+	{"--mount", "type=bind,source=/,target=/x,tmpfs-size=1",
+	 "cannot mix 'tmpfs-*' options with mount type 'bind'"},
+	{"--mount", "type=bind,source=/,target=/x,volume-nocopy",
+	 "cannot mix 'volume-*' options with mount type 'bind'"},
+	{"--mount", "type=bind,target=/x",
+	 "invalid mount config for type \"bind\": field Source must not be empty"},
+	{"--mount", "type=bind,source=rel,target=/x",
+	 "invalid mount config for type \"bind\": invalid mount path: 'rel' mount path must be absolute"},
+	{"--mount", "type=tmpfs,source=/x,target=/y",
+	 "invalid mount config for type \"tmpfs\": field Source must not be specified"},
+	{"-v", "a:b:c:d", "invalid volume specification: 'a:b:c:d'"},
+	{"-v", ":", "invalid volume specification: ':'"},
+	{"-v", "/foo:ro", "invalid volume specification: '/foo:ro'"},
+	{"-v", "/a:/b:rw,ro", "invalid mode: rw,ro"},
+	{"-v", "/a:b",
+	 "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount "
+	 "path: 'b' mount path must be absolute"},
+	{"-v", "/:/",
+	 "invalid volume specification: '/:/': invalid mount config for type \"bind\": invalid "
+	 "specification: destination can't be '/'"},
+	{"--tmpfs", "rel",
+	 "invalid mount config for type \"tmpfs\": invalid mount path: 'rel' mount path must be absolute"},
+	{"-e", "=x", "invalid environment variable: =x"},
+	{"-e", "", "invalid environment variable: "},
+	{"-l", "=x", "invalid label '=x': empty name"},
+	{"-a", "foo", "valid streams are STDIN, STDOUT and STDERR"},
+	{"--pid", "foo", "invalid PID mode"},
+	{"--uts", "foo", "invalid UTS mode"},
+	{"--cgroupns", "foo", "invalid CGROUP mode"},
+	{"--network", "", "no name set for network"},
+	{"-w", "rel", "the working directory 'rel' is invalid, it needs to be an absolute path"},
+	{"--security-opt", "foo", "Invalid --security-opt: \"foo\""},
+	{"--security-opt", "seccomp", "Invalid --security-opt: \"seccomp\""},
+	{"--security-opt", "foo=bar", "invalid --security-opt 2: \"foo=bar\""},
+	{"--security-opt", "seccomp=/nonexistent",
+	 "opening seccomp profile (/nonexistent) failed: open /nonexistent: no such file or directory"},
+	{"--env-file", "/nonexistent", "open /nonexistent: no such file or directory"},
+	{"-h", "a b", "invalid hostname format: a b"},
+};
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		struct run r;
+
+		PARSE(&r, refusals[i][0], refusals[i][1], "image");
+		if (r.rc == 0 || !str_ends(r.err.msg, refusals[i][2]))
+			fail_msg("%s %s: %s\nexpected: %s", refusals[i][0], refusals[i][1],
+				 r.err.msg, refusals[i][2]);
+		run_options_free(&r.o);
+	}
+}
+
+/* Flags of Docker that this version lacks are refused by name, never ignored. */
+static void test_not_supported(void **state)
+{
+	static const char *const flags[] = {"--publish=80:80",   "-d",         "--restart=always",
+					    "--device=/dev/x",   "--init",     "--gpus=all",
+					    "--pid=container:x", "--ipc=none", "--network=bridge"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		struct run r;
+
+		PARSE(&r, flags[i], "image");
+		assert_int_equal(r.err.kind, ERR_UNSUPPORTED);
+		assert_non_null(strstr(r.err.msg, "is not supported yet"));
+		run_options_free(&r.o);
+	}
+}
+
+static void test_security_options(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "--security-opt", "seccomp=unconfined", "--security-opt",
+	      "no-new-privileges:true", "--security-opt", "no-new-privileges=false", "i");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.o.config.security_opt.count, 2);
+	assert_string_equal(r.o.config.security_opt.items[0], "seccomp=unconfined");
+	assert_string_equal(r.o.config.security_opt.items[1], "no-new-privileges");
+	run_options_free(&r.o);
+}
+
+static void test_paths(void **state)
+{
+	static const char *const cases[][2] = {{"/a//b/./c/..", "/a/b"},
+					       {"/..", "/"},
+					       {"/", "/"},
+					       {"/a/", "/a"},
+					       {"/../../x", "/x"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		auto_free char *path = run_absolute_path(cases[i][0]);
+
+		assert_string_equal(path, cases[i][1]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_limits_and_modes), cmocka_unit_test(test_streams_and_command),
+		cmocka_unit_test(test_environment),      cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_refusals),         cmocka_unit_test(test_not_supported),
+		cmocka_unit_test(test_security_options), cmocka_unit_test(test_paths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
