@@ -256,6 +256,9 @@ int must_check cgroup_remove(const struct cgroup_dir *dirs, size_t count, int ti
 int must_check cgroup_freeze(const struct cgroup_dir *dirs, size_t count, bool frozen,
 			     int timeout_ms);
 
+/* Whether the group is frozen by its own setting. */
+bool cgroup_is_frozen(const struct cgroup_dir *dirs, size_t count);
+
 /* Calls fn once for every child group of parent, in any hierarchy, by name; the same name may come
  * once per hierarchy. A non-zero return ends the walk and is returned. Missing parent: 0. */
 int must_check cgroup_list_children(const struct cgroup_layout *layout, const char *parent,

@@ -425,16 +425,30 @@ static bool frozen_as_wanted(const struct cgroup_dir *dir, bool frozen)
 	       find_key(text, "frozen", &value) && (value == 1) == frozen;
 }
 
-int cgroup_freeze(const struct cgroup_dir *dirs, size_t count, bool frozen, int timeout_ms)
+static const struct cgroup_dir *freezer_of(const struct cgroup_dir *dirs, size_t count)
 {
 	const struct cgroup_dir *dir = NULL;
-	int64_t deadline = now_ms() + timeout_ms;
-	char path[CGROUP_PATH_MAX];
-	int r;
 
 	for (size_t i = 0; i < count; i++)
 		if ((dirs[i].controllers & CGROUP_FREEZER) || (dirs[i].v2 && !dir))
 			dir = &dirs[i];
+	return dir;
+}
+
+bool cgroup_is_frozen(const struct cgroup_dir *dirs, size_t count)
+{
+	const struct cgroup_dir *dir = freezer_of(dirs, count);
+
+	return dir && frozen_as_wanted(dir, true);
+}
+
+int cgroup_freeze(const struct cgroup_dir *dirs, size_t count, bool frozen, int timeout_ms)
+{
+	const struct cgroup_dir *dir = freezer_of(dirs, count);
+	int64_t deadline = now_ms() + timeout_ms;
+	char path[CGROUP_PATH_MAX];
+	int r;
+
 	if (!dir)
 		return -EOPNOTSUPP;
 	r = str_format(path, sizeof(path), "%s/%s", dir->path,

@@ -221,6 +221,9 @@ struct oci_mount *oci_config_add_mount(struct oci_config *c, const char *destina
 				       const char *type, const char *source);
 /* Sorts one option ("ro", "rslave", "size=64m") into m. Unknown ones go to data. */
 void oci_mount_add_option(struct oci_mount *m, const char *option);
+/* The options that are not file system data, by position. */
+size_t oci_mount_option_count(void);
+const char *oci_mount_option_name(size_t i);
 void oci_config_add_namespace(struct oci_config *c, enum oci_namespace_type type, const char *path);
 void oci_config_add_device(struct oci_config *c, const char *path, char type, uint32_t major,
 			   uint32_t minor, mode_t mode, uint32_t uid, uint32_t gid);

@@ -178,3 +178,13 @@ void oci_mount_add_option(struct oci_mount *m, const char *option)
 	}
 	add_data(m, option);
 }
+
+size_t oci_mount_option_count(void)
+{
+	return sizeof(options) / sizeof(options[0]);
+}
+
+const char *oci_mount_option_name(size_t i)
+{
+	return options[i].name;
+}

@@ -246,7 +246,8 @@ static int add_credentials(struct plan *p, const struct oci_config *c,
 		op->n = caps->permitted & kernel;
 		op->m = caps->inheritable & kernel;
 		op->k = caps->effective & kernel;
-		op->l = caps->ambient & kernel;
+		/* The kernel raises only what is both; runc and crun let the others go, too. */
+		op->l = caps->ambient & caps->inheritable & caps->permitted & kernel;
 	}
 	return 0;
 }
