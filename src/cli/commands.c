@@ -14,11 +14,13 @@ static const struct command help = {.paths = {"help"},
 				    .hidden = true};
 
 const struct command *const commands[] = {
-	&command_run,   &command_ps,       &command_version,
-	&command_info,  &command_create,   &command_start,
-	&command_kill,  &command_stop,     &command_rm,
-	&command_wait,  &command_inspect,  &command_container_inspect,
-	&command_check, &command_timeline, &help,
+	&command_run,    &command_ps,       &command_version,
+	&command_info,   &command_create,   &command_start,
+	&command_kill,   &command_stop,     &command_rm,
+	&command_wait,   &command_inspect,  &command_container_inspect,
+	&command_images, &command_load,     &command_tag,
+	&command_rmi,    &command_history,  &command_image_inspect,
+	&command_check,  &command_timeline, &help,
 };
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 

@@ -82,7 +82,7 @@ static int find_container(struct engine *e, const char *name, struct json_object
 const struct inspector inspect_container = {"container", find_container, &model};
 
 /* In the order in which an untyped name is looked for. */
-static const struct inspector *const inspectors[] = {&inspect_container};
+static const struct inspector *const inspectors[] = {&inspect_container, &inspect_image};
 
 static int cmd_inspect(struct cli_context *ctx, int argc, char **argv)
 {

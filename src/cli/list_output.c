@@ -2,7 +2,10 @@
 /* Lists through templates: the default table is a template like any other. */
 #include "cli/list_output.h"
 
+#include <time.h>
+
 #include "base/json.h"
+#include "base/quote.h"
 #include "cli/command.h"
 #include "cli/table.h"
 
@@ -114,4 +117,33 @@ int list_print(const struct list_layout *layout, const char *format,
 		return cli_print(&text);
 	table_align(strbuf_str(&text), &aligned);
 	return cli_print(&aligned);
+}
+
+void list_put_cut(const char *text, size_t width, bool cut, struct strbuf *out)
+{
+	size_t len = strlen(text), at = 0;
+
+	if (!cut || utf8_count(text, len) <= width) {
+		strbuf_puts(out, text);
+		return;
+	}
+	for (size_t i = 1; i < width; i++) {
+		uint32_t code;
+		int valid;
+
+		at += utf8_decode(text + at, len - at, &code, &valid);
+	}
+	strbuf_add(out, text, at);
+	strbuf_puts(out, "…");
+}
+
+void list_put_time(uint64_t wall_ns, struct strbuf *out)
+{
+	time_t seconds = (time_t)(wall_ns / 1000000000u);
+	char text[64] = "";
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &tm);
+	strbuf_puts(out, text);
 }

@@ -32,6 +32,11 @@ int list_print(const struct list_layout *layout, const char *format,
 /* True if the format may use that field: for those that cost something to find out. */
 bool list_wants(const char *format, const char *field);
 
+/* Appends at most `width` characters of text, the last then being an ellipsis; all of it unless cut. */
+void list_put_cut(const char *text, size_t width, bool cut, struct strbuf *out);
+/* Go's time.Time.String() in the host's time zone: "2023-11-14 22:13:20 +0000 UTC". */
+void list_put_time(uint64_t wall_ns, struct strbuf *out);
+
 #define LIST_FORMAT_HELP                                                                   \
 	"Format output using a custom template:\n"                                         \
 	"'table':            Print output in table format with column headers (default)\n" \

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ps: the containers of this engine as a list. Reads only. */
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/json.h"
@@ -13,7 +11,6 @@
 
 #define COMMAND_WIDTH 20
 #define MOUNT_WIDTH 15
-#define NS_PER_S 1000000000u
 
 struct ps_options {
 	bool all, no_trunc, quiet, latest;
@@ -78,46 +75,24 @@ static const struct list_layout layout = {
 	.method = label_method,
 };
 
-/* At most `width` characters, the last then being an ellipsis. */
-static void put_cut(const char *text, size_t width, bool cut, struct strbuf *out)
-{
-	size_t len = strlen(text), at = 0;
-
-	if (!cut || utf8_count(text, len) <= width) {
-		strbuf_puts(out, text);
-		return;
-	}
-	for (size_t i = 1; i < width; i++) {
-		uint32_t code;
-		int valid;
-
-		at += utf8_decode(text + at, len - at, &code, &valid);
-	}
-	strbuf_add(out, text, at);
-	strbuf_puts(out, "…");
-}
-
 static void add_command(struct json_object *row, const struct container *c, bool cut)
 {
 	auto_strbuf struct strbuf command = {0}, shown = {0}, quoted = {0};
 
 	container_command_line(c, &command);
-	put_cut(strbuf_str(&command), COMMAND_WIDTH, cut, &shown);
+	list_put_cut(strbuf_str(&command), COMMAND_WIDTH, cut, &shown);
 	quote_go(&quoted, strbuf_str(&shown), shown.len);
 	json_add_string(row, "Command", strbuf_str(&quoted));
 }
 
-/* Go's time.Time.String(): "2023-11-14 22:13:20 +0000 UTC". */
 static void add_created_at(struct json_object *row, const struct container *c, const char *format)
 {
-	time_t seconds = (time_t)(c->created_ns / NS_PER_S);
-	char text[64] = "";
-	struct tm tm;
+	auto_strbuf struct strbuf text = {0};
 
 	/* Reads the time zone from the host: only when it is asked for. */
-	if (list_wants(format, "CreatedAt") && localtime_r(&seconds, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &tm);
-	json_add_string(row, "CreatedAt", text);
+	if (list_wants(format, "CreatedAt"))
+		list_put_time(c->created_ns, &text);
+	json_add_string(row, "CreatedAt", strbuf_str(&text));
 }
 
 static void add_joined(struct json_object *row, const char *key, const struct strv *items)
@@ -142,7 +117,7 @@ static void add_mounts(struct json_object *row, const struct container *c, bool 
 		if (m->kind == MOUNT_KIND_TMPFS)
 			continue;
 		volumes += m->kind == MOUNT_KIND_VOLUME;
-		put_cut(m->source ? m->source : "", MOUNT_WIDTH, cut, &name);
+		list_put_cut(m->source ? m->source : "", MOUNT_WIDTH, cut, &name);
 		strv_add_taken(&names, strbuf_take(&name));
 	}
 	snprintf(count, sizeof(count), "%zu", volumes);

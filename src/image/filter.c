@@ -48,7 +48,8 @@ static int by_label(struct filter_context *f, const struct image_summary *i, con
 }
 
 /* When the image that a filter names was created. */
-static int created_of(struct filter_context *f, const char *reference, uint64_t *out, struct err *err)
+static int created_of(struct filter_context *f, const char *reference, uint64_t *out,
+		      struct err *err)
 {
 	auto_image struct image image = {0};
 	int rc = image_resolve(f->store, reference, &image, err);
@@ -100,7 +101,8 @@ static bool name_matches(const char *pattern, const char *name)
 
 	if (fnmatch(pattern, name, FNM_PATHNAME) == 0)
 		return true;
-	return reference_parse(name, &r, &ignored) == 0 && fnmatch(pattern, r.name, FNM_PATHNAME) == 0;
+	return reference_parse(name, &r, &ignored) == 0 &&
+	       fnmatch(pattern, r.name, FNM_PATHNAME) == 0;
 }
 
 static bool any_matches(const char *pattern, const struct strv *names)
@@ -124,8 +126,8 @@ static const struct filter_row {
 	bool all; /* every value must pass, not any */
 } rows[] = {
 	{"dangling", by_dangling, false}, {"label", by_label, true},
-	{"before", by_before, false},	  {"since", by_since, false},
-	{"until", by_until, false},	  {"reference", by_reference, false},
+	{"before", by_before, false},     {"since", by_since, false},
+	{"until", by_until, false},       {"reference", by_reference, false},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
@@ -186,8 +188,8 @@ static void keep_matching(struct strv *names, const struct strv *filters)
 	*names = kept;
 }
 
-static int passes(struct filter_context *f, const struct strv *filters, const struct image_summary *i,
-		  struct err *err)
+static int passes(struct filter_context *f, const struct strv *filters,
+		  const struct image_summary *i, struct err *err)
 {
 	int rc = 1;
 

@@ -121,6 +121,19 @@ int must_check image_layers(struct image_store *s, const char *id, struct image_
 int must_check image_inspect(struct image_store *s, const char *reference, struct json_object **out,
 			     struct err *err);
 
+/* One step of how an image was built. */
+struct image_step {
+	uint64_t created_ns; /* wall clock, 0 unknown */
+	char *created_by, *comment;
+	uint64_t size_bytes; /* of the layer it made, 0 when it made none */
+};
+
+/* The steps of an image, newest first, and its id. The caller frees *out even after an error. */
+int must_check image_history(struct image_store *s, const char *reference,
+			     char id[static IMAGE_ID_SIZE], struct image_step **out, size_t *count,
+			     struct err *err);
+void image_history_free(struct image_step *steps, size_t count);
+
 /* Keeps those of list (ended by image_list_free with the new *count) that pass every filter
  * "key=value": dangling, label, before, since, until, reference. Of one key any value will do, of
  * label all must; `reference` also drops the names that do not match. ERR_INVALID for an unknown key
@@ -131,7 +144,7 @@ int must_check image_filter(struct image_store *s, const struct strv *filters,
 /* ---- changes ---- */
 
 /* Gives the image `source` (as for image_resolve) the name `target` too. A target that exists moves.
- * A target with a digest is ERR_INVALID "refusing to create a tag with a digest reference". */
+ * ERR_INVALID with Docker's texts for a target that is no name or has a digest. */
 int must_check image_tag(struct image_store *s, const char *source, const char *target,
 			 struct err *err);
 

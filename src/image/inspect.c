@@ -101,9 +101,9 @@ static struct json_object *config_object(struct json_object *document, const cha
 		if (!value)
 			add_absent(out, key, config_fields[i].absent);
 		else
-			json_object_object_add(out, key, config_fields[i].sorted ?
-								 sorted_copy(value) :
-								 json_object_get(value));
+			json_object_object_add(out, key,
+					       config_fields[i].sorted ? sorted_copy(value)
+								       : json_object_get(value));
 	}
 	return out;
 }
@@ -115,23 +115,26 @@ static void add_text_member(struct json_object *out, const char *key, struct jso
 
 	json_object_object_get_ex(document, member, &value);
 	json_add_string(out, key,
-			json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "");
+			json_object_is_type(value, json_type_string) ? json_object_get_string(value)
+								     : "");
 }
 
 /* Where the layers lie, in the terms of an overlay mount. */
-static struct json_object *graph_driver(const struct image_store *s, const struct image_layer *layers,
-					size_t count)
+static struct json_object *graph_driver(const struct image_store *s,
+					const struct image_layer *layers, size_t count)
 {
 	struct json_object *out = json_object_new_object();
 	struct json_object *data = NULL;
 	auto_strbuf struct strbuf lower = {0};
 	static const char *const members[][2] = {
-		{"MergedDir", "merged"}, {"UpperDir", "diff"}, {"WorkDir", "work"},
+		{"MergedDir", "merged"},
+		{"UpperDir", "diff"},
+		{"WorkDir", "work"},
 	};
 
 	for (size_t i = count; i-- > 1;)
-		strbuf_printf(&lower, "%s%s/" LAYOUT_OVERLAY "/%s/diff", lower.len ? ":" : "", s->root,
-			      layers[i - 1].cache_id);
+		strbuf_printf(&lower, "%s%s/" LAYOUT_OVERLAY "/%s/diff", lower.len ? ":" : "",
+			      s->root, layers[i - 1].cache_id);
 	if (count)
 		data = json_object_new_object();
 	if (count > 1)
@@ -163,8 +166,8 @@ static void add_last_comment(struct json_object *out, const struct oci_image_con
 }
 
 static struct json_object *describe(const struct image_store *s, const struct image_summary *i,
-				    const struct oci_image_config *c, const struct image_layer *layers,
-				    size_t count)
+				    const struct oci_image_config *c,
+				    const struct image_layer *layers, size_t count)
 {
 	struct json_object *out = json_object_new_object();
 	struct json_object *root = json_object_new_object();
@@ -177,7 +180,8 @@ static struct json_object *describe(const struct image_store *s, const struct im
 	add_last_comment(out, c);
 	add_time(out, "Created", c->created_ns);
 	add_text_member(out, "Container", c->document, "container");
-	json_object_object_add(out, "ContainerConfig", config_object(c->document, "container_config"));
+	json_object_object_add(out, "ContainerConfig",
+			       config_object(c->document, "container_config"));
 	add_text_member(out, "DockerVersion", c->document, "docker_version");
 	json_add_string(out, "Author", c->author ? c->author : "");
 	json_object_object_add(out, "Config", config_object(c->document, "config"));

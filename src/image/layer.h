@@ -20,7 +20,7 @@
 
 struct layer_result {
 	char diff_id[DIGEST_LEN + 1]; /* of the whole tar stream, computed while it passed */
-	uint64_t size_bytes;          /* sum of the sizes of its regular files */
+	uint64_t size_bytes;          /* of its regular files and symlinks, as Docker counts */
 	uint64_t skipped_attributes;  /* xattrs and ACLs that the file system cannot hold */
 };
 

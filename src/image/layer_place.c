@@ -272,6 +272,7 @@ static int make_symlink(struct layer *l, struct archive_entry *e, const char *le
 		return err_set(err, ERR_INVALID, EINVAL, "%.200s: symlink without a target", path);
 	if (symlinkat(target, l->parent, leaf) < 0)
 		return fail(err, path, "create");
+	l->out->size_bytes += strlen(target);
 	return finish_named(l, e, leaf, true, path, err);
 }
 

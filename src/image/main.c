@@ -194,7 +194,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	rc = load(&a, &err);
 	if (rc < 0) {
-		log_message(LOG_LEVEL_ERROR, "%s", err.msg);
+		/* it stands in for the command line, whose user knows no other name */
+		log_message(LOG_LEVEL_ERROR, "cloche: %s", err.msg);
 		return 1;
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

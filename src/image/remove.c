@@ -45,7 +45,9 @@ int image_tag(struct image_store *s, const char *source, const char *target, str
 	int rc = reference_parse(target, &to, err);
 
 	if (rc < 0)
-		return rc;
+		return err_wrap(err,
+				"Error parsing reference: \"%.200s\" is not a valid repository/tag",
+				target);
 	if (to.digest[0])
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "refusing to create a tag with a digest reference");
