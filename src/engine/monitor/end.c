@@ -77,9 +77,8 @@ void end_reap(struct monitor *m)
 	decode_status(m, &info);
 	kill_the_rest(m);
 	end_read_stats(m);
-	if (m->plan->monitor.auto_remove)
-		return;
-	store_state(m, "exited");
+	if (!m->plan->monitor.auto_remove)
+		store_state(m, "exited");
 }
 
 /* From here on the container does not exist for anybody who looks. */

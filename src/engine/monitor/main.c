@@ -59,16 +59,22 @@ static int run_as_init(const char *base_text)
 }
 
 /* Nothing of the caller's session, groups, signals or descriptors must reach us. */
-static void leave_caller(struct monitor *m)
+static void leave_session(void)
 {
-	const struct plan_early *early = &m->plan->early;
-
 	setsid();
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
+}
+
+/* After the clone, since the child joins groups of its own and the kernel can make its namespaces
+ * meanwhile. */
+static void leave_groups(struct monitor *m)
+{
+	const struct plan_early *early = &m->plan->early;
+
 	for (uint32_t i = 0; i < early->monitor_tasks_count; i++) {
 		/* A hierarchy that refuses (no realtime share, say) leaves us where the caller is. */
 		if (file_write_kernel_at(AT_FDCWD, plan_string(m->plan, early->monitor_tasks[i]),
@@ -290,10 +296,11 @@ int main(int argc, char **argv)
 	m->log.fd = -1;
 	client_init_all(m);
 	client_add(m, PLAN_FD_CONTROL, true);
-	leave_caller(m);
+	leave_session();
 	if (monitor_spawn_child(m, &err) < 0) {
 		client_send(m, &m->clients[0], FRAME_ERROR, &err, sizeof(err));
 		return 1;
 	}
+	leave_groups(m);
 	run(m);
 }

@@ -49,11 +49,13 @@ static const struct segment cli_lane[] = {
 
 static const struct segment monitor_lane[] = {
 	{POINT_MONITOR_MAIN, PHASE_OTHER, TIMELINE_MONITOR, "start the monitor's program"},
-	{POINT_MONITOR_MOVED, PHASE_CGROUP, TIMELINE_MONITOR,
-	 "leave the caller's cgroups and session"},
 	{POINT_CHILD_MAIN, PHASE_NAMESPACES, TIMELINE_MONITOR,
 	 "clone the child with its namespaces"},
 };
+
+/* The monitor's own affair, while the child waits or runs. */
+static const struct segment moved = {POINT_MONITOR_MOVED, PHASE_CGROUP, TIMELINE_MONITOR,
+				     "leave the caller's cgroups"};
 
 static const struct segment wake = {POINT_CHILD_RELEASED, PHASE_NAMESPACES, TIMELINE_CHILD,
 				    "wake the child"};
@@ -172,6 +174,9 @@ static void walk_to_release(struct walk *path, struct walk *beside)
 							   : path->begin_ns;
 		add_lane(beside, monitor_lane, LENGTH(monitor_lane), 0, UINT64_MAX);
 	}
+	beside->cursor_ns = at[POINT_MONITOR_CLONED];
+	if (beside->cursor_ns)
+		add_segment(beside, &moved);
 	add_segment(path, &wake);
 }
 

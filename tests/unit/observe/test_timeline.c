@@ -37,8 +37,9 @@ static struct timeline_stamps usual_start(void)
 	set(&s, POINT_CLI_PLANNED, 1500);
 	set(&s, POINT_CLI_RELEASED, 1510);
 	set(&s, POINT_MONITOR_MAIN, 280); /* before posix_spawn returned */
-	set(&s, POINT_MONITOR_MOVED, 400);
 	set(&s, POINT_CHILD_MAIN, 1250);
+	set(&s, POINT_MONITOR_CLONED, 1240);
+	set(&s, POINT_MONITOR_MOVED, 1400);
 	set(&s, POINT_CHILD_RELEASED, 1530);
 	s.ops[0] = op_of(PHASE_CGROUP, "join /sys/fs/cgroup/cpu/x/tasks", 1560);
 	s.ops[1] = op_of(PHASE_CGROUP, "join /sys/fs/cgroup/pids/x/tasks", 1590);
@@ -122,7 +123,8 @@ static void the_command_line_is_the_path_when_the_child_waited(void **state)
 	assert_int_equal(t.phase_ns[PHASE_CLEANUP], 0);
 	assert_null(find(&t.path, "clone the child with its namespaces"));
 	assert_int_equal(find(&t.parallel, "clone the child with its namespaces")->duration_ns,
-			 850000);
+			 970000);
+	assert_int_equal(find(&t.parallel, "leave the caller's cgroups")->duration_ns, 160000);
 	assert_int_equal(find(&t.parallel, "remove cgroups and directories")->duration_ns, 540000);
 }
 
@@ -137,8 +139,8 @@ static void the_monitor_is_the_path_when_the_child_came_late(void **state)
 
 		assert_int_equal(t.total_ns, 3000000);
 		assert_int_equal(sum(&t.path), 3000000);
-		/* from the monitor's move at 400 to the child at 1522, then 8 us of waking */
-		assert_int_equal(t.phase_ns[PHASE_NAMESPACES], 1122000 + 8000);
+		/* from the command line's spawn at 300 to the child at 1522, then 8 us of waking */
+		assert_int_equal(t.phase_ns[PHASE_NAMESPACES], 1222000 + 8000);
 		assert_int_equal(t.phase_ns[PHASE_RESOLVE], 0);
 		assert_int_equal(find(&t.parallel, "write record, directories, files")->duration_ns,
 				 400000);
