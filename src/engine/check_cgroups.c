@@ -23,7 +23,23 @@
 
 static int add_pid(int pid, void *arg)
 {
-	strv_add_taken(arg, xasprintf("%d", pid));
+	auto_free char *text = xasprintf("%d", pid);
+
+	/* The same process is in the group of every hierarchy. */
+	if (!strv_contains(arg, text))
+		strv_add(arg, text);
+	return 0;
+}
+
+/* The processes of a group in any of its hierarchies: one may be left where the others were. */
+static int list_processes(const struct cgroup_dirs *dirs, struct strv *pids)
+{
+	for (size_t i = 0; i < dirs->count; i++) {
+		int rc = cgroup_for_each_pid(&dirs->dirs[i], 1, add_pid, pids);
+
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+	}
 	return 0;
 }
 
@@ -48,22 +64,14 @@ int check_cgroup_of(struct checker *k, const char *parent, const char *id, struc
 		return rc;
 	if (!any_exists(dirs))
 		return 0;
-	rc = cgroup_for_each_pid(dirs->dirs, dirs->count, add_pid, &pids);
-	if (rc < 0 && rc != -ENOENT)
+	rc = list_processes(dirs, &pids);
+	if (rc < 0)
 		return err_set(err, ERR_SYSTEM, -rc, "read group %s: %s", path,
 			       err_errno_text(-rc));
 	rc = k->repair ? container_remove_cgroup(k->e, parent, id, &failure) : 0;
-	for (size_t i = 0; i < pids.count; i++) {
-		/* The same process may have been counted in several hierarchies. */
-		bool again = false;
-
-		for (size_t j = 0; j < i; j++)
-			again = again || str_eq(pids.items[i], pids.items[j]);
-		if (!again)
-			check_report(k, "process", pids.items[i],
-				     "runs in a container without a monitor",
-				     rc < 0 ? failure.msg : NULL);
-	}
+	for (size_t i = 0; i < pids.count; i++)
+		check_report(k, "process", pids.items[i], "runs in a container without a monitor",
+			     rc < 0 ? failure.msg : NULL);
 	check_report(k, "cgroup", path, "group of a container that does not run",
 		     rc < 0 ? failure.msg : NULL);
 	return 0;
@@ -74,13 +82,6 @@ struct unknown {
 	const struct strv *known;
 	struct strv seen; /* ids reported already; the same comes once per hierarchy */
 };
-
-static int stop_at_first(int pid, void *arg)
-{
-	(void)pid;
-	(void)arg;
-	return 1;
-}
 
 /* A directory of kernfs gets its times when it is made, or later when the kernel had forgotten it: it
  * is never younger than it looks. */
@@ -111,6 +112,7 @@ static int check_unknown(const char *name, const char *dir, void *arg)
 {
 	struct unknown *u = arg;
 	auto_free struct cgroup_dirs *dirs = NULL;
+	auto_strv struct strv pids = {0};
 	auto_free char *path = NULL;
 	struct err ignored;
 
@@ -122,7 +124,7 @@ static int check_unknown(const char *name, const char *dir, void *arg)
 	path = xasprintf("%s/%s", u->k->e->cgroup_parent, name);
 	dirs = xcalloc(1, sizeof(*dirs));
 	if (cgroup_dirs_of(&u->k->e->cgroups, path, dirs, &ignored) < 0 || !is_old(dirs) ||
-	    cgroup_for_each_pid(dirs->dirs, dirs->count, stop_at_first, NULL) != 0)
+	    list_processes(dirs, &pids) < 0 || pids.count)
 		return 0;
 	check_report_rc(u->k, "cgroup", path, "empty group of no container that is known here",
 			u->k->repair ? remove_empty(dirs) : 0);

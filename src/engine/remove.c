@@ -39,7 +39,9 @@ int container_remove_cgroup(struct engine *e, const char *parent, const char *id
 	rc = cgroup_dirs_of(&e->cgroups, path, &dirs, err);
 	if (rc < 0)
 		return rc;
-	rc = cgroup_kill_all(dirs.dirs, dirs.count, CGROUP_TIMEOUT_MS);
+	/* A privileged container's process may have left one hierarchy, but hardly all: look in each. */
+	for (size_t i = 0; rc == 0 && i < dirs.count; i++)
+		rc = cgroup_kill_all(&dirs.dirs[i], 1, CGROUP_TIMEOUT_MS);
 	if (rc == 0)
 		rc = cgroup_remove(dirs.dirs, dirs.count, CGROUP_TIMEOUT_MS);
 	if (rc < 0)

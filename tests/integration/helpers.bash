@@ -85,7 +85,8 @@ engine_processes() {
 		grep -lsaF "$ENGINE_DIR/" /proc/[0-9]*/cmdline
 		find /proc/[0-9]*/fd -mindepth 1 -maxdepth 1 -lname "$ENGINE_DIR/*" 2>/dev/null
 	} | cut -d/ -f3 | sort -nu | while read -r pid; do
-		if [ "$pid" != "$$" ] && [ "$pid" != "$BASHPID" ] && [ -d "/proc/$pid" ]; then
+		# One that has ended is only waiting for its parent, often a slow init.
+		if [ "$pid" != "$$" ] && [ "$pid" != "$BASHPID" ] && grep -qs '^State:.[^ZX]' "/proc/$pid/status"; then
 			printf '%s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
 		fi
 	done
@@ -125,7 +126,10 @@ snapshot_engine() {
 
 # Fails, showing the difference, unless the engine is as it was in the snapshot (its text).
 assert_engine_as() {
-	diff <(printf '%s\n' "$1") <(snapshot_engine)
+	local now
+	# Not in the process substitution: there the first grep without a match would end it.
+	now=$(snapshot_engine)
+	diff <(printf '%s\n' "$1") <(printf '%s\n' "$now")
 }
 
 # One line a file below a directory, in order: path, type, mode, owner, size (of files), link target.
