@@ -39,10 +39,12 @@ configure() { # JQ_PROGRAM [JQ_ARG...]
 	mv "$BUNDLE/config.new" "$BUNDLE/config.json"
 }
 
+# shellcheck disable=SC2016 # the names are jq's
 use_args() { # ARG...
 	configure '.process.args = $args' --argjson args "$(printf '%s\0' "$@" | jq -Rs 'split("\u0000") | if last == "" then .[:-1] else . end')"
 }
 
+# shellcheck disable=SC2016
 use_group() { # PATH
 	configure '.linux.cgroupsPath = $path' --arg path "/$1"
 }

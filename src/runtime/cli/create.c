@@ -93,19 +93,17 @@ int command_create(const struct runtime *rt, const struct arguments *args, struc
 	return r;
 }
 
-static int read_kept_config(int dirfd, struct oci_config *out, struct err *err)
-{
-	return oci_config_read_at(dirfd, out, err);
-}
-
 static int run_hooks_after(const struct runtime *rt, int dirfd, const struct oci_state *s,
 			   enum oci_hook_stage stage)
 {
 	auto_oci_config struct oci_config config = {0};
 	auto_free char *text = oci_state_encode(s, OCI_STATE_FOR_HOOKS);
 	struct err err = ERR_INIT;
-	int r = read_kept_config(dirfd, &config, &err);
+	int r = oci_config_read_at(dirfd, &config, &err);
 
+	/* Kept only when it has hooks. */
+	if (r == -ENOENT)
+		return 0;
 	if (r == 0)
 		r = hooks_run(&config, stage, text, &err);
 	/* The specification: these are warned of and the lifecycle goes on. */

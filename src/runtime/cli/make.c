@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way of a container into being, parent side:
- *	state directory, cgroups, limits          undone in reverse on failure
+ *	state directory, v2 cgroup                undone in reverse on failure
  *	init cloned with its namespaces           waits for its plan
+ *	v1 cgroups, limits                        while init starts
  *	prestart and createRuntime hooks          namespaces exist, the root does not yet
  *	plan laid out, init released              terminal, then "created" come back as reports
  *	state and pid file written
@@ -31,6 +32,7 @@
 #include "kernel/proc.h"
 #include "runtime/child/child.h"
 #include "runtime/cli/console.h"
+#include "runtime/cli/home.h"
 #include "runtime/cli/hooks.h"
 #include "runtime/cli/store.h"
 #include "runtime/launch.h"
@@ -96,7 +98,11 @@ static int keep_config(struct making *m, struct err *err)
 {
 	auto_free char *text = NULL;
 	size_t len;
-	int r = file_read_at(m->bundle_dirfd, "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
+	int r;
+
+	if (!m->config.hooks[OCI_HOOK_POSTSTART].count && !m->config.hooks[OCI_HOOK_POSTSTOP].count)
+		return 0;
+	r = file_read_at(m->bundle_dirfd, "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
 
 	if (r == 0)
 		r = file_replace_at(m->state_dirfd, "config.json", text, len, 0600, FILE_VOLATILE);
@@ -133,29 +139,60 @@ static int has_process(int pid, void *arg)
 	return 1;
 }
 
-static int make_cgroups(struct making *m, struct err *err)
+static int check_unused(const struct making *m, struct err *err)
 {
-	const char *path = m->state.cgroup_path;
 	struct cgroup_dirs dirs;
-	int r = cgroup_detect(&m->layout, err);
+	int r = cgroup_dirs_of(&m->layout, m->state.cgroup_path, &dirs, err);
 
-	if (r == 0)
-		r = cgroup_create(&m->layout, path, true, &m->undo, err);
-	if (r == 0)
-		r = cgroup_dirs_of(&m->layout, path, &dirs, err);
 	if (r)
 		return r;
 	if (cgroup_for_each_pid(dirs.dirs, dirs.count, has_process, NULL) == 1)
 		return err_set(err, ERR_CONFLICT, EBUSY, "container's cgroup %s is not empty",
-			       path);
-	oci_config_allow_default_devices(&m->config);
-	r = cgroup_apply(&m->layout, path, &m->config.resources, m->options->id, err);
+			       m->state.cgroup_path);
+	return 0;
+}
+
+/* The hierarchies of one version alone. */
+static struct cgroup_layout part_of(const struct cgroup_layout *layout, bool v2)
+{
+	struct cgroup_layout part = {.mode = layout->mode};
+
+	for (size_t i = 0; i < layout->count; i++)
+		if (layout->hierarchies[i].v2 == v2)
+			part.hierarchies[part.count++] = layout->hierarchies[i];
+	return part;
+}
+
+/* What must be there before the clone: the v2 group, which init is born in. */
+static int make_birth_group(struct making *m, struct err *err)
+{
+	int r = cgroup_detect(&m->layout, err);
+
 	if (r == 0)
-		r = cgroup_join_of(&m->layout, path, &m->join, err);
+		r = cgroup_join_of(&m->layout, m->state.cgroup_path, &m->join, err);
+	if (r == 0)
+		r = check_unused(m, err);
+	if (r == 0 && m->join.v2_dir[0]) {
+		struct cgroup_layout v2 = part_of(&m->layout, true);
+
+		r = cgroup_create(&v2, m->state.cgroup_path, true, &m->undo, err);
+	}
 	if (r || !m->join.v2_dir[0])
 		return r;
 	m->cgroup_fd = open(m->join.v2_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return m->cgroup_fd < 0 ? err_sys(err, "open %s", m->join.v2_dir) : 0;
+}
+
+/* The others, and the limits, while init starts: it enters v1 groups itself once released. */
+static int make_other_groups(struct making *m, struct err *err)
+{
+	struct cgroup_layout v1 = part_of(&m->layout, false);
+	int r = cgroup_create(&v1, m->state.cgroup_path, true, &m->undo, err);
+
+	oci_config_allow_default_devices(&m->config);
+	return r ? r
+		 : cgroup_apply(&m->layout, m->state.cgroup_path, &m->config.resources,
+				m->options->id, err);
 }
 
 /* --- the process --- */
@@ -283,6 +320,9 @@ static int bring_up(struct making *m, struct err *err)
 
 	if (r)
 		return r;
+	r = make_other_groups(m, err);
+	if (r)
+		return r;
 	hook_state = oci_state_encode(&m->state, OCI_STATE_FOR_HOOKS);
 	r = hooks_run(&m->config, OCI_HOOK_PRESTART, hook_state, err);
 	if (r == 0)
@@ -329,11 +369,12 @@ static int make_all(struct making *m, struct err *err)
 	if (r)
 		return r;
 	describe(m);
+	home_add(&m->config.process, m->state.rootfs);
 	r = console_check(&m->config, m->options, err);
 	if (r == 0)
 		r = make_state_directory(m, err);
 	if (r == 0)
-		r = make_cgroups(m, err);
+		r = make_birth_group(m, err);
 	if (r == 0)
 		r = make_gate(m, err);
 	if (r == 0)
