@@ -84,9 +84,9 @@ teardown() { teardown_engine; }
 }
 
 @test "the image that comes with Cloche needs no load, can be removed and comes back" {
-	run cloche run --rm --network none cloche/busybox sh -c 'echo in $((6 * 7)); id -u nobody'
+	run cloche run --rm --network none cloche/busybox sh -c 'echo in; id -u nobody'
 	assert_status 0
-	assert_equal "$output" $'in 42\n65534'
+	assert_equal "$output" $'in\n65534'
 	assert_equal "$(cloche images --format '{{.Repository}}:{{.Tag}}')" cloche/busybox:latest
 	run cloche rmi cloche/busybox
 	assert_status 0
@@ -288,7 +288,7 @@ unpacking() {
 	before=$(find "$CLOCHE_ROOT" ! -name '*lock' -printf '%P %s\n' | sort)
 	head -c 20000000 /dev/urandom >"$ENGINE_DIR/big"
 	tar -C "$ENGINE_DIR" -cf "$ENGINE_DIR/layer.tar" big
-	"$here/make-image" --pack big:1 "$ENGINE_DIR/big.tar" "$ENGINE_DIR/layer.tar"
+	"$BATS_TEST_DIRNAME/make-image" --pack big:1 "$ENGINE_DIR/big.tar" "$ENGINE_DIR/layer.tar"
 	run cloche load -i "$ENGINE_DIR/big.tar"
 	assert_status 1
 	assert_equal "${#lines[@]}" 1

@@ -2,12 +2,10 @@
 # shellcheck shell=bash
 # What the tests of images share.
 
-here=$BATS_TEST_DIRNAME
-
 # fixture KIND: the archive of that kind, made once per file.
 fixture() {
 	local path=$BATS_FILE_TMPDIR/$1.tar
-	[ -e "$path" ] || "$here/make-image" "$1" "$path" || return 1
+	[ -e "$path" ] || "$BATS_TEST_DIRNAME/make-image" "$1" "$path" || return 1
 	printf '%s\n' "$path"
 }
 

@@ -10,16 +10,16 @@ teardown() { cd / && unmount_images; teardown_engine; }
 # Refused with one line, and the store is as it was.
 assert_refused() {
 	run cloche load -i "$(fixture "$1")"
-	assert_status 1 && assert_equal "${#lines[@]}" 1 && assert_contains "$output" "cloche: " &&
-		assert_empty_store || {
+	if ! { assert_status 1 && assert_equal "${#lines[@]}" 1 && assert_contains "$output" "cloche: " &&
+		assert_empty_store; }; then
 		echo "kind: $1"
 		return 1
-	}
+	fi
 }
 
 @test "every malformed or hostile archive is refused with one line and leaves nothing" {
 	local kind count=0
-	for kind in $("$here/make-image" --list | grep '^bad-' | grep -v bomb); do
+	for kind in $("$BATS_TEST_DIRNAME/make-image" --list | grep '^bad-' | grep -v bomb); do
 		assert_refused "$kind"
 		count=$((count + 1))
 	done

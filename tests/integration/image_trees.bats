@@ -15,7 +15,7 @@ teardown() {
 
 # A dockerd of this test alone. Sets DOCKER_HOST.
 start_docker() {
-	command -v dockerd >/dev/null && command -v docker >/dev/null || skip "no dockerd"
+	command -v dockerd docker >/dev/null || skip "no dockerd"
 	local dir=$ENGINE_DIR/docker
 	mkdir -p "$dir"
 	export DOCKER_HOST=unix://$dir/d.sock
@@ -66,7 +66,7 @@ python_root() {
 assert_tree_is() { # IMAGE TAR
 	local tree
 	tree=$(cloche image inspect -f '{{.GraphDriver.Data.UpperDir}}' "$1")
-	"$here/compare-trees" "$tree" "$2"
+	"$BATS_TEST_DIRNAME/compare-trees" "$tree" "$2"
 	tar --compare --xattrs --xattrs-include='*' -f "$2" -C "$tree"
 }
 
@@ -79,7 +79,7 @@ assert_python_runs() {
 @test "Debian with python3, packed by skopeo with zstd layers: equal to the tar, and runs" {
 	local root
 	root=$(python_root)
-	"$here/make-image" --pack py:1 "$ENGINE_DIR/py.tar" "$root"
+	"$BATS_TEST_DIRNAME/make-image" --pack py:1 "$ENGINE_DIR/py.tar" "$root"
 	skopeo --tmpdir "$ENGINE_DIR" copy -q --dest-compress-format zstd "docker-archive:$ENGINE_DIR/py.tar" \
 		"oci-archive:$ENGINE_DIR/zstd.tar:py:zstd"
 	run cloche load -i "$ENGINE_DIR/zstd.tar"
@@ -107,7 +107,7 @@ assert_python_runs() {
 	mount_docker_image three:1 "$ENGINE_DIR/docker-tree"
 	mount_image three:1 "$ENGINE_DIR/tree"
 	# directories that no entry mentions get the time of the load, in both
-	run "$here/compare-trees" "$ENGINE_DIR/tree" "$ENGINE_DIR/docker-tree"
+	run "$BATS_TEST_DIRNAME/compare-trees" "$ENGINE_DIR/tree" "$ENGINE_DIR/docker-tree"
 	assert_equal "$(grep -v ': mtime: ' <<<"$output" | tail -n +2)" ""
 	assert_equal "$(grep -c ': mtime: ' <<<"$output")" 5
 	assert_equal "$(cloche image inspect -f '{{.Id}} {{.Size}}' three:1)" \
@@ -176,7 +176,7 @@ assert_python_runs() {
 	for format in gnu pax; do
 		(cd "$src" && tar --sparse --format="$format" $([ "$format" = gnu ] || echo --acls --xattrs --xattrs-include='*') \
 			--numeric-owner -cf "$ENGINE_DIR/$format.tar" .)
-		"$here/make-image" --pack "$format:1" "$ENGINE_DIR/a.tar" "$ENGINE_DIR/$format.tar"
+		"$BATS_TEST_DIRNAME/make-image" --pack "$format:1" "$ENGINE_DIR/a.tar" "$ENGINE_DIR/$format.tar"
 		cloche load -q -i "$ENGINE_DIR/a.tar"
 		tree=$(cloche image inspect -f '{{.GraphDriver.Data.UpperDir}}' "$format:1")
 		cmp "$src/sparse" "$tree/sparse"
@@ -203,5 +203,5 @@ assert_python_runs() {
 	assert_equal "$output" "Loaded image: u:latest"
 	mount_image u "$ENGINE_DIR/m"
 	assert_equal "$(ls "$ENGINE_DIR/m/a")" $'three\ntwo'
-	"$here/compare-trees" --ignore mtime "$ENGINE_DIR/m" "$bundle/rootfs"
+	"$BATS_TEST_DIRNAME/compare-trees" --ignore mtime "$ENGINE_DIR/m" "$bundle/rootfs"
 }
