@@ -206,6 +206,36 @@ static int set_volume(void *field, const char *value, const struct option *o, st
 	return rc < 0 ? rc : add_mount(field, &m, err);
 }
 
+/* What the kernel's tmpfs and the general mount flags understand. */
+static int check_tmpfs_options(const char *options, struct err *err)
+{
+	static const char *const words[] = {
+		"defaults",      "rw",        "ro",         "suid",
+		"nosuid",        "dev",       "nodev",      "exec",
+		"noexec",        "sync",      "async",      "dirsync",
+		"remount",       "mand",      "nomand",     "atime",
+		"noatime",       "diratime",  "nodiratime", "bind",
+		"rbind",         "private",   "rprivate",   "shared",
+		"rshared",       "slave",     "rslave",     "unbindable",
+		"runbindable",   "relatime",  "norelatime", "strictatime",
+		"nostrictatime", "mode",      "uid",        "gid",
+		"nr_inodes",     "nr_blocks", "size",       "mpol"};
+
+	for (const char *p = options; *p; p += strcspn(p, ","), p += *p == ',') {
+		size_t len = strcspn(p, ",="), i = 0, count = sizeof(words) / sizeof(words[0]);
+		auto_strbuf struct strbuf quoted = {0};
+
+		while (i < count && (strlen(words[i]) != len || memcmp(words[i], p, len) != 0))
+			i++;
+		if (i < count)
+			continue;
+		quote_go(&quoted, p, len);
+		return err_set(err, ERR_INVALID, 0, "Invalid tmpfs option [%s]",
+			       strbuf_str(&quoted));
+	}
+	return 0;
+}
+
 static int set_tmpfs(void *field, const char *value, const struct option *o, struct err *err)
 {
 	auto_mount struct mount_request m = {.kind = MOUNT_KIND_TMPFS, .tmpfs_mode = -1};
@@ -219,6 +249,8 @@ static int set_tmpfs(void *field, const char *value, const struct option *o, str
 		m.tmpfs_options = xstrdup(colon + 1);
 	}
 	rc = check_target(&m, target, err);
+	if (rc == 0 && m.tmpfs_options)
+		rc = check_tmpfs_options(m.tmpfs_options, err);
 	if (rc < 0)
 		return rc;
 	m.target = run_absolute_path(target);

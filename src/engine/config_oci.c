@@ -6,6 +6,8 @@
 #include "engine/config_oci.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -62,21 +64,41 @@ const char *container_security_option(const struct container_config *config, con
 	return found;
 }
 
+static int check_available(uint64_t missing, struct err *err)
+{
+	if (!missing)
+		return 0;
+	return err_set(
+		err, ERR_INVALID, EPERM,
+		"invalid CapAdd: capability not supported by your kernel or not available in the "
+		"current environment: \"%s\"",
+		capability_name((unsigned)__builtin_ctzll(missing)));
+}
+
 int container_capabilities(const struct container_config *c, uint64_t *mask, struct err *err)
 {
-	uint64_t all;
+	uint64_t all, ours;
 	int rc = capability_kernel_mask(&all, err);
 
 	if (rc < 0)
 		return rc;
-	if (c->privileged) {
-		*mask = all;
+	if (!c->privileged && !c->cap_add.count)
+		return capability_mask_of(CAPABILITY_DEFAULT_MASK, all, NULL, 0,
+					  (const char *const *)c->cap_drop.items, c->cap_drop.count,
+					  mask, err);
+	/* Nobody can hand on what was taken from himself: "all" is what we have. */
+	rc = capability_bounding_mask(&ours);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "read the bounding set: %s",
+			       err_errno_text(-rc));
+	*mask = all & ours;
+	if (c->privileged)
 		return 0;
-	}
-	return capability_mask_of(CAPABILITY_DEFAULT_MASK, all,
-				  (const char *const *)c->cap_add.items, c->cap_add.count,
-				  (const char *const *)c->cap_drop.items, c->cap_drop.count, mask,
-				  err);
+	rc = capability_mask_of(CAPABILITY_DEFAULT_MASK, all & ours,
+				(const char *const *)c->cap_add.items, c->cap_add.count,
+				(const char *const *)c->cap_drop.items, c->cap_drop.count, mask,
+				err);
+	return rc < 0 ? rc : check_available(*mask & ~ours & ~CAPABILITY_DEFAULT_MASK, err);
 }
 
 static void add_default_mount(struct oci_config *out, const char *destination, const char *type,
@@ -123,11 +145,11 @@ static void add_default_mounts(const struct container_config *c, struct oci_conf
 		const char *at = table[i].destination;
 		static const char *const bind[] = {"bind",   "rprivate", "nosuid",
 						   "noexec", "nodev",    NULL};
-		bool ipc = str_eq(at, "/dev/shm") || str_eq(at, "/dev/mqueue");
 
 		if (user_mounts(c, at))
 			continue;
-		if (ipc && host_ipc)
+		/* A fresh mqueue shows the queues of the IPC namespace it is mounted in. */
+		if (host_ipc && str_eq(at, "/dev/shm"))
 			add_default_mount(out, at, "bind", at, bind);
 		else
 			add_default_mount(out, at, table[i].type, table[i].source,
@@ -181,6 +203,9 @@ static void add_bind(struct oci_config *out, const struct mount_request *r, cons
 	oci_mount_add_option(m, r->propagation && *r->propagation ? r->propagation : "rprivate");
 	if (r->read_only)
 		oci_mount_add_option(m, "ro");
+	/* What the host mounts below the source later can only arrive if the tree was not cut off. */
+	if (r->propagation && (strstr(r->propagation, "slave") || strstr(r->propagation, "shared")))
+		out->rootfs_propagation = MS_SLAVE | MS_REC;
 }
 
 static void add_network_files(const struct container_config *c, const char *run_dir,

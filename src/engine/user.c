@@ -212,6 +212,10 @@ int user_resolve(const char *spec, const struct strv *group_add, const char *pas
 	} else if (rc == 0 && *user_name) {
 		rc = add_memberships(user_name, group, out, err);
 	}
+	/* The primary group belongs to the list, else giving it up would take nothing away
+	 * (CVE-2022-36109). */
+	if (rc == 0)
+		rc = add_group(out, out->gid, err);
 	for (size_t i = 0; rc == 0 && i < group_add->count; i++) {
 		rc = find_group(group_add->items[i], group, &gid, err);
 		if (rc == 0)

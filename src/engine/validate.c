@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/signal_name.h"
 #include "base/str.h"
 #include "engine/config_oci.h"
 #include "kernel/rlimit.h"
@@ -143,6 +144,13 @@ static int check_mounts(const struct container_config *c, struct err *err)
 	return 0;
 }
 
+static int check_stop_signal(const struct container_config *c, struct err *err)
+{
+	int number;
+
+	return c->stop_signal ? signal_parse(c->stop_signal, &number, err) : 0;
+}
+
 int container_validate(const struct container_config *c, struct err *err)
 {
 	uint64_t caps;
@@ -155,6 +163,8 @@ int container_validate(const struct container_config *c, struct err *err)
 			       err);
 	if (rc == 0)
 		rc = check_ulimits(c, err);
+	if (rc == 0)
+		rc = check_stop_signal(c, err);
 	if (rc == 0)
 		rc = check_mounts(c, err);
 	if (rc == 0)

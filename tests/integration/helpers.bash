@@ -26,6 +26,9 @@ setup_engine() {
 	case "$PATH" in "$BUILD/bin:"*) ;; *) export PATH=$BUILD/bin:$PATH ;; esac
 	printf '{"cgroup-parent": "/%s"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
 	chmod 755 "$ENGINE_DIR"
+	# What the first run of a data root says once would stand in the output of any test.
+	mkdir -p "$CLOCHE_ROOT"
+	: >"$CLOCHE_ROOT/network-notice"
 }
 
 # Removes every container, lets the engine sweep, and fails when anything of it is left. What is

@@ -147,6 +147,14 @@ static void on_report(struct monitor *m)
 	}
 }
 
+static void accept_client(struct monitor *m)
+{
+	int fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 && !client_add(m, fd, false))
+		close(fd);
+}
+
 enum poll_slot {
 	SLOT_PIDFD,
 	SLOT_REPORT,
@@ -221,7 +229,7 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 			relay_output(m, s);
 	}
 	if (p[SLOT_LISTEN].revents)
-		client_accept(m);
+		accept_client(m);
 	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
 		end_reap(m);
 }
