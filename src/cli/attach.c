@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "cli/detach_keys.h"
 #include "cli/terminal.h"
+#include "cli/test_hook.h"
 
 #define BUFFER_SIZE (2 * FRAME_PAYLOAD_MAX)
 #define INPUT_CHUNK 32768
@@ -66,6 +67,7 @@ static void finish(struct attach *a, enum attach_end end)
 	if (a->done)
 		return;
 	a->result->end = end;
+	cli_test_hook(POINT_CLI_EXIT);
 	a->result->ended_ns = clock_now_ns();
 	a->done = true;
 }
@@ -231,6 +233,7 @@ static void on_control(struct attach *a, const void *payload)
 	if (a->type == FRAME_STARTED && a->left == sizeof(started)) {
 		memcpy(&started, payload, sizeof(started));
 		a->result->pid = started.pid;
+		cli_test_hook(POINT_CLI_STARTED);
 		a->result->started_ns = clock_now_ns();
 		a->started = true;
 		if (a->options->terminal)

@@ -4,9 +4,9 @@
 
 #include <signal.h>
 
-#include "base/clock.h"
 #include "cli/attach.h"
 #include "runtime/plan_build.h"
+#include "runtime/stamp.h"
 
 struct signal_target {
 	struct engine *engine;
@@ -45,7 +45,7 @@ static void stamp_plan(const struct start_handle *handle, const struct attach_re
 		return;
 	plan->shared.point_ns[POINT_CLI_STARTED] = result->started_ns;
 	plan->shared.point_ns[POINT_CLI_EXIT] = result->ended_ns;
-	plan->shared.point_ns[POINT_CLI_END] = clock_now_ns();
+	stamp(plan, POINT_CLI_END);
 	plan_unmap(plan);
 }
 

@@ -10,6 +10,7 @@
 #include "cli/foreground.h"
 #include "cli/run_options.h"
 #include "cli/terminal.h"
+#include "cli/test_hook.h"
 #include "cli/timeline_run.h"
 
 #define NETWORK_NOTICE "network-notice" /* in the data root: the notice has been given */
@@ -94,6 +95,8 @@ static void fill_start(const struct cli_context *ctx, const struct run_options *
 {
 	const struct container_config *c = &o->config;
 
+	cli_test_hook(POINT_CLI_MAIN);
+	cli_test_hook(POINT_CLI_PARSED);
 	*start = (struct start_options){
 		.attach = true,
 		.stdin_open = c->open_stdin && c->attach_stdin,

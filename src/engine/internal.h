@@ -12,6 +12,7 @@
 #define RECORD_HOSTCONFIG_FILE "hostconfig.json"
 #define STATE_FILE "state.json"
 #define LOCK_FILE "lock"
+#define HOSTNAME_FILE "hostname"
 #define ATTACH_SOCKET "attach.sock"
 #define MONITOR_LOST_EXIT_CODE 137
 

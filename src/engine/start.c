@@ -72,8 +72,9 @@ static void launch_abort(struct launch *l)
 	close_fd(&l->control_fd);
 	if (l->monitor_pid > 0)
 		waitpid(l->monitor_pid, NULL, 0);
-	close_fd(&l->lock_fd);
+	/* Under the lock: nobody may sweep, or take for ready, what is being removed. */
 	undo_unwind(&l->undo);
+	close_fd(&l->lock_fd);
 }
 
 static int detect_cgroups(struct engine *e, struct err *err)
@@ -87,14 +88,21 @@ static int detect_cgroups(struct engine *e, struct err *err)
 /* Lock and run directory: from here on the id is ours. */
 static int take_id(struct launch *l, struct err *err)
 {
+	const char *below_run_root = l->run_path + strlen(l->e->run_root) + 1;
 	int rc = container_lock(l->e, l->c->id, true, &l->lock_fd);
 
 	if (rc == -EBUSY)
 		return err_set(err, ERR_CONFLICT, EBUSY, "container %s is being started or removed",
 			       l->c->id);
-	if (rc < 0)
-		return fail_step(err, rc, "lock the container");
-	rc = undo_push(&l->undo, undo_remove_tree, AT_FDCWD, l->run_path);
+	if (rc < 0) {
+		/* Its directory may have been made without it; one with content is somebody's. */
+		undo_rmdir(l->e->run_fd, below_run_root);
+		return err_set(err, ERR_SYSTEM, -rc, "make and lock %s: %s%s", l->run_path,
+			       err_errno_text(-rc),
+			       rc == -ENOSPC || rc == -EDQUOT ? " (make room in the run root)"
+							      : "");
+	}
+	rc = undo_push(&l->undo, undo_remove_tree, l->e->run_fd, below_run_root);
 	if (rc < 0)
 		return fail_step(err, rc, "remember the run directory");
 	l->run_dir = open(l->run_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -264,13 +272,46 @@ static int make_bind_sources(const struct container *c, struct err *err)
 	return 0;
 }
 
+/* From here on, and until the monitor has said how it stands, a free lock means that it was lost:
+ * container_state_read() goes by the first of these files. */
+static int write_host_files(struct launch *l, struct err *err)
+{
+	int rc = undo_push(&l->undo, undo_unlink, l->run_dir, HOSTNAME_FILE);
+
+	if (rc < 0)
+		return fail_step(err, rc, "remember " HOSTNAME_FILE);
+	rc = host_files_write(l->c, l->run_dir, err);
+	return rc < 0 ? err_wrap(err, "in %s", l->run_path) : 0;
+}
+
+/* Before the release nobody else would notice its death, or sweep up after it. */
+static int check_monitor(struct launch *l, struct err *err)
+{
+	int status;
+	pid_t pid = waitpid(l->monitor_pid, &status, WNOHANG);
+
+	if (pid != l->monitor_pid)
+		return 0;
+	l->monitor_pid = 0;
+	if (WIFSIGNALED(status))
+		return err_set(
+			err, ERR_SYSTEM, ECHILD,
+			"monitor lost: cloche-monitor was killed by signal %d before the container "
+			"was started%s",
+			WTERMSIG(status), WTERMSIG(status) == SIGKILL ? " (out of memory?)" : "");
+	return err_set(
+		err, ERR_SYSTEM, ECHILD,
+		"monitor lost: cloche-monitor ended with status %d before the container was started",
+		WEXITSTATUS(status));
+}
+
 /* From a written record to a released child. */
 static int prepare_and_release(struct launch *l, struct strv *warnings, struct err *err)
 {
 	int rc = make_bind_sources(l->c, err);
 
 	if (rc == 0)
-		rc = host_files_write(l->c, l->run_dir, err);
+		rc = write_host_files(l, err);
 	stamp(l->plan, POINT_CLI_RECORDED);
 	if (rc == 0)
 		rc = launch_fill_plan(l, warnings, err);
@@ -279,6 +320,8 @@ static int prepare_and_release(struct launch *l, struct strv *warnings, struct e
 	if (rc == 0)
 		rc = launch_make_cgroups(l, err);
 	stamp(l->plan, POINT_CLI_CGROUP);
+	if (rc == 0)
+		rc = check_monitor(l, err);
 	if (rc < 0)
 		return rc;
 	stamp(l->plan, POINT_CLI_RELEASED);

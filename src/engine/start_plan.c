@@ -79,6 +79,22 @@ static int make_birth_group(struct launch *l, struct err *err)
 	return l->cgroup_fd < 0 ? err_sys(err, "open %s", dir) : 0;
 }
 
+/* Known to the monitor from its first moment, so that it can remove them if we die. */
+static void fill_cgroups(struct launch *l)
+{
+	struct plan_monitor *m = &l->plan->monitor;
+	struct cgroup_dirs dirs;
+	struct err ignored = ERR_INIT;
+
+	if (cgroup_dirs_of(&l->e->cgroups, l->cgroup_path, &dirs, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < dirs.count && i < PLAN_MAX_CGROUPS; i++)
+		m->cgroups[m->cgroup_count++] =
+			(struct plan_cgroup){.path = plan_add_string(l->plan, dirs.dirs[i].path),
+					     .controllers = dirs.dirs[i].controllers,
+					     .v2 = dirs.dirs[i].v2};
+}
+
 int launch_fill_early(struct launch *l, struct err *err)
 {
 	const char *parent = l->c->config.cgroup_parent;
@@ -96,6 +112,8 @@ int launch_fill_early(struct launch *l, struct err *err)
 		       parent && *parent ? parent : l->e->cgroup_parent, l->c->id) < 0)
 		return err_set(err, ERR_INVALID, ENAMETOOLONG, "--cgroup-parent is too long");
 	rc = cgroup_check_path(l->cgroup_path, err);
+	if (rc == 0)
+		fill_cgroups(l);
 	if (rc == 0)
 		rc = make_birth_group(l, err);
 	early->has_cgroup_fd = l->cgroup_fd >= 0;
@@ -174,21 +192,6 @@ static int load_seccomp(struct launch *l, struct seccomp_program *out, struct er
 	return seccomp_program_of_text(text, n, wanted, caps, cache, out, err);
 }
 
-static void fill_cgroups(struct launch *l)
-{
-	struct plan_monitor *m = &l->plan->monitor;
-	struct cgroup_dirs dirs;
-	struct err ignored = ERR_INIT;
-
-	if (cgroup_dirs_of(&l->e->cgroups, l->cgroup_path, &dirs, &ignored) < 0)
-		return;
-	for (size_t i = 0; i < dirs.count && i < PLAN_MAX_CGROUPS; i++)
-		m->cgroups[m->cgroup_count++] =
-			(struct plan_cgroup){.path = plan_add_string(l->plan, dirs.dirs[i].path),
-					     .controllers = dirs.dirs[i].controllers,
-					     .v2 = dirs.dirs[i].v2};
-}
-
 static plan_ref add_path(struct plan *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 static plan_ref add_path(struct plan *p, const char *fmt, ...)
@@ -253,7 +256,6 @@ static void fill_monitor(struct launch *l)
 			add_path(l->plan, "%s/containers/%s/%s-json.log", l->e->root, c->id, c->id);
 	else if (log)
 		m->log_path = add_path(l->plan, "%s/%s-json.log", l->run_path, c->id);
-	fill_cgroups(l);
 }
 
 /* Relative to <data>/overlay2, so that a hundred layers fit into the one page mount(2) takes. */

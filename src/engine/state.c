@@ -196,6 +196,18 @@ static void set_lost(struct container_state *s, uint64_t mtime_ns)
 	s->error = xstrdup("monitor lost");
 }
 
+/* True if a launch got as far as the container's files and no monitor ever said what came of it:
+ * the command line or the monitor was killed. One that failed took them away again. */
+static bool launch_was_under_way(int run_dir, uint64_t *when_ns)
+{
+	struct stat st;
+
+	if (run_dir < 0 || fstatat(run_dir, HOSTNAME_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	*when_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+	return true;
+}
+
 int container_state_read(struct engine *e, struct container *c, struct err *err)
 {
 	bool persistent;
@@ -212,6 +224,8 @@ int container_state_read(struct engine *e, struct container *c, struct err *err)
 
 		clear_state(s);
 		rc = read_newest(run_dir, record_dir, s, &mtime_ns, err);
+		if (rc == -ENOENT && !held && launch_was_under_way(run_dir, &mtime_ns))
+			set_lost(s, mtime_ns);
 		if (rc == -ENOENT)
 			return 0;
 		if (rc < 0)
@@ -233,8 +247,12 @@ int container_state_stored(const struct engine *e, const char *id, struct contai
 	auto_close int run_dir = container_run_dir(e, id);
 	auto_close int record_dir = container_record_dir(e, id, &persistent);
 	uint64_t mtime_ns;
+	int rc = read_newest(run_dir, record_dir, s, &mtime_ns, err);
 
-	return read_newest(run_dir, record_dir, s, &mtime_ns, err);
+	if (rc != -ENOENT || !launch_was_under_way(run_dir, &mtime_ns))
+		return rc;
+	s->status = CONTAINER_RUNNING;
+	return 0;
 }
 
 static void write_lost_state(const struct container_state *s, struct strbuf *out)

@@ -3,6 +3,7 @@
  * Test builds only: makes one step slow, or kills the process that takes it.
  *   CLOCHE_TEST_DELAY=op:mount /proc=5      the operation with this label takes 5 ms more
  *   CLOCHE_TEST_KILL=op:mount /proc         the child dies there
+ *   CLOCHE_TEST_KILL=op:#12                 the same by place, counted from 0: labels may hold the id
  *   CLOCHE_TEST_KILL=point:7                whoever stamps enum timeline_point 7 dies there
  */
 #include "engine/start_internal.h"
@@ -18,6 +19,8 @@ static void find_step(const struct plan *p, const char *spec, uint32_t *op, uint
 
 	if (str_starts(spec, "point:"))
 		*point = (uint32_t)atoi(spec + 6) + 1;
+	if (str_starts(spec, "op:#"))
+		*op = (uint32_t)atoi(spec + 4) + 1;
 	for (uint32_t i = 0; str_starts(spec, "op:") && i < p->op_count; i++) {
 		const char *label = plan_string(p, p->ops[i].label);
 

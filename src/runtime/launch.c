@@ -57,15 +57,16 @@ static int place_all(const int *list, int count, int first)
 	return 0;
 }
 
-static _Noreturn void exec_program(int program, char *const argv[])
+/* Comes back with -errno only. */
+static int exec_program(int program, char *const argv[])
 {
 	static char *const no_environment[] = {NULL};
 
 	syscall(SYS_execveat, program, "", argv, no_environment, AT_EMPTY_PATH);
-	_exit(errno == ENOENT ? 127 : 126);
+	return -errno;
 }
 
-static _Noreturn void become_monitor(const void *launch, int program)
+static int become_monitor(const void *launch, int program)
 {
 	const struct launch_monitor *l = launch;
 	static char *const argv[] = {(char *)(uintptr_t) "cloche-monitor", NULL};
@@ -73,26 +74,25 @@ static _Noreturn void become_monitor(const void *launch, int program)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int high = fcntl(program, F_DUPFD_CLOEXEC, HIGH_FD);
 
-	if (null < 0 || high < 0 || place_all(list, 4, PLAN_FD_CONTROL) < 0)
-		_exit(126);
-	for (int i = 0; i < 3; i++) {
-		if (fd_place(null, i) < 0)
-			_exit(126);
-	}
-	exec_program(high, argv);
+	int rc = null < 0 || high < 0 ? -errno : place_all(list, 4, PLAN_FD_CONTROL);
+
+	for (int i = 0; rc == 0 && i < 3; i++)
+		rc = fd_place(null, i);
+	return rc < 0 ? rc : exec_program(high, argv);
 }
 
 /* What the new process does: places descriptors and executes. Runs on the caller's memory while the
- * caller is suspended, so it changes nothing but its own stack and descriptors. */
+ * caller is suspended, so it changes nothing but its own stack and descriptors, and *failed. */
 struct entry {
-	void (*run)(const void *launch, int program);
+	int (*run)(const void *launch, int program); /* -errno when it could not execute */
 	const void *launch;
 	int program;
+	int *failed; /* errno of that */
 };
 
 static _Noreturn void enter(const struct entry *e)
 {
-	e->run(e->launch, e->program);
+	*e->failed = -e->run(e->launch, e->program);
 	_exit(126);
 }
 
@@ -156,18 +156,36 @@ static pid_t clone_process(uint64_t flags, int cgroup_fd, int *pidfd, const stru
 	return clone_on_stack(&args, e);
 }
 
+/* The new process could not execute: it is a zombie by now. */
+static int reap_failed(pid_t *pid, int failed, struct err *err)
+{
+	if (*pid > 0)
+		waitpid(*pid, NULL, 0);
+	*pid = 0;
+	if (failed == EINVAL || failed == EMFILE)
+		return err_set(
+			err, ERR_SYSTEM, failed,
+			"start cloche-monitor: no free descriptor above %d: %s (raise the limit "
+			"on open files, ulimit -n)",
+			HIGH_FD, err_errno_text(failed));
+	return err_set(err, ERR_SYSTEM, failed, "start cloche-monitor: %s", err_errno_text(failed));
+}
+
 int launch_monitor(const struct launch_monitor *l, pid_t *pid, struct err *err)
 {
 	auto_close int program = open_program(err);
+	int failed = 0;
 
 	if (program < 0)
 		return program;
 	*pid = clone_process(0, l->monitor_cgroup_fd, NULL,
-			     &(struct entry){become_monitor, l, program});
-	return *pid < 0 ? err_sys(err, "start cloche-monitor") : 0;
+			     &(struct entry){become_monitor, l, program, &failed});
+	if (*pid < 0)
+		failed = errno;
+	return failed ? reap_failed(pid, failed, err) : 0;
 }
 
-static _Noreturn void become_init(const void *launch, int program)
+static int become_init(const void *launch, int program)
 {
 	const struct launch_init *l = launch;
 	char base[16];
@@ -177,24 +195,30 @@ static _Noreturn void become_init(const void *launch, int program)
 	int first = 3 + (int)l->preserve_fds;
 	int high = fcntl(program, F_DUPFD_CLOEXEC, HIGH_FD + (int)l->preserve_fds);
 
+	int rc = high < 0 ? -errno : place_all(list, 3, first);
+
 	snprintf(base, sizeof(base), "%d", first);
-	if (high < 0 || place_all(list, 3, first) < 0)
-		_exit(126);
-	syscall(SYS_close_range, first + 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	exec_program(high, argv);
+	if (rc == 0 && syscall(SYS_close_range, first + 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		rc = -errno;
+	return rc < 0 ? rc : exec_program(high, argv);
 }
 
 int launch_init(const struct launch_init *l, pid_t *pid, int *pidfd, struct err *err)
 {
 	auto_close int program = open_program(err);
+	int failed = 0;
 
 	if (program < 0)
 		return program;
 	if (l->pid_namespace_fd >= 0 && syscall(SYS_setns, l->pid_namespace_fd, CLONE_NEWPID) < 0)
 		return err_sys(err, "join the pid namespace");
 	*pid = clone_process(l->clone_flags, l->cgroup_fd, pidfd,
-			     &(struct entry){become_init, l, program});
-	return *pid < 0 ? err_sys(err, "make the container's namespaces") : 0;
+			     &(struct entry){become_init, l, program, &failed});
+	if (*pid < 0)
+		return err_sys(err, "make the container's namespaces");
+	if (failed && pidfd)
+		close(*pidfd);
+	return failed ? reap_failed(pid, failed, err) : 0;
 }
 
 void launch_release(struct plan *p, enum plan_release how)

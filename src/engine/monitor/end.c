@@ -163,37 +163,59 @@ _Noreturn void end_finish(struct monitor *m)
 	sweep_and_exit(m);
 }
 
-void end_start_failed(struct monitor *m)
+/* Says why there is no container, and sweeps. */
+static _Noreturn void refuse(struct monitor *m)
 {
-	siginfo_t info = {0};
-
-	if (waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED) == 0 && !m->plan->shared.failed_op)
-		err_set(&m->start_error, ERR_SYSTEM, ECANCELED,
-			"the process that sets the container up was killed by signal %d",
-			info.si_status);
-	else
-		plan_error(m->plan, &m->start_error);
 	m->exited = true;
+	m->finished_wall_ns = clock_wall_ns();
 	m->exit_code = m->start_error.kind == ERR_NO_COMMAND ? 127
 		       : m->start_error.kind == ERR_NO_EXEC  ? 126
 							     : 128;
 	if (m->plan->monitor.auto_remove)
 		release_record(m);
-	else
-		store_state(m, "created");
+	else if (store_state(m, "created") < 0)
+		/* Without this file no state means "created"; with it, that the monitor was lost. */
+		unlinkat(m->run_dir, "hostname", 0);
 	client_send_all(m, FRAME_ERROR, &m->start_error, sizeof(m->start_error));
 	sweep_and_exit(m);
 }
 
-_Noreturn void end_abandon(struct monitor *m)
+_Noreturn void end_start_failed(struct monitor *m)
 {
-	const char *run_directory = plan_string(m->plan, m->plan->early.run_directory);
+	siginfo_t info = {0};
 
-	/* The launcher died before it let the child go. Its half-made record is recognised as such by
-	 * the next command; what can be removed from here goes now. */
+	/* Without a pidfd there never was a child, and why is known. */
+	if (m->pidfd >= 0 && waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED) == 0 &&
+	    !m->plan->shared.failed_op)
+		err_set(&m->start_error, ERR_SYSTEM, ECANCELED,
+			"the process that sets the container up %s %d",
+			info.si_code == CLD_EXITED ? "ended with status" : "was killed by signal",
+			info.si_status);
+	else if (m->pidfd >= 0)
+		plan_error(m->plan, &m->start_error);
+	refuse(m);
+}
+
+_Noreturn void end_unrecorded(struct monitor *m, int rc)
+{
+	/* Nobody could list, stop or wait for it. */
 	syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
 	waitid(P_PIDFD, (id_t)m->pidfd, &(siginfo_t){0}, WEXITED);
+	err_set(&m->start_error, ERR_SYSTEM, -rc, "write %s/state.json: %s%s",
+		plan_string(m->plan, m->plan->early.run_directory), err_errno_text(-rc),
+		rc == -ENOSPC || rc == -EDQUOT ? " (make room in the run root)" : "");
+	kill_the_rest(m);
+	refuse(m);
+}
+
+_Noreturn void end_abandon(struct monitor *m)
+{
+	/* The launcher gave up, or died before it let the child go. Its half-made record is recognised
+	 * as such by the next command; what can be removed from here goes now. */
+	if (m->pidfd >= 0) {
+		syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+		waitid(P_PIDFD, (id_t)m->pidfd, &(siginfo_t){0}, WEXITED);
+	}
 	remove_groups(m);
-	(void)run_directory;
 	_exit(1);
 }

@@ -16,7 +16,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -32,6 +34,8 @@
 #define TERMINAL_IDLE_MS 50
 /* How long the container may run before its bill is stored: a short one should not pay for it. */
 #define TIMELINE_DELAY_MS 25
+#define RELEASE_POLL_MS 2
+#define CPU_MASK_BYTES 1024 /* 8192 processors, the kernel's own maximum */
 
 static struct plan *map_plan(int fd)
 {
@@ -84,6 +88,30 @@ static void leave_groups(struct monitor *m)
 	stamp(m->plan, POINT_MONITOR_MOVED);
 }
 
+/* What the caller's session limits must not limit us. After the clone: nobody waits for this, and
+ * the child has a fixed baseline of its own. What is refused stays as it is. */
+static void outlive_caller(void)
+{
+	static const int limits[] = {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA,
+				     RLIMIT_NOFILE};
+	unsigned char all[CPU_MASK_BYTES];
+
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGXCPU, SIG_IGN);
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit own;
+
+		if (getrlimit(limits[i], &own) == 0 && own.rlim_cur != own.rlim_max) {
+			own.rlim_cur = own.rlim_max;
+			setrlimit(limits[i], &own);
+		}
+	}
+	memset(all, 0xff, sizeof(all));
+	syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
+	syscall(SYS_setpriority, PRIO_PROCESS, 0, 0);
+	umask(022);
+}
+
 static void listen_for_clients(struct monitor *m)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "attach.sock"};
@@ -106,15 +134,40 @@ static void on_released(struct monitor *m)
 			  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Nothing may be said about a start, nor swept, before the launcher has made all that there is to
+ * sweep: it does so while we work. Ends this process when the launcher gives up or dies. */
+static void await_release(struct monitor *m)
+{
+	struct client *launcher = &m->clients[0];
+
+	while (!m->released) {
+		struct pollfd p = {.fd = launcher->fd, .events = POLLIN};
+		int seen;
+
+		/* The release is a futex, which poll cannot wait for; this is no hot path. */
+		if (poll(&p, 1, RELEASE_POLL_MS) < 0 && errno != EINTR)
+			end_abandon(m);
+		seen = (int)__atomic_load_n(&m->plan->shared.released, __ATOMIC_ACQUIRE);
+		if (seen == PLAN_GO)
+			on_released(m);
+		else if (seen == PLAN_CANCEL || launcher->fd < 0 ||
+			 (p.revents & (POLLHUP | POLLERR)))
+			end_abandon(m);
+	}
+}
+
 /* The report socket ended: the program runs, or the child gave up, or it was killed. */
 static void on_report_end(struct monitor *m)
 {
 	const struct plan *p = m->plan;
-	uint32_t last = p->op_count;
 	struct frame_started started = {.pid = m->pid};
+	uint32_t last;
+	int rc;
 
 	close(m->report_fd);
 	m->report_fd = -1;
+	await_release(m);
+	last = p->op_count;
 	if (p->shared.failed_op || last < 2 || p->shared.op_end_ns[last - 2] == 0) {
 		end_start_failed(m);
 		return;
@@ -123,7 +176,9 @@ static void on_report_end(struct monitor *m)
 	m->started = true;
 	m->started_wall_ns = clock_wall_ns();
 	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
-	store_state(m, "running");
+	rc = store_state(m, "running");
+	if (rc < 0)
+		end_unrecorded(m, rc);
 	listen_for_clients(m);
 }
 
@@ -145,6 +200,10 @@ static void on_report(struct monitor *m)
 		else
 			m->output[0] = m->input = fd;
 	}
+#ifdef CLOCHE_TEST_HOOKS
+	if (tag == CHILD_REPORT_KILL_ME)
+		syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+#endif
 }
 
 static void accept_client(struct monitor *m)
@@ -220,8 +279,9 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 	if (p[SLOT_REPORT].revents)
 		on_report(m);
 	handle_clients(m, p);
+	/* It may have let the child go as the last thing it did. */
 	if (!m->released && m->clients[0].fd < 0)
-		end_abandon(m);
+		await_release(m);
 	if (p[SLOT_INPUT].revents)
 		relay_input(m);
 	for (int s = 0; s < 2; s++) {
@@ -278,7 +338,6 @@ static struct monitor monitor;
 int main(int argc, char **argv)
 {
 	struct monitor *m = &monitor;
-	struct err err = ERR_INIT;
 
 	if (argc == 3 && strcmp(argv[1], "init") == 0)
 		return run_as_init(argv[2]);
@@ -292,15 +351,17 @@ int main(int argc, char **argv)
 	stamp(m->plan, POINT_MONITOR_MAIN);
 	syscall(SYS_close_range, PLAN_FD_COUNT - !m->plan->early.has_cgroup_fd, ~0U, 0);
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	m->run_dir = m->report_fd = m->listen_fd = m->input = m->output[0] = m->output[1] = -1;
+	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
+		m->output[1] = -1;
 	m->log.fd = -1;
 	client_init_all(m);
 	client_add(m, PLAN_FD_CONTROL, true);
 	leave_session();
-	if (monitor_spawn_child(m, &err) < 0) {
-		client_send(m, &m->clients[0], FRAME_ERROR, &err, sizeof(err));
-		return 1;
+	if (monitor_spawn_child(m, &m->start_error) < 0) {
+		await_release(m);
+		end_start_failed(m);
 	}
 	leave_groups(m);
+	outlive_caller();
 	run(m);
 }

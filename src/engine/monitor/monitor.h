@@ -92,13 +92,17 @@ void relay_close_output(struct monitor *m, int stream);
 void log_write(struct monitor *m, int stream, const unsigned char *bytes, size_t n);
 void log_flush(struct monitor *m, bool end);
 /* store.c: state.json and timeline.json. */
-void store_state(struct monitor *m, const char *status);
+/* 0 or -errno: the state that stands is then not the true one. */
+int store_state(struct monitor *m, const char *status);
 void store_timeline(struct monitor *m);
 void store_timeline_in_record(struct monitor *m);
 /* end.c: after PID 1 has ended. */
 void end_reap(struct monitor *m);
 void end_read_stats(struct monitor *m);
-void end_start_failed(struct monitor *m);
+/* The child did not become the container's program, or (pidfd -1) there is none. */
+_Noreturn void end_start_failed(struct monitor *m);
+/* The program runs, but that cannot be recorded: rc says why. */
+_Noreturn void end_unrecorded(struct monitor *m, int rc);
 _Noreturn void end_finish(struct monitor *m);
 /* Removes what a launch that was never released left. */
 _Noreturn void end_abandon(struct monitor *m);

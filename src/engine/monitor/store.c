@@ -3,6 +3,7 @@
  * What the monitor leaves in files: how the container stands and its start bill. Both are replaced
  * whole, so a reader never sees half of one.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "engine/monitor/monitor.h"
+
+#define STATE_FILE "state.json"
 
 /* Our own messages are plain text, but they name the container's files. */
 static void escape(const char *text, char *out, size_t size)
@@ -53,22 +56,41 @@ static size_t format_state(const struct monitor *m, const char *status, char *ou
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
-void store_state(struct monitor *m, const char *status)
+/* A full file system still takes a state of the same length where the last one stands. A reader may
+ * see a torn one for the moment that a write takes, which beats a death that is not recorded. */
+static int overwrite(int dir, const char *text, size_t n)
+{
+	auto_close int fd = openat(dir, STATE_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, text, n, 0) != (ssize_t)n)
+		return -ENOSPC;
+	return ftruncate(fd, (off_t)n) < 0 ? -errno : 0;
+}
+
+static int replace_state(int dir, const char *text, size_t n)
+{
+	int rc = file_replace_at(dir, STATE_FILE, text, n, 0644, FILE_VOLATILE);
+
+	return (rc == -ENOSPC || rc == -EDQUOT) && overwrite(dir, text, n) == 0 ? 0 : rc;
+}
+
+int store_state(struct monitor *m, const char *status)
 {
 	const char *record = plan_string(m->plan, m->plan->monitor.record_directory);
 	char text[2048];
 	size_t n = format_state(m, status, text, sizeof(text));
+	int rc = replace_state(m->run_dir, text, n);
 
-	/* Nobody to tell: whoever reads the old state sees from the lock that it is old. */
-	if (file_replace_at(m->run_dir, "state.json", text, n, 0644, FILE_VOLATILE) < 0)
-		n = 0;
 	if (record && strcmp(status, "running") != 0) {
 		auto_close int dir = open(record, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		if (dir >= 0 &&
-		    file_replace_at(dir, "state.json", text, n, 0644, FILE_VOLATILE) < 0)
-			return;
+		/* The run root's is the one that is read; this one is for after the next boot. */
+		if (dir >= 0 && replace_state(dir, text, n) < 0)
+			return rc;
 	}
+	return rc;
 }
 
 /* The bill as JSON, decoded by observe/timeline. Points by number, ops with their labels. */

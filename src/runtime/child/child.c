@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 static const child_op_fn ops[OP_COUNT] = {
 	[OP_JOIN_CGROUP] = child_op_join_cgroup,
@@ -63,15 +65,47 @@ int child_arm_parent_death(const struct child_context *c)
 {
 	struct pollfd p = {.fd = c->report_fd};
 
-	if (!c->die_with_parent)
-		return 0;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return -errno;
 	/* getppid() is 0 in a new pid namespace, so the socket tells whether it is too late. */
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) ? -EPIPE : 0;
 }
 
-static void wait_for_release(struct plan_shared *shared)
+#ifdef CLOCHE_TEST_HOOKS
+/* Test builds can make the child slow or dead at any operation and any point. PID 1 of a namespace
+ * is deaf to a SIGKILL of its own, so the monitor is asked for it. */
+static void test_hook(const struct plan_shared *shared, const struct child_context *c, bool slow,
+		      bool dead)
+{
+	struct timespec delay = {.tv_sec = (time_t)(shared->test_delay_ns / 1000000000),
+				 .tv_nsec = (long)(shared->test_delay_ns % 1000000000)};
+	const char tag = CHILD_REPORT_KILL_ME;
+
+	if (slow)
+		nanosleep(&delay, NULL);
+	if (dead && fd_send(c->report_fd, &tag, 1, NULL, 0) == 0)
+		poll(NULL, 0, -1);
+}
+#else
+static void test_hook(const struct plan_shared *shared, const struct child_context *c, bool slow,
+		      bool dead)
+{
+	(void)shared;
+	(void)c;
+	(void)slow;
+	(void)dead;
+}
+#endif
+
+static void stamp_point(struct plan_shared *shared, const struct child_context *c,
+			enum timeline_point point)
+{
+	test_hook(shared, c, shared->test_delay_point == point + 1u,
+		  shared->test_kill_point == point + 1u);
+	shared->point_ns[point] = clock_now_ns();
+}
+
+static void wait_for_release(struct plan_shared *shared, const struct child_context *c)
 {
 	uint32_t seen;
 
@@ -80,27 +114,8 @@ static void wait_for_release(struct plan_shared *shared)
 		syscall(SYS_futex, &shared->released, FUTEX_WAIT, PLAN_WAIT, NULL, NULL, 0);
 	if (seen != PLAN_GO)
 		_exit(1);
-	shared->point_ns[POINT_CHILD_RELEASED] = clock_now_ns();
+	stamp_point(shared, c, POINT_CHILD_RELEASED);
 }
-
-#ifdef CLOCHE_TEST_HOOKS
-static void test_hook(const struct plan_shared *shared, uint32_t index)
-{
-	struct timespec delay = {.tv_sec = (time_t)(shared->test_delay_ns / 1000000000),
-				 .tv_nsec = (long)(shared->test_delay_ns % 1000000000)};
-
-	if (shared->test_delay_op == index + 1)
-		nanosleep(&delay, NULL);
-	if (shared->test_kill_op == index + 1)
-		syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
-}
-#else
-static void test_hook(const struct plan_shared *shared, uint32_t index)
-{
-	(void)shared;
-	(void)index;
-}
-#endif
 
 static void fail(struct plan_shared *shared, const struct child_context *c, uint32_t index, int rc)
 {
@@ -126,17 +141,20 @@ _Noreturn void child_run(struct plan *plan, struct child_context *c)
 {
 	struct plan_shared *shared = &plan->shared;
 
-	shared->point_ns[POINT_CHILD_MAIN] = clock_now_ns();
+	stamp_point(shared, c, POINT_CHILD_MAIN);
+	/* Whoever lets us go must be alive to do so, also where the container is to outlive it. */
 	if (child_arm_parent_death(c) < 0)
 		_exit(1);
-	wait_for_release(shared);
+	wait_for_release(shared, c);
+	if (!c->die_with_parent && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		_exit(1);
 	for (uint32_t i = 0; i < plan->op_count && i < PLAN_MAX_OPS; i++) {
 		const struct plan_op *op = &plan->ops[i];
 		int rc;
 
 		c->step = STEP_NONE;
 		c->detail = 0;
-		test_hook(shared, i);
+		test_hook(shared, c, shared->test_delay_op == i + 1, shared->test_kill_op == i + 1);
 		rc = op->type < OP_COUNT && ops[op->type] ? ops[op->type](c, plan, op) : -ENOSYS;
 		if (rc < 0 && !(op->flags & OP_FLAG_BEST_EFFORT))
 			fail(shared, c, i, rc);

@@ -26,6 +26,7 @@ struct child_context {
 enum child_report {
 	CHILD_REPORT_CONSOLE = 'T', /* carries the terminal's master (SCM_RIGHTS) */
 	CHILD_REPORT_CREATED = 'C', /* waits at the gate */
+	CHILD_REPORT_KILL_ME = 'K', /* test builds: send it SIGKILL */
 };
 
 /* Runs the whole plan; returns only by execve or _exit. */

@@ -175,7 +175,7 @@ int child_op_user(struct child_context *c, struct plan *p, const struct plan_op 
 		return rc;
 	/* A change of user disarms it and makes the process dumpable again. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return child_arm_parent_death(c);
+	return c->die_with_parent ? child_arm_parent_death(c) : 0;
 }
 
 int child_op_capabilities(struct child_context *c, struct plan *p, const struct plan_op *op)
