@@ -107,16 +107,29 @@ static int settle(int fd, mode_t mode, uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Returns an fd of the new directory. */
 static int make_dir(int dirfd, const char *leaf, mode_t mode, uid_t uid, gid_t gid)
 {
 	auto_close int fd = -1;
+	int ret;
 
 	if (mkdirat(dirfd, leaf, mode & 0700) < 0)
 		return -errno;
 	fd = openat(dirfd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return settle(fd, mode, uid, gid);
+	ret = settle(fd, mode, uid, gid);
+	return ret < 0 ? ret : take_fd(&fd);
+}
+
+/* The usual case of path_mkdir_all(), at a third of the walk's price: only the last component is
+ * missing. Anything else, a dangling symlink included, is an error and left to the walk. */
+static int make_last(int rootfd, const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	char leaf[PATH_LEAF_SIZE];
+	auto_close int parent = path_open_parent(rootfd, path, leaf);
+
+	return parent < 0 ? parent : make_dir(parent, leaf, mode, uid, gid);
 }
 
 /* Replaces the dangling symlink dirfd/leaf, which is path[0..end), by its target inside path. */
@@ -163,11 +176,9 @@ static int open_or_make(int rootfd, char path[static PATH_MAX], size_t end, mode
 	if (fd == -ENOENT)
 		parent = path_open_parent(rootfd, path, leaf);
 	if (fd == -ENOENT && parent >= 0) {
-		ret = make_dir(parent, leaf, mode, uid, gid);
-		if (ret == 0 || ret == -EEXIST)
+		fd = make_dir(parent, leaf, mode, uid, gid);
+		if (fd == -EEXIST)
 			fd = path_open(rootfd, path, O_PATH | O_DIRECTORY, 0);
-		else
-			fd = ret;
 	}
 	path[end] = cut;
 	if (fd == -ENOENT && parent >= 0) {
@@ -195,6 +206,9 @@ int path_mkdir_all(int rootfd, const char *path, mode_t mode, uid_t uid, gid_t g
 		return take_fd(&fd);
 	if (fd != -ENOENT || n == 0)
 		return fd;
+	fd = make_last(rootfd, work, mode, uid, gid);
+	if (fd >= 0)
+		return take_fd(&fd);
 	for (size_t end = next_prefix(work, 0);;) {
 		int next = -1;
 		int ret = open_or_make(rootfd, work, end, mode, uid, gid, &next);

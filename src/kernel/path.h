@@ -35,8 +35,8 @@ int must_check path_open_parent(int rootfd, const char *path, char leaf[static P
 
 /* Makes path and every missing directory above it; only new directories get the exact mode and the
  * owner (PATH_KEEP_OWNER to skip). A symlink that dangles inside the root is followed and its target
- * made. Returns an O_PATH | O_DIRECTORY fd of the directory, or -errno (-ENOTDIR when a component is
- * something else). */
+ * made. Returns an fd of the directory, O_PATH unless it is new, or -errno (-ENOTDIR when a
+ * component is something else). */
 int must_check path_mkdir_all(int rootfd, const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 /* Makes an empty regular file where nothing exists, with directories above it (0755): the target of
