@@ -224,10 +224,17 @@ int container_state_read(struct engine *e, struct container *c, struct err *err)
 
 		clear_state(s);
 		rc = read_newest(run_dir, record_dir, s, &mtime_ns, err);
-		if (rc == -ENOENT && !held && launch_was_under_way(run_dir, &mtime_ns))
+		if (rc == -ENOENT && !held && launch_was_under_way(run_dir, &mtime_ns)) {
+			/* Unless the launch began after the look at the lock. */
+			if (look == 0)
+				continue;
 			set_lost(s, mtime_ns);
+		}
 		if (rc == -ENOENT)
 			return 0;
+		/* On a full file system the monitor writes in place: a torn one is whole at once. */
+		if (rc < 0 && look == 0)
+			continue;
 		if (rc < 0)
 			return err_wrap(err, "state of %.12s", c->id);
 		if (held || !claims_life(s->status))

@@ -120,6 +120,30 @@ static void names_a_damaged_state(void **state)
 	assert_int_equal(err.kind, ERR_CORRUPT);
 }
 
+/* The files of a launch without a word from a monitor: whoever launched it was killed, unless it is
+ * still at it. */
+static void says_when_a_launch_was_cut(void **state)
+{
+	struct fixture *f = *state;
+	char path[160], id[ID_LEN + 1];
+	int lock;
+
+	fixture_container(f, "1", "web", 1, true);
+	fixture_id(id, "1");
+	assert_int_equal(container_lock(&f->e, id, true, &lock), 0);
+	snprintf(path, sizeof(path), "containers/%s/hostname", id);
+	assert_int_equal(file_replace_at(f->e.run_fd, path, "h", 1, 0644, FILE_VOLATILE), 0);
+	for (int held = 1; held >= 0; held--) {
+		auto_container struct container c;
+
+		read_one(f, "1", &c);
+		assert_int_equal(c.state.monitor_lost, !held);
+		assert_int_equal(c.state.status, held ? CONTAINER_CREATED : CONTAINER_EXITED);
+		if (held)
+			close(lock);
+	}
+}
+
 /* Looking never makes a start fail, holding does. */
 static void lookers_do_not_disturb_starters(void **state)
 {
@@ -177,6 +201,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(falls_back_to_the_copy, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(names_a_damaged_state, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(says_when_a_launch_was_cut, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(lookers_do_not_disturb_starters, fixture_setup,
 						fixture_teardown),
