@@ -16,6 +16,7 @@
 #include "image/image_archive.h"
 #include "image/layer_internal.h"
 
+#define TRAILING_MAX (16u << 20)
 #define WHITEOUT ".wh."
 #define WHITEOUT_META ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
@@ -136,14 +137,19 @@ static int apply_entries(struct layer *l, const struct feed *f, struct err *err)
 	return rc == ARCHIVE_EOF ? 0 : bad_layer(f, l->archive, err);
 }
 
-/* What follows the end of the archive counts for the digest. */
+/* What follows the end of the archive counts for the digest: padding, by some writers a megabyte. */
 static int drain(struct stream *s, struct err *err)
 {
 	const unsigned char *bytes;
+	size_t left = TRAILING_MAX;
 	ssize_t n;
 
-	while ((n = s->next(s, &bytes, err)) > 0)
-		;
+	while ((n = s->next(s, &bytes, err)) > 0) {
+		if ((size_t)n > left)
+			return err_set(err, ERR_INVALID, EFBIG,
+				       "more than %u bytes after the end of the tar", TRAILING_MAX);
+		left -= (size_t)n;
+	}
 	return (int)n;
 }
 

@@ -137,16 +137,6 @@ static int check_digests(const struct load_image *i, size_t n, const char *blob_
 	return 0;
 }
 
-static int drain(struct stream *s, struct err *err)
-{
-	const unsigned char *bytes;
-	ssize_t n;
-
-	while ((n = s->next(s, &bytes, err)) > 0)
-		;
-	return (int)n;
-}
-
 static int unpack(struct load *l, struct load_image *i, size_t n, struct load_layer *layer,
 		  struct err *err)
 {
@@ -166,9 +156,6 @@ static int unpack(struct load *l, struct load_image *i, size_t n, struct load_la
 		return rc;
 	plain = stream_decompress(stream_tap_borrowed(raw, &blob_hash, NULL), &l->budget, "");
 	rc = layer_apply(plain, layer->fd, &lower, &result, err);
-	/* what follows the compressed data belongs to the blob */
-	if (rc == 0)
-		rc = drain(plain, err);
 	if (rc < 0)
 		return err_wrap(err, "layer %.100s", blob);
 	rc = hash_finish(&blob_hash, blob_digest, err);

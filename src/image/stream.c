@@ -18,7 +18,7 @@
 
 #define OUT_CHUNK (1u << 20)
 /* gzip cannot exceed 1032:1; an honest zstd layer of a gigabyte does not come near this either. */
-#define RATIO_MAX 2000u
+#define RATIO_MAX 1100u
 #define RATIO_FROM (1ull << 30)
 
 int stream_budget_take(struct stream_budget *b, size_t n, struct err *err)
