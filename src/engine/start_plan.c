@@ -19,6 +19,7 @@
 #include "runtime/plan_build.h"
 
 #define MONITOR_GROUP "/cloche-monitor"
+#define MONITOR_GROUP_TRIES 10
 #define USER_FILE_MAX (1 << 20)
 #define LOG_MAX_BYTES (16u << 20)
 #define LOG_MAX_FILES 4u
@@ -38,17 +39,22 @@ int launch_monitor_group(struct launch *l, int *fd, struct err *err)
 	for (size_t i = 0; i < join.count; i++)
 		missing = missing || access(join.tasks[i], F_OK) < 0;
 	missing = missing || (*join.v2_dir && access(join.v2_dir, F_OK) < 0);
-	if (missing) {
+	/* Empty as it is at first, another engine's repair may take it away while we are at it. */
+	for (int i = 0; missing && i < MONITOR_GROUP_TRIES; i++) {
 		rc = cgroup_create(&l->e->cgroups, MONITOR_GROUP, true, NULL, err);
-		if (rc < 0)
-			return rc;
+		missing = rc == -ENOENT || rc == -ENODEV;
 	}
+	if (rc < 0)
+		return rc;
 	l->plan->early.monitor_tasks_count = 0;
 	for (size_t i = 0; i < join.count && i < PLAN_MAX_CGROUPS; i++)
 		l->plan->early.monitor_tasks[l->plan->early.monitor_tasks_count++] =
 			plan_add_string(l->plan, join.tasks[i]);
 	if (*join.v2_dir) {
 		*fd = open(join.v2_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* A repair of another engine may just have removed the empty group. */
+		if (*fd < 0 && errno == ENOENT && mkdir(join.v2_dir, 0755) == 0)
+			*fd = open(join.v2_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (*fd < 0)
 			return err_sys(err, "open %s", join.v2_dir);
 	}

@@ -17,6 +17,8 @@
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_driver.h"
 
+#define MKDIR_TRIES 16
+
 uint64_t cgroup_weight_of_shares(uint64_t shares)
 {
 	if (shares < 2)
@@ -35,6 +37,21 @@ uint64_t cgroup_io_weight_of(uint64_t blkio_weight)
 	return 1 + (blkio_weight - 10) * 9999 / 990;
 }
 
+static int make_parents(char *dir, size_t mount_len, struct err *err)
+{
+	for (char *slash = strchr(dir + mount_len + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		bool ok;
+
+		*slash = '\0';
+		ok = mkdir(dir, 0755) == 0 || errno == EEXIST || errno == ENOENT;
+		if (!ok)
+			return err_sys(err, "create cgroup %s", dir);
+		*slash = '/';
+	}
+	return 0;
+}
+
 int cgroup_mkdirs(const char *mount, const char *path, bool *made, struct err *err)
 {
 	char dir[CGROUP_PATH_MAX];
@@ -43,28 +60,18 @@ int cgroup_mkdirs(const char *mount, const char *path, bool *made, struct err *e
 
 	if (str_format(dir, sizeof(dir), "%s%s", mount, path))
 		return err_set(err, ERR_INVALID, ENAMETOOLONG, "cgroup path %s is too long", path);
-	*made = true;
-	if (mkdir(dir, 0755) == 0)
-		return 0;
-	if (errno == EEXIST) {
-		*made = false;
-		return 0;
-	}
-	if (errno != ENOENT)
-		return err_sys(err, "create cgroup %s", dir);
-	for (char *slash = strchr(dir + mount_len + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		r = mkdir(dir, 0755) < 0 && errno != EEXIST ? err_sys(err, "create cgroup %s", dir)
-							    : 0;
-		*slash = '/';
+	/* Once more when somebody removes the empty parent that we have just made or seen. */
+	for (int i = 0; i < MKDIR_TRIES; i++) {
+		*made = mkdir(dir, 0755) == 0;
+		if (*made || errno == EEXIST)
+			return 0;
+		if (errno != ENOENT)
+			break;
+		r = make_parents(dir, mount_len, err);
 		if (r)
 			return r;
 	}
-	if (mkdir(dir, 0755) == 0)
-		return 0;
-	*made = false;
-	return errno == EEXIST ? 0 : err_sys(err, "create cgroup %s", dir);
+	return err_sys(err, "create cgroup %s", dir);
 }
 
 static int create_in(const struct cgroup_hierarchy *h, const char *path, bool may_exist,

@@ -26,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "engine/monitor/monitor.h"
 #include "runtime/child/child.h"
 #include "runtime/stamp.h"
@@ -73,6 +74,23 @@ static void leave_session(void)
 	signal(SIGTERM, SIG_IGN);
 }
 
+/* "0" into a `tasks` file of the monitors' group. Another engine's `system check --repair` may just
+ * have removed the group, empty as it was: then it is made again. */
+static int join_group(const char *tasks)
+{
+	int rc = file_write_kernel_at(AT_FDCWD, tasks, "0");
+	char group[CGROUP_PATH_MAX];
+	char *slash;
+
+	if (rc != -ENOENT || str_format(group, sizeof(group), "%s", tasks) < 0)
+		return rc;
+	slash = strrchr(group, '/');
+	*slash = '\0';
+	if (mkdir(group, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return file_write_kernel_at(AT_FDCWD, tasks, "0");
+}
+
 /* After the clone, since the child joins groups of its own and the kernel can make its namespaces
  * meanwhile. */
 static void leave_groups(struct monitor *m)
@@ -81,8 +99,7 @@ static void leave_groups(struct monitor *m)
 
 	for (uint32_t i = 0; i < early->monitor_tasks_count; i++) {
 		/* A hierarchy that refuses (no realtime share, say) leaves us where the caller is. */
-		if (file_write_kernel_at(AT_FDCWD, plan_string(m->plan, early->monitor_tasks[i]),
-					 "0") < 0)
+		if (join_group(plan_string(m->plan, early->monitor_tasks[i])) < 0)
 			continue;
 	}
 	stamp(m->plan, POINT_MONITOR_MOVED);
