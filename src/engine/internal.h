@@ -33,8 +33,9 @@ int must_check name_sweep_stale(struct engine *e, const char *name);
 bool container_is_alive(const struct container *c);
 /* True if no finished record of id exists (any more). */
 bool container_is_gone(const struct engine *e, const char *id);
-/* Takes the lock as container_lock() does, once whoever has it has ended; -EBUSY after timeout_ms.
- * -ENOENT when a container that is not persistent has no run directory any more. */
+/* Takes the lock as container_lock() does, once whoever sweeps up after an end has finished. -EBUSY at
+ * once when the container lives, or after timeout_ms; c->state is then fresh. -ENOENT when a container
+ * that is not persistent has no run directory any more. */
 int must_check container_wait_lock(struct engine *e, struct container *c, int timeout_ms,
 				   int *lock_fd);
 /* SIGKILL, then as container_stop(). */

@@ -217,6 +217,10 @@ int container_wait_lock(struct engine *e, struct container *c, int timeout_ms, i
 
 		if (rc != -EBUSY || clock_now_ns() >= end)
 			return rc;
+		/* It lives: nothing to wait for. (What is gone keeps its last state for a moment.) */
+		if (container_state_read(e, c, &ignored) == 0 && container_is_alive(c) &&
+		    !container_is_gone(e, c->id))
+			return -EBUSY;
 		/* Mostly its monitor, which ends soon; else a starter or remover without a state. */
 		if (c->state.monitor_pid <= 0 || wait_monitor(e, c, timeout_ms, &ignored) < 0)
 			nanosleep(&nap, NULL);

@@ -16,6 +16,8 @@
 
 #define LOCK_TIMEOUT_MS 10000
 #define CGROUP_TIMEOUT_MS 2000
+#define REMOVE_TRIES 100
+#define KILL_TRIES 10
 
 int engine_detect_cgroups(struct engine *e, struct err *err)
 {
@@ -50,14 +52,19 @@ int container_remove_cgroup(struct engine *e, const char *parent, const char *id
 	return 0;
 }
 
-/* Removes <fd>/<what>/<id>. */
+/* Removes <fd>/<what>/<id>. Somebody who wants the lock may make it anew in a run directory that is
+ * just being emptied; he will find the record gone. */
 static int remove_directory(int fd, const char *what, const char *id, struct err *err)
 {
 	char path[64 + ID_LEN];
 	int rc = str_format(path, sizeof(path), "%s/%s", what, id);
 
-	if (rc == 0)
+	for (int i = 0; rc == 0 && i < REMOVE_TRIES; i++) {
 		rc = remove_tree_at(fd, path);
+		if (rc != -ENOTEMPTY || i == REMOVE_TRIES - 1)
+			break;
+		rc = 0;
+	}
 	if (rc < 0)
 		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", path, err_errno_text(-rc));
 	return 0;
@@ -139,12 +146,15 @@ static int lock_for_removal(struct engine *e, struct container *c, bool force, i
 		return rc;
 	if (container_is_alive(c) && !force)
 		return refuse_running(c, err);
-	if (force) {
-		rc = container_kill_and_wait(e, c, err);
+	for (int i = 0; i < KILL_TRIES; i++) {
+		rc = force ? container_kill_and_wait(e, c, err) : 0;
 		if (rc < 0)
 			return rc;
+		rc = container_wait_lock(e, c, LOCK_TIMEOUT_MS, lock_fd);
+		/* Unless somebody has started it again. */
+		if (rc != -EBUSY || !force || !container_is_alive(c))
+			break;
 	}
-	rc = container_wait_lock(e, c, LOCK_TIMEOUT_MS, lock_fd);
 	if (rc == -ENOENT)
 		return 1;
 	if (rc == -EBUSY)

@@ -27,6 +27,8 @@
 #include "runtime/plan_build.h"
 #include "runtime/stamp.h"
 
+#define START_LOCK_TIMEOUT_MS 10000
+
 static void launch_init_struct(struct launch *l, struct engine *e, struct container *c,
 			       const struct start_options *options)
 {
@@ -89,7 +91,10 @@ static int detect_cgroups(struct engine *e, struct err *err)
 static int take_id(struct launch *l, struct err *err)
 {
 	const char *below_run_root = l->run_path + strlen(l->e->run_root) + 1;
-	int rc = container_lock(l->e, l->c->id, true, &l->lock_fd);
+	/* A container that has run may still be swept up after. */
+	int rc = l->c->state.monitor_pid > 0
+			 ? container_wait_lock(l->e, l->c, START_LOCK_TIMEOUT_MS, &l->lock_fd)
+			 : container_lock(l->e, l->c->id, true, &l->lock_fd);
 
 	if (rc == -EBUSY)
 		return err_set(err, ERR_CONFLICT, EBUSY, "container %s is being started or removed",
@@ -447,6 +452,13 @@ static int sweep_last_run(struct launch *l, struct err *err)
 	return rc < 0 ? fail_step(err, rc, "clear the overlay's work directory") : 0;
 }
 
+/* Taking the lock made its run directory anew. */
+static int refuse_gone(const struct launch *l, struct err *err)
+{
+	undo_remove_tree(AT_FDCWD, l->run_path);
+	return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", l->c->id);
+}
+
 int container_start(struct engine *e, struct container *c, const struct start_options *options,
 		    struct start_handle *handle, struct err *err)
 {
@@ -464,6 +476,15 @@ int container_start(struct engine *e, struct container *c, const struct start_op
 	rc = take_id(l, err);
 	/* The run directory belongs to the container, not to this attempt. */
 	undo_disarm(&l->undo);
+	/* Another start was faster, or a removal. */
+	if (rc < 0 ? container_is_alive(c) : container_is_gone(e, c->id)) {
+		if (rc == 0)
+			rc = refuse_gone(l, err);
+		else
+			rc = 0;
+		launch_free(l);
+		return rc;
+	}
 	snprintf(l->cgroup_path, sizeof(l->cgroup_path), "%s/%s",
 		 c->config.cgroup_parent ? c->config.cgroup_parent : e->cgroup_parent, c->id);
 	if (rc == 0)

@@ -40,6 +40,18 @@ struct client *client_add(struct monitor *m, int fd, bool launcher)
 	return NULL;
 }
 
+void client_accept(struct monitor *m)
+{
+	int fd = m->listen_fd < 0 ? -1
+				  : accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	while (fd >= 0) {
+		if (!client_add(m, fd, false))
+			close(fd);
+		fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	}
+}
+
 bool client_frame_pending(const struct monitor *m)
 {
 	for (int i = 0; m->frame_len && i < MONITOR_CLIENTS_MAX; i++) {

@@ -158,6 +158,8 @@ _Noreturn void end_finish(struct monitor *m)
 	if (m->plan->monitor.auto_remove)
 		release_record(m);
 	stamp(m->plan, POINT_MONITOR_RECORDED);
+	/* Those who connected while we were at it want to know as well. */
+	client_accept(m);
 	client_send_all(m, FRAME_EXIT, &frame, sizeof(frame));
 	stamp(m->plan, POINT_MONITOR_ANSWERED);
 	sweep_and_exit(m);

@@ -223,14 +223,6 @@ static void on_report(struct monitor *m)
 #endif
 }
 
-static void accept_client(struct monitor *m)
-{
-	int fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd >= 0 && !client_add(m, fd, false))
-		close(fd);
-}
-
 enum poll_slot {
 	SLOT_PIDFD,
 	SLOT_REPORT,
@@ -306,7 +298,7 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 			relay_output(m, s);
 	}
 	if (p[SLOT_LISTEN].revents)
-		accept_client(m);
+		client_accept(m);
 	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
 		end_reap(m);
 }

@@ -75,6 +75,8 @@ int must_check monitor_spawn_child(struct monitor *m, struct err *err);
 void client_init_all(struct monitor *m);
 struct client *client_add(struct monitor *m, int fd, bool launcher);
 void client_drop(struct monitor *m, struct client *c);
+/* Takes in all that have connected so far. */
+void client_accept(struct monitor *m);
 /* Reads what came; may close the client. */
 void client_receive(struct monitor *m, struct client *c);
 /* Sends as much of the current output frame as the socket takes. */

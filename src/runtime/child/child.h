@@ -11,12 +11,12 @@
 
 /* What the process that cloned the child prepared for it. -1: not there. */
 struct child_context {
-	int root_fd;         /* the container's root, O_PATH; set by the root ops */
-	int stdio[3];        /* for OP_STDIO */
-	int report_fd;       /* socket to the parent: bytes of enum child_report */
-	int gate_fd;         /* OP_GATE reads one byte here */
-	int mask_fd;         /* detached empty read-only tmpfs, cloned for each masked directory */
-	int die_with_parent; /* 1: SIGKILL when the parent dies */
+	int root_fd;   /* the container's root, O_PATH; set by the root ops */
+	int stdio[3];  /* for OP_STDIO */
+	int report_fd; /* socket to the parent: bytes of enum child_report */
+	int gate_fd;   /* OP_GATE reads one byte here */
+	int mask_fd; /* empty read-only tmpfs on the first masked directory, cloned for the others */
+	int die_with_parent;   /* 1: SIGKILL when the parent dies */
 	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 cross execve */
 	uint32_t step;         /* enum child_step of the failure */
 	int32_t detail;

@@ -199,7 +199,8 @@ static int open_existing(struct child_context *c, const char *path)
 	return fd;
 }
 
-static int mask_for_file(struct child_context *c)
+/* What hides a file, once it is proven to be the null device (CVE-2025-31133). */
+static int null_device(struct child_context *c)
 {
 	auto_close int null = path_open_nosymlink(c->root_fd, "/dev/null", O_PATH, 0);
 	struct stat st;
@@ -213,17 +214,30 @@ static int mask_for_file(struct child_context *c)
 	return mount_clone(null, "", false);
 }
 
-static int mask_for_directory(struct child_context *c)
+/* One empty tmpfs hides all directories. Before Linux 6.15 only an attached mount can be cloned, so
+ * the first is attached itself and the others are clones of it. */
+static int mask_directory(struct child_context *c, int target)
 {
-	if (c->mask_fd < 0)
-		c->mask_fd = mount_new("tmpfs", "tmpfs", "size=0k\0", MOUNT_ATTR_RDONLY);
-	return c->mask_fd < 0 ? c->mask_fd : mount_clone(c->mask_fd, "", false);
+	auto_close int clone = -1;
+
+	if (c->mask_fd >= 0) {
+		clone = mount_clone(c->mask_fd, "", false);
+		return clone < 0 ? clone : mount_attach(clone, target);
+	}
+	c->mask_fd = mount_new("tmpfs", "tmpfs", "size=0k\0", MOUNT_ATTR_RDONLY);
+	return c->mask_fd < 0 ? c->mask_fd : mount_attach(c->mask_fd, target);
+}
+
+static int mask_file(struct child_context *c, int target)
+{
+	auto_close int mask = null_device(c);
+
+	return mask < 0 ? mask : mount_attach(mask, target);
 }
 
 int child_op_mask(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
 	auto_close int target = open_existing(c, plan_string(p, op->b));
-	auto_close int mask = -1;
 	struct stat st;
 	int rc;
 
@@ -231,11 +245,8 @@ int child_op_mask(struct child_context *c, struct plan *p, const struct plan_op 
 		return target == -ENOENT || target == -ENOTDIR ? 0 : target;
 	if (fstat(target, &st) < 0)
 		return -errno;
-	mask = S_ISDIR(st.st_mode) ? mask_for_directory(c) : mask_for_file(c);
-	if (mask < 0)
-		return c->step ? mask : failed(c, STEP_SOURCE, mask);
-	rc = mount_attach(mask, target);
-	return rc < 0 ? failed(c, STEP_ATTACH, rc) : 0;
+	rc = S_ISDIR(st.st_mode) ? mask_directory(c, target) : mask_file(c, target);
+	return rc < 0 && !c->step ? failed(c, STEP_ATTACH, rc) : rc;
 }
 
 int child_op_read_only(struct child_context *c, struct plan *p, const struct plan_op *op)

@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# How containers end, and who hears of it: kill, stop, wait, rm against living monitors.
+load helpers
+
+image=cloche/busybox
+
+setup() { setup_engine; }
+teardown() { teardown_engine; }
+
+start_one() { # NAME COMMAND...
+	local name=$1
+	shift
+	cloche create --name "$name" --network none $image "$@" >/dev/null
+	cloche start "$name" >/dev/null
+}
+
+# A shell that ends with 7 on TERM, and says when it is ready.
+start_gentle() { # NAME
+	start_one "$1" sh -c 'trap "exit 7" TERM; touch /ready; while :; do sleep 0.05; done'
+	wait_for 5 is_ready "$1"
+}
+
+is_ready() { [ -e "/proc/$(container_pid "$1")/root/ready" ]; }
+
+has_connection() { # MONITOR COUNT: that many clients stand in its socket's queue or are served
+	[ "$(grep -c "attach.sock" /proc/net/unix)" -gt "$2" ]
+}
+
+@test "a waiter gets the code; a late one too" {
+	local waiter
+	start_gentle one1
+	cloche wait one1 >"$ENGINE_DIR/code" 3>&- &
+	waiter=$!
+	cloche kill -s TERM one1 >/dev/null
+	wait "$waiter"
+	assert_equal "$(cat "$ENGINE_DIR/code")" 7
+	assert_equal "$(cloche wait one1)" 7
+	assert_equal "$(inspect one1 '.State.Status, .State.ExitCode, .State.Pid')" "$(printf '%s\n' exited 7 0)"
+}
+
+@test "stop is gentle first, then it is not" {
+	start_gentle soft
+	cloche stop soft >/dev/null
+	assert_equal "$(inspect soft .State.ExitCode)" 7
+	start_one hard sleep 1000
+	cloche stop -t 0 hard >/dev/null
+	assert_equal "$(inspect hard .State.ExitCode)" 137
+	# Stopping what stands is no error.
+	cloche stop hard >/dev/null
+}
+
+@test "five who connect while the monitor is busy all hear the end of a --rm container" {
+	local init monitor front waiters=() i
+	cloche run --rm --name brief --network none $image sleep 1000 3>&- &
+	front=$!
+	wait_for 5 container_is brief running
+	init=$(container_pid brief)
+	monitor=$(ps -o ppid= -p "$init" | tr -d ' ')
+	kill -STOP "$monitor"
+	for i in 1 2 3 4 5; do
+		cloche wait brief >"$ENGINE_DIR/code$i" 3>&- &
+		waiters+=($!)
+	done
+	# The listener, and five in its queue.
+	wait_for 5 has_connection "$monitor" 5
+	kill -KILL "$init"
+	kill -CONT "$monitor"
+	wait "${waiters[@]}"
+	wait "$front" || assert_equal $? 137
+	for i in 1 2 3 4 5; do assert_equal "$(cat "$ENGINE_DIR/code$i")" 137; done
+}
+
+@test "start, kill and start again, with nothing in between" {
+	local i
+	cloche create --name again --network none $image true >/dev/null
+	for i in $(seq 20); do cloche start -a again; done
+	cloche rm again >/dev/null
+	for i in $(seq 10); do
+		start_one next sleep 1000
+		cloche rm -f next >/dev/null
+	done
+}
+
+@test "several removals and starts at once leave nothing" {
+	local i
+	for i in $(seq 5); do
+		start_one crowd sleep 1000
+		cloche rm -f crowd >/dev/null 2>&1 3>&- &
+		cloche rm -f crowd >/dev/null 2>&1 3>&- &
+		cloche start crowd >/dev/null 2>&1 3>&- &
+		cloche rm -f crowd >/dev/null 2>&1 3>&- || true
+		wait %% %- 2>/dev/null || true
+		wait_for 5 removed_or_removable crowd
+	done
+	run cloche system check
+	assert_status 0
+}
+
+removed_or_removable() { cloche rm -f "$1" >/dev/null 2>&1 || ! cloche inspect "$1" >/dev/null 2>&1; }
+
+@test "Docker's words for what cannot be done" {
+	local id
+	start_one busy sleep 1000
+	id=$(inspect busy .Id)
+	run cloche rm busy
+	assert_status 1
+	assert_contains "$output" "You cannot remove a running container $id. Stop the container before attempting removal or force remove"
+	cloche kill busy >/dev/null
+	run cloche kill busy
+	assert_status 1
+	assert_contains "$output" "Container $id is not running"
+	run cloche kill -s NOPE busy
+	assert_status 1
+	assert_contains "$output" "Invalid signal: NOPE"
+	cloche rm busy >/dev/null
+	run cloche rm busy
+	assert_status 1
+	assert_contains "$output" "No such container: busy"
+	run cloche wait busy
+	assert_status 1
+}
