@@ -37,18 +37,18 @@ static int refuse_not_running(const struct container *c, struct err *err)
 	return err_set(err, ERR_CONFLICT, ESRCH, "Container %s is not running", c->id);
 }
 
-/* Reads the state; a container that is just being started (lock held, nothing said yet) is given the
- * time to say so. Its monitor writes the state right after it has answered the front end, and what
- * follows `run -d` in a script must not come too early. */
+/* Reads the state; a container that is just being started, or swept up after (lock held, no life
+ * claimed), is given the time to say so. Its monitor writes the state right after it has answered the
+ * front end, and what follows a start in a script must not come too early. */
 static int read_settled(struct engine *e, struct container *c, struct err *err)
 {
 	const struct timespec nap = {.tv_nsec = NS_PER_MS};
 
 	for (int waited_ms = 0;; waited_ms++) {
+		bool held = container_lock_is_held(e, c->id);
 		int rc = container_state_read(e, c, err);
 
-		if (rc < 0 || c->state.status != CONTAINER_CREATED ||
-		    waited_ms >= STARTING_TIMEOUT_MS || !container_lock_is_held(e, c->id))
+		if (rc < 0 || !held || container_is_alive(c) || waited_ms >= STARTING_TIMEOUT_MS)
 			return rc;
 		nanosleep(&nap, NULL);
 	}

@@ -107,6 +107,7 @@ removed_or_removable() { cloche rm -f "$1" >/dev/null 2>&1 || ! cloche inspect "
 	assert_status 1
 	assert_contains "$output" "You cannot remove a running container $id. Stop the container before attempting removal or force remove"
 	cloche kill busy >/dev/null
+	cloche wait busy
 	run cloche kill busy
 	assert_status 1
 	assert_contains "$output" "Container $id is not running"
