@@ -118,9 +118,11 @@ static void outlive_caller(void)
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit own;
 
-		if (getrlimit(limits[i], &own) == 0 && own.rlim_cur != own.rlim_max) {
+		/* By number: the libcs disagree on the type of the first parameter. */
+		if (syscall(SYS_prlimit64, 0, limits[i], NULL, &own) == 0 &&
+		    own.rlim_cur != own.rlim_max) {
 			own.rlim_cur = own.rlim_max;
-			setrlimit(limits[i], &own);
+			syscall(SYS_prlimit64, 0, limits[i], &own, NULL);
 		}
 	}
 	memset(all, 0xff, sizeof(all));
