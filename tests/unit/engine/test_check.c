@@ -60,15 +60,30 @@ static char *read_command(const char *command)
 	return strbuf_take(&out);
 }
 
+/* Where a group stands in each hierarchy, as words for the shell. */
+static char *group_words(struct fixture *f, const char *path)
+{
+	auto_free struct cgroup_dirs *dirs = calloc(1, sizeof(*dirs));
+	auto_strbuf struct strbuf out = {0};
+	struct err err;
+
+	assert_int_equal(cgroup_dirs_of(&f->e.cgroups, path, dirs, &err), 0);
+	for (size_t i = 0; i < dirs->count; i++)
+		strbuf_printf(&out, " %s", dirs->dirs[i].path);
+	return strbuf_take(&out);
+}
+
 /* Files, mounts and groups of this engine. Lock files may stay, and what overlay makes in its work
  * directory. */
 static char *snapshot(struct fixture *f)
 {
-	auto_free char *command = xasprintf(
-		"find %s ! -name '*lock' ! -path '*/?ork/work' -printf '%%P %%y %%m %%l\\n' | sort; "
-		"grep -c %s /proc/self/mountinfo | cat; "
-		"find /sys/fs/cgroup/*%s/ -mindepth 1 -type d 2>/dev/null | sort",
-		f->dir, f->dir, f->e.cgroup_parent);
+	auto_free char *groups = group_words(f, f->e.cgroup_parent);
+	auto_free char *command =
+		xasprintf("find %s ! -name '*lock' ! -path '*/?ork/work' -printf '%%P %%y %%m "
+			  "%%l\\n' | sort; "
+			  "grep -c %s /proc/self/mountinfo | cat; "
+			  "find%s -mindepth 1 -type d 2>/dev/null | sort",
+			  f->dir, f->dir, groups);
 
 	return read_command(command);
 }
@@ -215,8 +230,9 @@ static void plant_group(struct fixture *f, const char *id)
 
 static void plant_old_unknown_group(struct fixture *f, const char *id)
 {
-	auto_free char *command =
-		xasprintf("touch -d '2 minutes ago' /sys/fs/cgroup/*%s/%s", f->e.cgroup_parent, id);
+	auto_free char *path = xasprintf("%s/%s", f->e.cgroup_parent, id);
+	auto_free char *groups = group_words(f, path);
+	auto_free char *command = xasprintf("touch -c -d '2 minutes ago'%s", groups);
 
 	make_groups(f, id);
 	free(read_command(command));
@@ -285,11 +301,12 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	auto_free char *command = xasprintf(
-		"for d in $(find /sys/fs/cgroup/*%s/ -depth -type d 2>/dev/null); do rmdir $d; "
-		"done; grep -F %s /proc/self/mountinfo | cut -d' ' -f5 | "
-		"while read -r m; do umount -l \"$(printf %%b \"$m\")\"; done",
-		f->e.cgroup_parent, f->dir);
+	auto_free char *groups = group_words(f, f->e.cgroup_parent);
+	auto_free char *command =
+		xasprintf("for d in $(find%s -depth -type d 2>/dev/null); do rmdir $d; "
+			  "done; grep -F %s /proc/self/mountinfo | cut -d' ' -f5 | "
+			  "while read -r m; do umount -l \"$(printf %%b \"$m\")\"; done",
+			  groups, f->dir);
 	int rc = system(command);
 
 	return fixture_teardown(state) | rc;
