@@ -4,7 +4,7 @@
  * with, define, template, block, break, continue; variables, pipelines, trim markers, comments; Go's
  * built-in functions and Docker's (json split join title lower upper pad truncate). Error texts are
  * Go's, since scripts look for them. Pure: reads nothing but its arguments; a hostile template can
- * cost at most TEMPLATE_STEPS_MAX steps and TEMPLATE_OUTPUT_MAX bytes.
+ * cost at most TEMPLATE_STEPS_MAX steps, and bytes within the limits below.
  */
 #ifndef CLOCHE_BASE_TEMPLATE_H
 #define CLOCHE_BASE_TEMPLATE_H
@@ -15,9 +15,11 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define TEMPLATE_STEPS_MAX 2000000
+#define TEMPLATE_STEPS_MAX 1000000
 #define TEMPLATE_OUTPUT_MAX (64u << 20)
 #define TEMPLATE_DEPTH_MAX 128
+#define TEMPLATE_VALUE_MAX (1u << 20)      /* bytes of one string a function makes */
+#define TEMPLATE_PRODUCED_MAX (128u << 20) /* bytes all functions together may make */
 
 struct template;
 

@@ -24,6 +24,7 @@ struct state {
 	size_t binding_count;
 	size_t frame; /* bindings below it belong to a caller and are not seen */
 	long steps;
+	size_t produced; /* bytes that functions have made */
 	int depth;
 	struct err *err;
 };
@@ -268,6 +269,35 @@ static enum flow short_circuit(struct state *s, const struct node *cmd, bool sto
 	return FLOW_NEXT;
 }
 
+static size_t value_size(const struct value *v)
+{
+	if (json_object_is_type(v->json, json_type_string))
+		return (size_t)json_object_get_string_len(v->json);
+	return json_object_is_type(v->json, json_type_array)
+		       ? 64 * json_object_array_length(v->json)
+		       : 0;
+}
+
+/* What a function gets is bounded too: `print $x $x ...` would grow without end in one call. */
+static bool args_fit(const struct value *args, size_t count)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < count && total <= 8 * TEMPLATE_VALUE_MAX; i++)
+		total += value_size(&args[i]);
+	return total <= 8 * TEMPLATE_VALUE_MAX;
+}
+
+static enum flow account(struct state *s, const struct node *n, const struct value *made)
+{
+	size_t size = value_size(made);
+
+	s->produced += size;
+	if (size > 8 * TEMPLATE_VALUE_MAX || s->produced > TEMPLATE_PRODUCED_MAX)
+		return fail(s, n, "value is too large");
+	return FLOW_NEXT;
+}
+
 /* A literal is refused for what it is, a value for its type. */
 static enum flow wrong_argument(struct state *s, const struct node *n, const char *message)
 {
@@ -289,8 +319,10 @@ static enum flow invoke(struct state *s, const struct node *cmd, const struct no
 		.model = s->model, .name = fn->name, .args = args, .count = count, .wrong = &wrong};
 	struct err inner = ERR_INIT;
 
+	if (!args_fit(args, count))
+		return fail(s, cmd, "error calling %s: value is too large", fn->name);
 	if (fn->fn(&c, out, &inner) == 0)
-		return FLOW_NEXT;
+		return account(s, cmd, out);
 	/* Arguments of a wrong type are the template's fault, anything else the function's. */
 	if (inner.kind == ERR_CORRUPT)
 		return wrong_argument(

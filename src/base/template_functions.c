@@ -9,6 +9,8 @@
 #include "base/quote.h"
 #include "base/template_internal.h"
 
+#define SPLIT_MAX 65536 /* bytes of a string that may become a list */
+
 static json_type type_of(const struct value *v)
 {
 	return v->absent || !v->json ? json_type_null : json_object_get_type(v->json);
@@ -72,6 +74,8 @@ static int fn_split(const struct call *c, struct value *out, struct err *err)
 	rc = rc < 0 ? rc : want_string(c, 1, &separator, err);
 	if (rc < 0)
 		return rc;
+	if (strlen(text) > SPLIT_MAX)
+		return err_set(err, ERR_INVALID, EINVAL, "value is too large");
 	list = json_object_new_array();
 	while (*separator && (at = strstr(text, separator)) != NULL) {
 		json_object_array_add(list, json_object_new_string_len(text, (int)(at - text)));

@@ -5,7 +5,7 @@
 #include "base/quote.h"
 #include "base/template_internal.h"
 
-#define WIDTH_MAX 10000
+#define WIDTH_MAX 1000
 
 struct verb {
 	bool minus, plus, zero, sharp, space;

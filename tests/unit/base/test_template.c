@@ -341,7 +341,9 @@ static void test_bounds(void **state)
 		"{{range 9000000000}}x{{end}}",
 		"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}",
 		"{{range 1000}}{{range 1000}}{{range 1000}}{{end}}{{end}}{{end}}",
-		"{{range 5000}}{{printf \"%9999d\" 1}}{{printf \"%9999d\" 1}}{{end}}",
+		"{{$x := \"ab\"}}{{range 60}}{{$x = print $x $x}}{{end}}",
+		"{{$x := printf \"%900d\" 1}}{{range 900000}}{{$y := upper $x}}{{end}}",
+		"{{range 90000}}{{printf \"%999d\" 1}}{{printf \"%999d\" 1}}{{end}}",
 	};
 
 	(void)state;
