@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -41,17 +42,13 @@ static bool is_overlay_private(const char *name)
 
 static int set_xattr(const struct placed *p, const char *name, const void *value, size_t size)
 {
-	char path[64 + NAME_MAX];
-
 	if (p->fd >= 0)
 		return fsetxattr(p->fd, name, value, size, 0);
-	/* lsetxattr does not follow the leaf, and the directory is an fd of ours */
-	if (snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", p->parent, p->leaf) >=
-	    (int)sizeof(path)) {
-		errno = ENAMETOOLONG;
+	/* Neither a symlink nor a device can be opened to be changed, and there is no setxattrat(2)
+	 * before Linux 6.13: by name, from within the directory. lsetxattr does not follow the leaf. */
+	if (fchdir(p->parent) < 0)
 		return -1;
-	}
-	return lsetxattr(path, name, value, size, 0);
+	return lsetxattr(p->leaf, name, value, size, 0);
 }
 
 static int apply_xattrs(struct layer *l, struct archive_entry *e, const struct placed *p,

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -158,6 +159,14 @@ static void raise_fd_limit(void)
 	}
 }
 
+/* What libraries would read from the host later, when it is out of reach. */
+static int prepare_libraries(struct err *err)
+{
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		return err_set(err, ERR_SYSTEM, ENOMEM, "start OpenSSL");
+	return 0;
+}
+
 static int load(struct arguments *a, struct err *err)
 {
 	const struct image_load_options options = {.report = report, .warn = warn, .context = a};
@@ -173,7 +182,9 @@ static int load(struct arguments *a, struct err *err)
 	root = open(a->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return err_sys(err, "open %s", a->root);
-	rc = confine(root, err);
+	rc = prepare_libraries(err);
+	if (rc == 0)
+		rc = confine(root, err);
 	if (rc == 0)
 		rc = image_store_open(&store, root, a->root, IMAGE_STORE_WRITE, err);
 	return rc < 0 ? rc : image_load(&store, input, &options, err);

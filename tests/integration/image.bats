@@ -5,7 +5,7 @@ load helpers
 load image_helpers
 
 setup() { setup_engine; }
-teardown() { teardown_engine; }
+teardown() { cd / && unmount_images; teardown_engine; }
 
 @test "load takes Docker and OCI archives, plain, gzip and zstd, from a file and from a pipe" {
 	local kind name

@@ -140,6 +140,7 @@ assert_python_runs() {
 	assert_equal "$(stat -c '%F %t %T' dev-null dev-loop fifo)" \
 		$'character special file 1 3\nblock special file 7 0\nfifo 0 0'
 	assert_equal "$(readlink dangling)" ../../../../etc/shadow
+	assert_equal "$(getfattr -h --only-values -n trusted.note dangling fifo 2>/dev/null)" linkfifo
 	# names are bytes
 	[ -e $'na\xc3\xafve-\xe6\x97\xa5\xe6\x9c\xac' ] && [ -e $'nfd-e\xcc\x81' ]
 	cd /
