@@ -49,8 +49,8 @@ static void stamp_plan(const struct start_handle *handle, const struct attach_re
 	plan_unmap(plan);
 }
 
-static int exit_code(struct cli_context *ctx, const struct attach_result *result,
-		     const struct err *err)
+static int exit_code(struct cli_context *ctx, const struct foreground *f,
+		     const struct attach_result *result, const struct err *err)
 {
 	switch (result->end) {
 	case ATTACH_EXITED:
@@ -58,7 +58,7 @@ static int exit_code(struct cli_context *ctx, const struct attach_result *result
 	case ATTACH_DETACHED:
 		return 0;
 	case ATTACH_NOT_STARTED:
-		return cli_fail_start(ctx, err);
+		return f->created_here ? cli_fail_start(ctx, err) : cli_fail(err);
 	case ATTACH_LOST:
 		cli_note(
 			"cloche: monitor lost: the process that watched over the container has ended, "
@@ -97,7 +97,7 @@ int foreground_run(struct cli_context *ctx, struct engine *e, struct container *
 	attach_run(&options, &result, &err);
 	stamp_plan(handle, &result);
 	foreground_close(handle);
-	return exit_code(ctx, &result, &err);
+	return exit_code(ctx, f, &result, &err);
 }
 
 void foreground_close(struct start_handle *handle)

@@ -13,6 +13,7 @@ struct foreground {
 	bool input, output, error; /* streams to relay */
 	bool proxy_signals;
 	const char *detach_keys; /* NULL: the default */
+	bool created_here;       /* a failed start ends with 125-127, as run does; else with 1 */
 };
 
 /* Relays handle->client_fd until the end and returns the exit code of this process, everything said.

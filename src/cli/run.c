@@ -116,7 +116,8 @@ static int run_container(struct cli_context *ctx, struct engine *e, struct run_o
 				     .output = o->config.attach_stdout,
 				     .error = o->config.attach_stderr,
 				     .proxy_signals = o->sig_proxy,
-				     .detach_keys = o->detach_keys};
+				     .detach_keys = o->detach_keys,
+				     .created_here = true};
 	auto_free char *id_path = o->config.container_id_file ? xstrdup(o->config.container_id_file)
 							      : NULL;
 	auto_strv struct strv warnings = {0};

@@ -224,6 +224,22 @@ Run 'cloche run --help' for more information"
 	run -1 cloche start nosuch
 	assert_contains "$output" "No such container: nosuch"
 	assert_contains "$output" "failed to start containers: nosuch"
+	cloche create --name broken cloche/busybox /no/such >/dev/null
+	run -1 cloche start broken
+	assert_contains "$output" "no such file or directory"
+	run -1 cloche start -a broken
+	assert_contains "$output" "no such file or directory"
+}
+
+@test "a monitor that dies takes the container with it, and the client says so" {
+	local rc=0
+	cloche run --name lost cloche/busybox sleep 1000 2>"$ENGINE_DIR/err" &
+	wait_for 5 container_is lost running
+	kill -KILL "$(cloche inspect -f '{{.Cloche.MonitorPid}}' lost)"
+	wait $! || rc=$?
+	assert_equal "$rc" 125
+	assert_contains "$(cat "$ENGINE_DIR/err")" "monitor lost"
+	wait_for 5 container_is lost exited
 }
 
 @test "--cidfile holds the id and is not overwritten" {
