@@ -109,8 +109,14 @@ static void store(const char *dir, const struct strbuf *key, const struct seccom
 static int compile(const struct seccomp_profile *profile, struct seccomp_program *out,
 		   struct err *err)
 {
-	int r = seccomp_generate(profile, out, err);
+	int r;
 
+	/* Without its listener such a filter would fail every call it is asked about. */
+	for (size_t i = 0; i < profile->rule_count; i++)
+		if (profile->rules[i].action == SECCOMP_DO_NOTIFY)
+			return err_set(err, ERR_UNSUPPORTED, 0,
+				       "seccomp: SCMP_ACT_NOTIFY is not supported by this version");
+	r = seccomp_generate(profile, out, err);
 	return r == -EOPNOTSUPP ? seccomp_compile(profile, out, err) : r;
 }
 

@@ -209,6 +209,9 @@ int must_check oci_process_parse(const char *text, size_t len, const char *what,
 				 struct oci_process *out, struct err *err);
 /* Checks a filled configuration: what the decoder checks, for the engine's own. */
 int must_check oci_config_validate(const struct oci_config *c, struct err *err);
+/* Refuses (ERR_UNSUPPORTED) what is valid and understood, but what no plan can do yet: it must not be
+ * dropped in silence. */
+int must_check oci_config_check_supported(const struct oci_config *c, struct err *err);
 int must_check oci_process_validate(const struct oci_process *p, struct err *err);
 
 /* The configuration as JSON text, indented with tabs as runc writes it; the caller frees it. */

@@ -384,6 +384,7 @@ static int add_mount(struct decode *d, struct json_object *v, void *out)
 		for (size_t i = 0; i < j.options.count; i++)
 			oci_mount_add_option(m, j.options.items[i]);
 		r = decode_object(d, v, maps, DECODE_COUNT(maps), m);
+		m->idmap |= m->uid_map_count > 0;
 	}
 	free(j.destination);
 	free(j.type);

@@ -148,3 +148,39 @@ int oci_config_validate(const struct oci_config *c, struct err *err)
 		r = validate_absolute(&c->readonly_paths, "linux.readonlyPaths", err);
 	return r;
 }
+
+static bool wants_notification(const struct seccomp_profile *p)
+{
+	if (p->listener_path || p->default_action == SECCOMP_DO_NOTIFY)
+		return true;
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (p->rules[i].action == SECCOMP_DO_NOTIFY)
+			return true;
+	return false;
+}
+
+int oci_config_check_supported(const struct oci_config *c, struct err *err)
+{
+	const struct oci_process *p = &c->process;
+	const struct {
+		const char *what;
+		bool wanted;
+	} table[] = {
+		{"process.apparmorProfile",
+		 p->apparmor_profile && !str_eq(p->apparmor_profile, "unconfined")},
+		{"process.selinuxLabel", p->selinux_label},
+		{"process.scheduler", p->has_scheduler},
+		{"linux.mountLabel", c->mount_label},
+		{"linux.seccomp with notification",
+		 c->has_seccomp && wants_notification(&c->seccomp)},
+		{"a user namespace", separate(c, OCI_NS_USER)},
+		{"a time namespace", separate(c, OCI_NS_TIME)},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (table[i].wanted)
+			return err_set(err, ERR_UNSUPPORTED, 0,
+				       "config.json: %s is not supported by this version",
+				       table[i].what);
+	return 0;
+}

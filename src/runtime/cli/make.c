@@ -54,7 +54,8 @@ static int open_bundle(struct making *m, struct err *err)
 	m->bundle_dirfd = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m->bundle_dirfd < 0)
 		return err_sys(err, "open bundle %s", bundle);
-	if (oci_config_read_at(m->bundle_dirfd, &m->config, err))
+	if (oci_config_read_at(m->bundle_dirfd, &m->config, err) ||
+	    oci_config_check_supported(&m->config, err))
 		return err_wrap(err, "bundle %s", bundle);
 	if (!m->config.has_process)
 		return err_set(err, ERR_INVALID, EINVAL,

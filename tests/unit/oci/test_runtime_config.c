@@ -259,6 +259,39 @@ static void test_refusals(void **state)
 	}
 }
 
+static void test_what_no_plan_can_do_is_refused(void **state)
+{
+	static const struct {
+		const char *process, *linux_part, *message;
+	} cases[] = {
+		{"\"apparmorProfile\":\"x\"", "\"sysctl\":{}", "process.apparmorProfile"},
+		{"\"selinuxLabel\":\"x\"", "\"sysctl\":{}", "process.selinuxLabel"},
+		{"\"scheduler\":{\"policy\":\"SCHED_RR\"}", "\"sysctl\":{}", "process.scheduler"},
+		{"\"terminal\":false", "\"mountLabel\":\"x\"", "linux.mountLabel"},
+		{"\"terminal\":false",
+		 "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":"
+		 "[\"read\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}",
+		 "notification"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		auto_free char *text = xasprintf(
+			"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},\"process\":{\"cwd\":"
+			"\"/\",\"args\":[\"a\"],%s},\"linux\":{\"namespaces\":[{\"type\":\"mount\"}],"
+			"%s}}",
+			cases[i].process, cases[i].linux_part);
+		auto_oci_config struct oci_config c = {0};
+		struct err err = ERR_INIT;
+
+		if (oci_config_parse(text, strlen(text), "config.json", &c, &err))
+			fail_msg("%s", err.msg);
+		assert_true(oci_config_check_supported(&c, &err) < 0);
+		assert_int_equal(err.kind, ERR_UNSUPPORTED);
+		assert_non_null(strstr(err.msg, cases[i].message));
+	}
+}
+
 static void test_truncated_text_never_decodes(void **state)
 {
 	(void)state;
@@ -317,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_encoded_decodes_to_the_same),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_what_no_plan_can_do_is_refused),
 		cmocka_unit_test(test_truncated_text_never_decodes),
 		cmocka_unit_test(test_later_options_win),
 		cmocka_unit_test(test_missing_file),
