@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -24,7 +25,8 @@
 #include "engine/json_writer.h"
 
 #define STATE_MAX_BYTES 65536
-#define LOCK_TRIES 1000
+#define LOCK_TRIES 5000 /* at least five seconds */
+#define LOCK_YIELDS 100
 
 static const struct {
 	const char *text;
@@ -311,9 +313,12 @@ static bool is_linked(int lock_fd)
 	return fstat(lock_fd, &st) == 0 && st.st_nlink > 0;
 }
 
-/* 0 locked, -EBUSY when somebody holds it in earnest. */
+/* 0 locked, -EBUSY when somebody holds it in earnest. A looker holds it for microseconds, but may be
+ * taken off the processor just then. */
 static int lock_exclusively(int fd)
 {
+	const struct timespec nap = {.tv_nsec = 1000000};
+
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
@@ -322,7 +327,10 @@ static int lock_exclusively(int fd)
 		if (flock(fd, LOCK_SH | LOCK_NB) < 0)
 			return errno == EWOULDBLOCK ? -EBUSY : -errno;
 		flock(fd, LOCK_UN);
-		sched_yield();
+		if (i < LOCK_YIELDS)
+			sched_yield();
+		else
+			nanosleep(&nap, NULL);
 	}
 	return -EBUSY;
 }
