@@ -258,13 +258,14 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
 		struct client *c = &m->clients[i];
 		bool blocked = input_pending && c->payload_left && c->header.type == FRAME_STDIN;
+		bool sending = c->wants_output && frame_pending;
 
-		if (c->fd < 0)
+		/* A client held back is not polled at all: its hang-up would be told for ever. */
+		if (c->fd < 0 || (blocked && !sending))
 			continue;
 		p[SLOT_CLIENTS + i].fd = c->fd;
 		p[SLOT_CLIENTS + i].events =
-			(short)((blocked ? 0 : POLLIN) |
-				(c->wants_output && frame_pending ? POLLOUT : 0));
+			(short)((blocked ? 0 : POLLIN) | (sending ? POLLOUT : 0));
 	}
 }
 
