@@ -51,7 +51,7 @@ static void name_filesystem(struct engine *e, struct engine_info *out)
 	if (fstatfs(e->root_fd, &st) < 0)
 		return;
 	for (size_t i = 0; i < sizeof(filesystems) / sizeof(filesystems[0]); i++) {
-		if (filesystems[i].magic == st.f_type)
+		if (filesystems[i].magic == (long)st.f_type)
 			copy(out->backing_filesystem, sizeof(out->backing_filesystem),
 			     filesystems[i].name);
 	}

@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -21,6 +20,7 @@
 #include "engine/engine.h"
 #include "engine/internal.h"
 #include "engine/monitor/protocol.h"
+#include "kernel/pidfd.h"
 
 #define STARTING_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 10000
@@ -66,7 +66,7 @@ static int open_init(struct engine *e, struct container *c, struct err *err)
 	pid = c->state.pid;
 	if (!container_is_alive(c) || pid <= 0)
 		return refuse_not_running(c, err);
-	fd = pidfd_open(pid, 0);
+	fd = process_fd_open(pid);
 	if (fd < 0 && errno == ESRCH)
 		return refuse_not_running(c, err);
 	if (fd < 0)
@@ -81,7 +81,7 @@ static int open_init(struct engine *e, struct container *c, struct err *err)
 
 static int send_signal(const struct container *c, int pidfd, int signal, struct err *err)
 {
-	if (pidfd_send_signal(pidfd, signal, NULL, 0) == 0)
+	if (process_fd_signal(pidfd, signal) == 0)
 		return 0;
 	if (errno == ESRCH)
 		return refuse_not_running(c, err);
@@ -191,7 +191,7 @@ static int wait_answer(const struct engine *e, const char *id, struct frame_exit
 static int wait_monitor(struct engine *e, struct container *c, int64_t timeout_ms, struct err *err)
 {
 	int pid = c->state.monitor_pid, rc;
-	auto_close int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+	auto_close int fd = pid > 0 ? process_fd_open(pid) : -1;
 
 	if (fd < 0)
 		return 0;

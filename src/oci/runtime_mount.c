@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <linux/mount.h>
 
 #include "base/str.h"
 #include "oci/runtime_config.h"
