@@ -39,8 +39,32 @@ static int run_command(struct cli_context *ctx, const struct command *c, int arg
 	return c->run(ctx, argc, argv);
 }
 
+/* What Docker has and this version has not. */
+static bool comes_later(const char *group, const char *word)
+{
+	static const char *const words[] = {
+		"attach", "build",  "builder", "checkpoint", "commit",  "config", "context",
+		"cp",     "diff",   "df",      "events",     "exec",    "export", "import",
+		"login",  "logout", "logs",    "manifest",   "network", "node",   "pause",
+		"plugin", "port",   "prune",   "pull",       "push",    "rename", "restart",
+		"save",   "search", "secret",  "service",    "stack",   "stats",  "swarm",
+		"top",    "trust",  "unpause", "update",     "volume"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (str_eq(words[i], word)) {
+			cli_note("cloche: '%s%s%s' is not supported yet\n\n"
+				 "Run 'cloche --help' to see what this version can do",
+				 group ? group : "", group ? " " : "", word);
+			return true;
+		}
+	}
+	return false;
+}
+
 static int unknown_command(const char *group, const char *word)
 {
+	if (comes_later(group, word))
+		return EXIT_FAILED;
 	if (group)
 		cli_note("cloche: unknown command: cloche %s %s\n\nUsage:  cloche %s\n\n"
 			 "Run 'cloche %s --help' for more information",

@@ -213,11 +213,29 @@ static void finish_command(struct run_options *o, const struct strv *args)
 		strv_add(&c->entrypoint, o->entrypoint);
 }
 
+/* An empty value is none: scripts pass "$VARIABLE" that may be empty, and Docker takes it so. */
+static void forget_empty(struct run_options *o)
+{
+	struct container_config *c = &o->config;
+	char **strings[] = {&c->hostname, &c->working_dir, &c->stop_signal, &c->cpuset_cpus,
+			    &c->container_id_file};
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		if (*strings[i] && !**strings[i]) {
+			free(*strings[i]);
+			*strings[i] = NULL;
+		}
+	}
+	if (o->name && !*o->name)
+		o->name = NULL;
+}
+
 int run_options_finish(struct run_options *o, const struct strv *args, struct err *err)
 {
 	struct container_config *c = &o->config;
 	int rc;
 
+	forget_empty(o);
 	finish_command(o, args);
 	finish_streams(o);
 	if (c->working_dir && *c->working_dir != '/')

@@ -158,7 +158,8 @@ static int set_mode(void *field, const char *value, const struct option *o, cons
 {
 	char **slot = field;
 
-	if (!has_word(accepted, value)) {
+	/* "" is the default, as if the flag were not there. */
+	if (*value && !has_word(accepted, value)) {
 		if (has_word(later, value) || str_starts(value, "container:") || !refusal)
 			return err_set(err, ERR_UNSUPPORTED, 0,
 				       "--%s %s is not supported yet (%s: %s)", o->name, value,
@@ -166,7 +167,7 @@ static int set_mode(void *field, const char *value, const struct option *o, cons
 		return err_set(err, ERR_INVALID, 0, "%s", refusal);
 	}
 	free(*slot);
-	*slot = xstrdup(value);
+	*slot = *value ? xstrdup(value) : NULL;
 	return 0;
 }
 

@@ -88,6 +88,15 @@ static void test_streams_and_command(void **state)
 	assert_int_equal(r.o.config.cmd.count, 3);
 	run_options_free(&r.o);
 
+	PARSE(&r, "--name", "", "-h", "", "-w", "", "--pid", "", "--stop-signal", "", "image");
+	assert_int_equal(r.rc, 0);
+	assert_null(r.o.name);
+	assert_null(r.o.config.hostname);
+	assert_null(r.o.config.working_dir);
+	assert_null(r.o.config.pid_mode);
+	assert_null(r.o.config.stop_signal);
+	run_options_free(&r.o);
+
 	PARSE(&r, "--entrypoint", "", "image");
 	assert_true(r.o.config.entrypoint_set && r.o.config.entrypoint.count == 0);
 	run_options_free(&r.o);
