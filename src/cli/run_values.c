@@ -14,8 +14,8 @@ static int set_env(void *field, const char *value, const struct option *o, struc
 		return 0;
 	}
 	inherited = getenv(value);
-	if (inherited)
-		strv_add_taken(field, xasprintf("%s=%s", value, inherited));
+	/* Not set here either: a bare key takes the image's variable away. */
+	strv_add_taken(field, inherited ? xasprintf("%s=%s", value, inherited) : xstrdup(value));
 	return 0;
 }
 

@@ -39,6 +39,12 @@ environment() { # NAME
 	! tr '\0' '\n' <"/proc/$pid/environ" | grep -q NOT_SET_ANYWHERE
 }
 
+@test "-e NAME that the caller has not: the variable is taken away" {
+	run -0 env -u ABSENT -u LANG cloche run --rm -e ABSENT -e LANG=C -e LANG cloche/busybox env
+	[[ $output != *LANG* ]]
+	[[ $output != *ABSENT* ]]
+}
+
 @test "-w: made when missing, and PID 1 stands in it" {
 	up -w /made/for/it
 	assert_equal "$(readlink "/proc/$pid/cwd")" /made/for/it

@@ -124,6 +124,7 @@ static void test_environment(void **state)
 	assert_string_equal(strv_get_env(&r.o.config.env, "BOTH"), "flag");
 	assert_string_equal(strv_get_env(&r.o.config.env, "EMPTY"), "");
 	assert_null(strv_get_env(&r.o.config.env, "ABSENT"));
+	assert_true(strv_contains(&r.o.config.env, "ABSENT"));
 	assert_string_equal(r.o.config.labels.items[0], "k=");
 	assert_string_equal(r.o.config.labels.items[1], "x=y");
 	run_options_free(&r.o);
