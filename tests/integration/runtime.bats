@@ -316,3 +316,25 @@ has_processes() { # CONTAINER COUNT
 	assert_status 0
 	assert_equal "${lines[0]}" "from umoci"
 }
+
+@test "capabilities that our caller gave up are left out, and said" {
+	configure '.process.capabilities |= map_values(. + ["CAP_SYS_BOOT"])'
+	use_args grep CapBnd /proc/self/status
+	run --separate-stderr setpriv --bounding-set -sys_boot "$BUILD/bin/cloche-runtime" --root "$DIR/state" run c
+	assert_status 0
+	# kill, net_bind_service, audit_write
+	assert_equal "$output" $'CapBnd:\t0000000020000420'
+	assert_contains "$stderr" "CAP_SYS_BOOT is not available here and not granted"
+}
+
+@test "a program that cannot be executed after all is told by start" {
+	printf '#!/no/such/interpreter\n' >rootfs/bin/broken
+	chmod +x rootfs/bin/broken
+	use_args /bin/broken
+	rt create c
+	run rt start c
+	assert_status 1
+	assert_contains "$output" "/bin/broken"
+	assert_equal "$(status_of c)" stopped
+	rt delete c
+}

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "kernel/proc.h"
 #include "runtime/cli/foreground.h"
 #include "runtime/cli/hooks.h"
 #include "runtime/cli/make.h"
@@ -20,6 +22,7 @@
 #include "runtime/plan_error.h"
 
 #define PRESERVE_FDS_MAX 1024
+#define REAP_WAIT_MS 1000
 
 enum create_option {
 	OPTION_BUNDLE,
@@ -153,6 +156,20 @@ static int pass_gate(int dirfd, const struct plan *plan, struct err *err)
 	return r;
 }
 
+/* Who called us deletes the container next, and finds it stopped only once init's parent has taken
+ * its end; give that a moment. */
+static void await_reaping(const struct oci_state *s)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	struct proc_stat st;
+
+	for (int i = 0; i < REAP_WAIT_MS; i++) {
+		if (proc_read_stat(s->pid, &st) < 0 || st.start_ticks != s->pid_start_ticks)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int command_start(const struct runtime *rt, const struct arguments *args, struct err *err)
 {
 	auto_oci_state struct oci_state s = {0};
@@ -173,8 +190,10 @@ int command_start(const struct runtime *rt, const struct arguments *args, struct
 		return r;
 	r = pass_gate(dirfd, plan, err);
 	plan_unmap(plan);
-	if (r)
+	if (r) {
+		await_reaping(&s);
 		return r;
+	}
 	if (unlinkat(dirfd, STORE_GATE, 0) < 0)
 		return err_sys(err, "remove the start gate");
 	s.status = OCI_STATUS_RUNNING;

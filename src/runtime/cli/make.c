@@ -70,6 +70,30 @@ static int open_bundle(struct making *m, struct err *err)
 	return 0;
 }
 
+/* What this host, or whoever started us, has given up cannot be granted; as runc, go on without. */
+static int limit_capabilities(struct making *m, struct err *err)
+{
+	struct capability_sets *sets = &m->config.process.capabilities;
+	uint64_t *const masks[] = {&sets->bounding, &sets->effective, &sets->permitted,
+				   &sets->inheritable, &sets->ambient};
+	uint64_t available, wanted = 0;
+	int r = capability_bounding_mask(&available);
+
+	if (r)
+		return err_set(err, ERR_SYSTEM, -r, "read the bounding set: %s",
+			       err_errno_text(-r));
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		wanted |= *masks[i];
+		*masks[i] &= available;
+	}
+	for (unsigned i = 0; i < CAPABILITY_COUNT; i++)
+		if (wanted & ~available & CAPABILITY_BIT(i))
+			strv_add_taken(&m->warnings, xasprintf("%s is not available here and not "
+							       "granted",
+							       capability_name(i)));
+	return 0;
+}
+
 static void describe(struct making *m)
 {
 	char now[CLOCK_RFC3339_MAX];
@@ -371,7 +395,9 @@ static int make_all(struct making *m, struct err *err)
 		return r;
 	describe(m);
 	home_add(&m->config.process, m->state.rootfs);
-	r = console_check(&m->config, m->options, err);
+	r = limit_capabilities(m, err);
+	if (r == 0)
+		r = console_check(&m->config, m->options, err);
 	if (r == 0)
 		r = make_state_directory(m, err);
 	if (r == 0)
