@@ -14,6 +14,7 @@ teardown() { teardown_runtime; }
 	run --separate-stderr rt run c
 	assert_status 7
 	assert_equal "$output" out
+	# shellcheck disable=SC2154 # set by run
 	assert_equal "$stderr" err
 	[ -z "$(rt list -q)" ]
 }
@@ -90,7 +91,7 @@ teardown() { teardown_runtime; }
 	rt create c
 	rt delete c
 	[ ! -e rootfs/tmp/started ]
-	[ -z "$(group_dirs | grep "$GROUP/c")" ]
+	no_group c
 }
 
 @test "a missing program is told by create, with nothing left behind" {
@@ -99,7 +100,7 @@ teardown() { teardown_runtime; }
 	assert_status 1
 	assert_contains "$output" "/no/such/program"
 	[ -z "$(rt list -q)" ]
-	[ -z "$(group_dirs | grep "$GROUP/c")" ]
+	no_group c
 }
 
 @test "messages go to --log in the form that containerd reads" {
@@ -169,6 +170,7 @@ teardown() { teardown_runtime; }
 	chmod +x "$DIR/hook"
 	cp "$DIR/hook" rootfs/bin/hook
 	ln -s busybox rootfs/bin/sed
+	# shellcheck disable=SC2016 # the names are jq's
 	configure '
 		def hook(name): [{path: $hook, args: ["hook", name, ($out + "/log")], env: ["PATH=/usr/bin:/bin"]}];
 		.hooks = {prestart: hook("prestart"), createRuntime: hook("createRuntime"),
@@ -197,7 +199,7 @@ teardown() { teardown_runtime; }
 	assert_status 1
 	assert_contains "$output" "no end after 1 seconds"
 	[ -z "$(rt list -q)" ]
-	[ -z "$(group_dirs | grep "$GROUP/c")" ]
+	no_group c
 }
 
 @test "the terminal's master goes to the console socket" {

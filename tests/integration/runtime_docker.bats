@@ -42,6 +42,7 @@ drun() {
 	run --separate-stderr drun image sh -c 'echo out; echo err >&2; exit 7'
 	assert_status 7
 	assert_equal "$output" out
+	# shellcheck disable=SC2154 # set by run
 	assert_equal "$stderr" err
 	run -127 drun image /nope
 	assert_status 127

@@ -56,6 +56,10 @@ group_dirs() {
 	done < <(cgroup_mounts)
 }
 
+no_group() { # NAME
+	[ -z "$(group_dirs | sed -n "\\#$GROUP/$1#p")" ]
+}
+
 status_of() { # CONTAINER
 	rt state "$1" | jq -r .status
 }

@@ -11,6 +11,7 @@ setup() {
 	setup_runtime
 	rm config.json
 	crun spec
+	# shellcheck disable=SC2016 # the name is jq's, the text is the container's shell's
 	configure '.process.terminal = false | .process.args = ["sh", "-c", $script]' --arg script '
 		cat /proc/self/mountinfo
 		echo ---
