@@ -5,6 +5,7 @@
  * microsecond spent here.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,6 +40,14 @@ static void open_standard_fds(void)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			_exit(EXIT_USAGE);
 	}
+}
+
+/* A caller's shell may ignore the end of children, whose status we want; and a limit on the size of
+ * files is to be an error with words. */
+static void set_signals(void)
+{
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* The log level travels in the environment, where the library and the monitor find it. */
@@ -108,6 +117,7 @@ int main(int argc, char **argv)
 
 	ctx.main_cpu_ns = clock_cpu_ns();
 	open_standard_fds();
+	set_signals();
 	rc = run(&ctx, argc, argv);
 	cli_engine_close(&ctx);
 	return rc;

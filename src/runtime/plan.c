@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -26,6 +27,19 @@ int plan_map(int fd, struct plan **out, struct err *err)
 	return 0;
 }
 
+/* The caller's limit on files counts for memory, too; the soft one is there to be raised. */
+static int size_memfd(int fd)
+{
+	struct rlimit limit;
+
+	if (ftruncate(fd, PLAN_BYTES) == 0)
+		return 0;
+	if (errno != EFBIG || getrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_FSIZE, &limit) < 0 || ftruncate(fd, PLAN_BYTES) < 0 ? -errno : 0;
+}
+
 int plan_create(int *fd, struct plan **out, struct err *err)
 {
 	auto_close int memfd = memfd_create("cloche-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -33,9 +47,13 @@ int plan_create(int *fd, struct plan **out, struct err *err)
 
 	if (memfd < 0)
 		return err_sys(err, "create the plan");
-	if (ftruncate(memfd, PLAN_BYTES) < 0 ||
-	    fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return err_sys(err, "size the plan");
+	rc = size_memfd(memfd);
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "size the plan to %u KiB: %s%s",
+			       PLAN_BYTES / 1024, err_errno_text(-rc),
+			       rc == -EFBIG ? " (raise the limit on file sizes, ulimit -f)" : "");
+	if (fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return err_sys(err, "seal the plan's size");
 	rc = plan_map(memfd, out, err);
 	if (rc < 0)
 		return rc;

@@ -212,7 +212,7 @@ teardown() { teardown_runtime; }
 	wait_for 5 test -S "$DIR/tty.sock"
 	rt create --console-socket "$DIR/tty.sock" c
 	rt start c
-	wait
+	wait "$!"
 	assert_contains "$(cat "$DIR/tty.out")" "/dev/pts/0"
 	assert_contains "$(cat "$DIR/tty.out")" "33 77"
 }

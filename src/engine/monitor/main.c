@@ -72,6 +72,8 @@ static void leave_session(void)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
+	/* Who ignores it gets no child's status. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 /* "0" into a `tasks` file of the monitors' group. Another engine's `system check --repair` may just

@@ -85,6 +85,8 @@ int child_op_baseline(struct child_context *c, struct plan *p, const struct plan
 	if (rc < 0)
 		return rc;
 	umask((mode_t)op->n);
+	if (personality(PER_LINUX) < 0)
+		return -errno;
 	memset(all, 0xff, sizeof(all));
 	/* The kernel cuts the mask to the cpuset. Who may not change these was not given much by its
 	 * caller either, so a refusal is no reason to fail. */
