@@ -13,7 +13,7 @@ all_run() { [ "$(cloche ps -q | wc -l)" -eq 50 ]; }
 rollup() { awk -v f="$2:" '$1 == f { print $2; exit }' "/proc/$1/smaps_rollup"; }
 
 @test "fifty monitors: at most 256 KiB each in proportion, 100 KiB private and anonymous" {
-	local i id pid monitor pss=0 anonymous=0 p a most=0
+	local i pid monitor pss=0 anonymous=0 p a most=0
 	! grep -qa __asan_init "$BUILD/libexec/cloche/cloche-monitor" || skip "a build with sanitizers"
 	for ((i = 0; i < 50; i++)); do
 		cloche create --name "c$i" --network none cloche/busybox sleep 1000 >/dev/null

@@ -71,6 +71,9 @@ static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *
 	close(PLAN_FD_LOCK);
 	close(PLAN_FD_CONTROL);
 	close(m->report_fd);
+	/* It leads to the host's directories (CVE-2024-21626). */
+	if (m->plan->early.has_cgroup_fd)
+		close(PLAN_FD_CGROUP);
 	child_run(m->plan, &c);
 }
 
@@ -107,6 +110,8 @@ int monitor_spawn_child(struct monitor *m, struct err *err)
 		become_child(m, &s, report[1]);
 	stamp(m->plan, POINT_MONITOR_CLONED);
 	close(report[1]);
+	if (m->plan->early.has_cgroup_fd)
+		close(PLAN_FD_CGROUP);
 	for (int i = 0; i < 3; i++) {
 		if (s.child[i] >= 0)
 			close(s.child[i]);

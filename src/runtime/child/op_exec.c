@@ -199,15 +199,25 @@ int child_op_gate(struct child_context *c, struct plan *p, const struct plan_op 
 	return got == 1 ? 0 : -ECANCELED;
 }
 
+/* The program's path and its interpreter's are the image's: while the kernel looks them up, nothing may
+ * be open that /proc/self/fd could lead through (CVE-2024-21626). The report socket must stay, since
+ * its end tells of the exec. */
+static int close_all_but(unsigned first, unsigned kept)
+{
+	if (kept > first && syscall(SYS_close_range, first, kept - 1, 0) < 0)
+		return -errno;
+	return syscall(SYS_close_range, kept + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
 int child_op_exec(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
 	const struct plan_list *list = plan_at(p, op->a);
 	char **argv = pointers_of(p, op->b);
 	char **envp = pointers_of(p, op->c);
-	int rc = 0;
+	int rc = close_all_but(3 + c->preserve_fds, (unsigned)c->report_fd);
 
-	if (syscall(SYS_close_range, 3 + c->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return -errno;
+	if (rc < 0)
+		return rc;
 	for (uint32_t i = 0; i < list->count; i++) {
 		execve(plan_string(p, list->items[i]), argv, envp);
 		rc = worse(rc, -errno);
