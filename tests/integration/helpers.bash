@@ -27,7 +27,7 @@ setup_engine() {
 	printf '{"cgroup-parent": "/%s"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
 	chmod 755 "$ENGINE_DIR"
 	# What the first run of a data root says once would stand in the output of any test.
-	mkdir -p "$CLOCHE_ROOT"
+	mkdir "$CLOCHE_ROOT"
 	: >"$CLOCHE_ROOT/network-notice"
 }
 
@@ -55,58 +55,67 @@ teardown_engine() {
 
 # wait_for SECONDS COMMAND...: until the command succeeds; 1 when it has not in that time.
 wait_for() {
-	local deadline
-	deadline=$(($(date +%s%N) + $(patience "$1") * 1000000000))
+	local deadline=$((${EPOCHREALTIME/./} + $(patience "$1") * 1000000))
 	shift
 	until "$@"; do
-		[ "$(date +%s%N)" -lt "$deadline" ] || return 1
+		[ "${EPOCHREALTIME/./}" -lt "$deadline" ] || return 1
 		sleep 0.02
 	done
 }
 
 # ---- what an engine has in the kernel; each prints one item a line ----
+# These run at the end of every test, on a machine that may emulate: few programs are started.
 
 # Mounts at, or from, the engine's directories in this mount namespace.
 engine_mounts() {
-	grep -F "$ENGINE_DIR" /proc/self/mountinfo || true
+	local line
+	while read -r line; do
+		[[ $line != *"$ENGINE_DIR"* ]] || printf '%s\n' "$line"
+	done </proc/self/mountinfo
 }
 
-# cgroup directories of the engine, in every hierarchy.
+# cgroup directories of the engine, in every hierarchy, the deepest first.
 engine_cgroups() {
-	local mount
-	while read -r mount; do
-		find "$mount" -mindepth 1 -type d -path "*/$ENGINE_CGROUP*" 2>/dev/null || true
-	done < <(cgroup_mounts) | sort
+	local mounts
+	mapfile -t mounts < <(cgroup_mounts)
+	find "${mounts[@]}" -mindepth 1 -depth -type d -path "*/$ENGINE_CGROUP*" 2>/dev/null || true
 }
 
 # Processes that are in its cgroups, or hold a file below its directories open, or name them in
 # their arguments: "PID command line". The test's own shells are not among them.
 engine_processes() {
-	local pid
+	local path pid stat seen=" $$ $BASHPID "
 	{
-		grep -ls "/$ENGINE_CGROUP" /proc/[0-9]*/cgroup
-		grep -lsaF "$ENGINE_DIR/" /proc/[0-9]*/cmdline
-		find /proc/[0-9]*/fd -mindepth 1 -maxdepth 1 -lname "$ENGINE_DIR/*" 2>/dev/null
-	} | cut -d/ -f3 | sort -nu | while read -r pid; do
+		grep -lsaE "/$ENGINE_CGROUP|$ENGINE_DIR/" /proc/[0-9]*/cgroup /proc/[0-9]*/cmdline || true
+		find /proc/[0-9]*/fd -mindepth 1 -maxdepth 1 -lname "$ENGINE_DIR/*" 2>/dev/null || true
+	} | while read -r path; do
+		pid=${path#/proc/}
+		pid=${pid%%/*}
+		[[ $seen != *" $pid "* ]] || continue
+		seen+="$pid "
 		# One that has ended is only waiting for its parent, often a slow init.
-		if [ "$pid" != "$$" ] && [ "$pid" != "$BASHPID" ] && grep -qs '^State:.[^ZX]' "/proc/$pid/status"; then
-			printf '%s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
-		fi
+		{ read -r stat <"/proc/$pid/stat"; } 2>/dev/null || continue
+		[[ ${stat##*) } != [ZX]* ]] || continue
+		printf '%s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
 	done
 }
 
 engine_leftovers() {
-	engine_mounts | sed 's/^/mount /'
+	local line
+	while read -r line; do printf 'mount %s\n' "$line"; done < <(engine_mounts)
 	# The parent group and the monitors' belong to the engine and may stay as long as they are empty.
-	engine_cgroups | grep "/${ENGINE_CGROUP}[^/]*/" | sed 's/^/cgroup /' || true
-	engine_processes | sed 's/^/process /'
-	find "$CLOCHE_RUN_ROOT/containers" "$CLOCHE_ROOT/containers" "$CLOCHE_ROOT/names" -mindepth 1 \
-		-maxdepth 1 2>/dev/null | sed 's/^/file /'
+	while read -r line; do
+		[[ $line != *"/$ENGINE_CGROUP"*/* ]] || printf 'cgroup %s\n' "$line"
+	done < <(engine_cgroups)
+	while read -r line; do printf 'process %s\n' "$line"; done < <(engine_processes)
+	for line in "$CLOCHE_RUN_ROOT"/containers/* "$CLOCHE_ROOT"/containers/* "$CLOCHE_ROOT"/names/*; do
+		[ ! -e "$line" ] && [ ! -L "$line" ] || printf 'file %s\n' "$line"
+	done
 }
 
 engine_is_gone() {
 	[ -z "$(engine_leftovers)" ] || return 1
-	engine_cgroups | sort -r | while read -r dir; do rmdir "$dir" || exit 1; done
+	engine_cgroups | xargs -r rmdir
 }
 
 force_engine_away() {
@@ -114,15 +123,15 @@ force_engine_away() {
 	engine_processes | while read -r pid _; do kill -KILL "$pid" 2>/dev/null || true; done
 	while read -r target; do umount -l "$target" 2>/dev/null || true; done \
 		< <(engine_mounts | awk '{print $5}' | sort -r)
-	while read -r dir; do wait_for 2 rmdir "$dir" 2>/dev/null || true; done < <(engine_cgroups | sort -r)
+	while read -r dir; do wait_for 2 rmdir "$dir" 2>/dev/null || true; done < <(engine_cgroups)
 }
 
 # Everything an engine can leave on a host, as text to compare with itself later: mounts, cgroups,
 # processes, and the files of the data and run roots with type, mode, owner, size and link target.
 snapshot_engine() {
 	engine_mounts | awk '{print "mount", $5, $9}'
-	engine_cgroups | sed 's/^/cgroup /'
-	engine_processes | sed 's/^[0-9]* /process /'
+	engine_cgroups | sort | sed 's/^/cgroup /'
+	engine_processes | sort -n | sed 's/^[0-9]* /process /'
 	snapshot_tree "$CLOCHE_ROOT" | sed 's/^/data /'
 	snapshot_tree "$CLOCHE_RUN_ROOT" | sed 's/^/run /'
 }
@@ -146,7 +155,10 @@ snapshot_tree() {
 
 # Where hierarchies are mounted, one a line.
 cgroup_mounts() {
-	awk '{ for (i = 7; $i != "-"; i++); if ($(i + 1) ~ /^cgroup2?$/) print $5 }' /proc/self/mountinfo
+	local fields
+	while read -r -a fields; do
+		[[ " ${fields[*]:6} " != *" - cgroup"[\ 2]* ]] || printf '%s\n' "${fields[4]}"
+	done </proc/self/mountinfo
 }
 
 # 2 when version 2 has the controllers, else 1.
