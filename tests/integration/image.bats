@@ -75,6 +75,16 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	unmount_images
 }
 
+@test "an image of 125 layers, as many as Docker allows, loads and runs" {
+	run cloche load -i "$(fixture deep)"
+	assert_equal "$output" "Loaded image: deep:1"
+	run cloche run --rm --network none deep:1 sh -c 'echo d/*'
+	assert_status 0
+	# shellcheck disable=SC2086 # one word a file
+	set -- $output
+	assert_equal "$#" 124
+}
+
 @test "an image of another architecture loads; run warns and cannot execute it" {
 	cloche load -i "$(fixture other-architecture)"
 	run cloche run --rm foreign:1

@@ -46,6 +46,7 @@ assert_refused() {
 		bad-compression|compression xz is not supported
 		bad-gzip-truncated|truncated gzip data
 		bad-text|no tar or damaged
+		bad-deep|max depth exceeded
 		bad-trailing|after the end of the tar
 	END
 }
