@@ -56,7 +56,8 @@ struct container_config {
 	char *rootfs; /* --rootfs DIR: absolute host path used as root in place of an image; or NULL */
 	char *hostname, *domainname, *user, *working_dir; /* NULL: from image or default */
 	bool attach_stdin, attach_stdout, attach_stderr, tty, open_stdin, stdin_once;
-	struct strv env; /* KEY=VALUE as given, already completed from the caller's environment */
+	struct strv env; /* KEY=VALUE, completed from the caller's environment; a bare KEY takes the
+			  * image's variable away */
 	struct strv cmd; /* arguments after the image */
 	bool entrypoint_set;
 	struct strv entrypoint; /* empty with entrypoint_set: reset */
