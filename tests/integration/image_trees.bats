@@ -52,7 +52,8 @@ python_root() {
 	local path=$BUILD/test-cache/python.tar
 	if [ ! -s "$path" ]; then
 		mkdir -p "${path%/*}"
-		mmdebstrap --quiet --variant=essential --include=python3-minimal,iputils-ping bookworm "$path.new" \
+		# by the name it would take what is not called .tar for a directory
+		mmdebstrap --quiet --format=tar --variant=essential --include=python3-minimal,iputils-ping bookworm "$path.new" \
 			>"$BATS_TEST_TMPDIR/mmdebstrap.log" 2>&1 || {
 			cat "$BATS_TEST_TMPDIR/mmdebstrap.log"
 			return 1
