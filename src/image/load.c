@@ -68,9 +68,7 @@ static int read_archive(struct load *l, struct err *err)
 	if (image_archive_has(&l->archive, "index.json"))
 		return load_oci_layout(l, err);
 	if (image_archive_has(&l->archive, "repositories"))
-		return err_set(
-			err, ERR_UNSUPPORTED, ENOTSUP,
-			"the archive is of the format before Docker 1.10, which is not supported");
+		return load_legacy_archive(l, err);
 	return err_set(err, ERR_INVALID, EINVAL,
 		       "the archive is no image: it has neither manifest.json nor index.json");
 }

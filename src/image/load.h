@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading images from an archive into the store: Docker archives (manifest.json) and OCI layouts in
- * tar (index.json), plain, gzip or zstd. All or nothing: every digest and diff id is checked, content
+ * Loading images from an archive into the store: Docker archives (manifest.json, or repositories
+ * before Docker 1.10) and OCI layouts in tar (index.json), plain, gzip or zstd. All or nothing: every digest and diff id is checked, content
  * is on disk before anything gets its name, and a failure leaves the store as it was.
  */
 #ifndef CLOCHE_IMAGE_LOAD_H

@@ -59,6 +59,7 @@ int must_check load_add_image(struct load *l, char *text, size_t len, struct loa
 int must_check load_add_name(struct load_image *i, const char *name, struct err *err);
 
 int must_check load_docker_archive(struct load *l, struct err *err);
+int must_check load_legacy_archive(struct load *l, struct err *err);
 int must_check load_oci_layout(struct load *l, struct err *err);
 
 /* Unpacks what the store lacks of all images. */

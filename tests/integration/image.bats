@@ -53,6 +53,16 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	assert_equal "$(find "$CLOCHE_ROOT/overlay2/l" -type l | wc -l)" 3
 }
 
+@test "an archive from before Docker 1.10 loads, with the history of its layers" {
+	run cloche load -i "$(fixture legacy)"
+	assert_status 0
+	assert_equal "$output" $'Loaded image: legacy:1\nLoaded image: legacy:two'
+	mount_image legacy:1 "$ENGINE_DIR/m"
+	assert_equal "$(cat "$ENGINE_DIR/m/etc/hello" "$ENGINE_DIR/m/second")" $'hello\n2'
+	assert_equal "$(cloche image inspect -f '{{.Config.Env}} {{.DockerVersion}}' legacy:two)" "[A=b] 1.9.1"
+	assert_equal "$(cloche history --format '{{.CreatedBy}}' legacy:1)" $'/bin/sh -c step 1\n/bin/sh -c step 0'
+}
+
 @test "what is loaded already is not unpacked again, and a name that moves is said" {
 	local before
 	cloche load -i "$(fixture three-layers)"

@@ -47,6 +47,8 @@ assert_refused() {
 		bad-gzip-truncated|truncated gzip data
 		bad-text|no tar or damaged
 		bad-deep|max depth exceeded
+		bad-legacy-id|invalid layer id "../../../etc/passwd"
+		bad-legacy-loop|max depth exceeded
 		bad-trailing|after the end of the tar
 	END
 }

@@ -113,6 +113,10 @@ assert_python_runs() {
 	assert_equal "$(grep -c ': mtime: ' <<<"$output")" 5
 	assert_equal "$(cloche image inspect -f '{{.Id}} {{.Size}}' three:1)" \
 		"$(docker image inspect -f '{{.Id}} {{.Size}}' three:1)"
+	# an archive that states no ids gets the ones that Docker computes
+	docker load -q -i "$(fixture legacy)"
+	cloche load -q -i "$(fixture legacy)"
+	assert_equal "$(cloche image inspect -f '{{.Id}}' legacy:1)" "$(docker image inspect -f '{{.Id}}' legacy:1)"
 }
 
 @test "three layers: what each rule of layers says" {
