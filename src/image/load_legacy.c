@@ -186,7 +186,8 @@ static char *make_config(const struct v1_chain *c)
 		(void)unused;
 		strv_add(&keys, name);
 	}
-	qsort(keys.items, keys.count, sizeof(char *), by_text);
+	if (keys.count)
+		qsort(keys.items, keys.count, sizeof(char *), by_text);
 	for (size_t i = 0; i < keys.count; i++)
 		json_object_object_add(
 			config, keys.items[i],
