@@ -199,14 +199,28 @@ int child_op_gate(struct child_context *c, struct plan *p, const struct plan_op 
 	return got == 1 ? 0 : -ECANCELED;
 }
 
-/* The program's path and its interpreter's are the image's: while the kernel looks them up, nothing may
- * be open that /proc/self/fd could lead through (CVE-2024-21626). The report socket must stay, since
- * its end tells of the exec. */
-static int close_all_but(unsigned first, unsigned kept)
+static int close_between(unsigned first, unsigned end)
 {
-	if (kept > first && syscall(SYS_close_range, first, kept - 1, 0) < 0)
+	return end > first && syscall(SYS_close_range, first, end - 1, 0) < 0 ? -errno : 0;
+}
+
+/* The program's path and its interpreter's are the image's: while the kernel looks them up, nothing may
+ * be open that /proc/self/fd could lead through (CVE-2024-21626). Two must stay until the exec, and no
+ * longer, since their end tells of it: the report socket, and the fifo whose lock `start` waits for. */
+static int close_all_but(unsigned first, int report, int gate)
+{
+	int low = gate >= 0 && gate < report ? gate : report;
+	int high = gate > report ? gate : report;
+	int rc = close_between(first, (unsigned)low);
+
+	if (rc == 0)
+		rc = close_between((unsigned)low + 1, (unsigned)high);
+	if (rc < 0)
+		return rc;
+	if (syscall(SYS_close_range, high + 1, ~0U, 0) < 0 ||
+	    syscall(SYS_close_range, low, high, CLOSE_RANGE_CLOEXEC) < 0)
 		return -errno;
-	return syscall(SYS_close_range, kept + 1, ~0U, 0) < 0 ? -errno : 0;
+	return 0;
 }
 
 int child_op_exec(struct child_context *c, struct plan *p, const struct plan_op *op)
@@ -214,7 +228,7 @@ int child_op_exec(struct child_context *c, struct plan *p, const struct plan_op 
 	const struct plan_list *list = plan_at(p, op->a);
 	char **argv = pointers_of(p, op->b);
 	char **envp = pointers_of(p, op->c);
-	int rc = close_all_but(3 + c->preserve_fds, (unsigned)c->report_fd);
+	int rc = close_all_but(3 + c->preserve_fds, c->report_fd, c->gate_fd);
 
 	if (rc < 0)
 		return rc;
