@@ -325,6 +325,10 @@ static _Noreturn void run(struct monitor *m)
 
 		fill_poll(m, p);
 		n = poll(p, SLOT_COUNT, poll_timeout(m));
+		/* Blind, we watch over nothing: the kernel ends the container with us, and the record
+		 * says that its monitor was lost. */
+		if (n < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+			_exit(1);
 		if (n == 0)
 			m->terminal_idle = false;
 		if (n == 0 && m->started && !m->timeline_stored)
