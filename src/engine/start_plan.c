@@ -282,7 +282,7 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 	auto_free struct user_identity *user = xcalloc(1, sizeof(*user));
 	auto_seccomp_program struct seccomp_program seccomp = {0};
 	auto_free char *base = xasprintf("%s/overlay2", l->e->root);
-	auto_free char *overlay = NULL;
+	auto_free char *overlay = NULL, *own = NULL;
 	struct plan_input input = {.cgroups = &l->e->cgroups,
 				   .cgroup_path = l->cgroup_path,
 				   .rows = l->options->rows,
@@ -304,6 +304,9 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 	input.seccomp = seccomp.count ? &seccomp : NULL;
 	if (l->c->config.rootfs) {
 		input.rootfs = l->c->config.rootfs;
+	} else if (!*l->c->lower) {
+		/* An image without layers: overlay wants one, so the container's own is all there is. */
+		input.rootfs = own = xasprintf("%s/%s/diff", base, l->c->id);
 	} else {
 		rc = overlay_options(l, &overlay, err);
 		if (rc < 0)
