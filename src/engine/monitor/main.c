@@ -196,10 +196,11 @@ static void on_report_end(struct monitor *m)
 	stamp(m->plan, POINT_MONITOR_EXEC);
 	m->started = true;
 	m->started_wall_ns = clock_wall_ns();
-	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
+	/* Whoever hears that it runs must find it running. */
 	rc = store_state(m, "running");
 	if (rc < 0)
 		end_unrecorded(m, rc);
+	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
 	listen_for_clients(m);
 }
 
