@@ -100,8 +100,9 @@ static int take_id(struct launch *l, struct err *err)
 		return err_set(err, ERR_CONFLICT, EBUSY, "container %s is being started or removed",
 			       l->c->id);
 	if (rc < 0) {
-		/* Its directory may have been made without it; one with content is somebody's. */
-		undo_rmdir(l->e->run_fd, below_run_root);
+		/* Its directory may have been made without it; one of a whole record is not ours. */
+		if (container_is_gone(l->e, l->c->id))
+			undo_remove_tree(l->e->run_fd, below_run_root);
 		return err_set(err, ERR_SYSTEM, -rc, "make and lock %s: %s%s", l->run_path,
 			       err_errno_text(-rc),
 			       rc == -ENOSPC || rc == -EDQUOT ? " (make room in the run root)"
@@ -251,14 +252,18 @@ static int write_record(struct launch *l, bool durable, struct err *err)
 		rc = container_volumes_make(l->e, c, &l->undo, err);
 	if (rc < 0)
 		return rc;
-	if (!c->persistent)
-		return container_record_write(c, l->run_dir, false, err);
+	if (!c->persistent) {
+		rc = container_record_write(c, l->run_dir, false, err);
+		return rc < 0 ? err_wrap(err, "in %s", l->run_path) : 0;
+	}
 	rc = make_one_dir(l, dir, 0710, true, err);
 	if (rc < 0)
 		return rc;
 	record_dir = openat(l->e->root_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return record_dir < 0 ? err_sys(err, "open %s/%s", l->e->root, dir)
-			      : container_record_write(c, record_dir, durable, err);
+	if (record_dir < 0)
+		return err_sys(err, "open %s/%s", l->e->root, dir);
+	rc = container_record_write(c, record_dir, durable, err);
+	return rc < 0 ? err_wrap(err, "in %s/%s", l->e->root, dir) : 0;
 }
 
 static int make_bind_sources(const struct container *c, struct err *err)

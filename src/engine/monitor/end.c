@@ -68,8 +68,12 @@ void end_reap(struct monitor *m)
 {
 	siginfo_t info = {0};
 
-	if (m->exited || waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED | WNOHANG) < 0 ||
-	    info.si_pid == 0)
+	if (m->exited)
+		return;
+	/* It has ended; when the kernel will not say how, it was not by its own will. */
+	if (waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED | WNOHANG) < 0)
+		info = (siginfo_t){.si_code = CLD_KILLED, .si_status = SIGKILL};
+	else if (info.si_pid == 0)
 		return;
 	stamp(m->plan, POINT_MONITOR_EXITED);
 	m->exited = true;

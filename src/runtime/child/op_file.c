@@ -136,7 +136,7 @@ int child_op_chdir(struct child_context *c, struct plan *p, const struct plan_op
 		return -errno;
 	/* A directory outside the root is "(unreachable)..." (CVE-2024-21626). */
 	if (syscall(SYS_getcwd, seen, sizeof(seen)) < 0)
-		return failed(c, STEP_VERIFY, -errno);
+		return -errno;
 	return seen[0] == '/' ? 0 : failed(c, STEP_VERIFY, -EXDEV);
 }
 

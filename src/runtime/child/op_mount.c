@@ -194,7 +194,7 @@ static int open_existing(struct child_context *c, const char *path)
 	rc = verify_kernel_file(fd, path);
 	if (rc < 0) {
 		close(fd);
-		return failed(c, STEP_VERIFY, rc);
+		return rc == -EXDEV ? failed(c, STEP_VERIFY, rc) : rc;
 	}
 	return fd;
 }
