@@ -89,7 +89,7 @@ static int attach_running(struct engine *e, struct container *c, bool input,
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return err_sys(err, "attach: connect to %s", path);
 	frame_header_set(&hello.header, FRAME_ATTACH, sizeof(hello.attach));
-	rc = fd_write_all(fd, &hello, sizeof(hello));
+	rc = fd_send(fd, &hello, sizeof(hello), NULL, 0);
 	if (rc < 0)
 		return err_set(err, ERR_SYSTEM, -rc, "attach: %s", err_errno_text(-rc));
 	handle->client_fd = take_fd(&fd);

@@ -182,8 +182,9 @@ static int wait_answer(const struct engine *e, const char *id, struct frame_exit
 	if (fd < 0)
 		return fd;
 	frame_header_set(&hello.header, FRAME_ATTACH, sizeof(hello.attach));
-	rc = fd_write_all(fd, &hello, sizeof(hello));
-	/* EPIPE: the monitor has ended, but its answer may stand in our socket. */
+	rc = fd_send(fd, &hello, sizeof(hello), NULL, 0);
+	/* EPIPE (no signal, which would kill the caller): the monitor has ended, but its answer may
+	 * stand in our socket. */
 	return rc < 0 && rc != -EPIPE ? rc : read_exit(fd, out);
 }
 
