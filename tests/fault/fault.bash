@@ -100,7 +100,10 @@ settled() {
 # What is there but for the engine's own parent groups, which are no leftovers; the repair takes them
 # away all the same.
 snapshot_contents() {
-	snapshot_engine | grep -v "^cgroup .*/$ENGINE_CGROUP\$"
+	local all
+	# At once: a grep beside it would be seen as a process that names the engine.
+	all=$(snapshot_engine)
+	grep -v "^cgroup .*/$ENGINE_CGROUP\$" <<<"$all"
 }
 
 # After a kill: nothing that it left is missed by `system check`, and the repair leaves the engine as

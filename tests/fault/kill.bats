@@ -121,3 +121,28 @@ kill_at_random() { # cli|monitor ARG...
 	[ "$hits" -ge 30 ] || { echo "only $hits of 50 kills met a process" && failed=1; }
 	[ "$failed" -eq 0 ]
 }
+
+# The kernel forgets the parent-death signal when a program of another user is executed, so this one
+# outlives its monitor. It must not do so unseen.
+@test "a set-user-ID program that outlives its monitor is found, and ended by the repair" {
+	local pid found
+	mkdir -p "$ENGINE_DIR"/root/{proc,sys,dev,etc,tmp}
+	cp "$(command -v busybox)" "$ENGINE_DIR/root/busybox"
+	chmod 4755 "$ENGINE_DIR/root/busybox"
+	cloche create --name victim --network none --rootfs "$ENGINE_DIR/root" -u 1000 /busybox sleep 1000 >/dev/null
+	cloche start victim >/dev/null
+	pid=$(container_pid victim)
+	kill -KILL "$(proc_status "$pid" PPid)"
+	wait_for 1 says_lost
+	if [ -d "/proc/$pid" ]; then
+		found=$(cloche system check) && return 1
+		assert_contains "$found" "process $pid: runs in a container without a monitor"
+		cloche system check --repair
+	fi
+	wait_for 2 is_gone "$pid"
+	rm -r "$ENGINE_DIR/root"
+	assert_swept
+}
+
+says_lost() { [ "$(state_of victim)" = 'exited 137 monitor lost' ]; }
+is_gone() { [ ! -d "/proc/$1" ] || [ "$(proc_status "$1" State | cut -c1)" = Z ]; }
