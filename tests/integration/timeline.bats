@@ -131,32 +131,3 @@ another_bill() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"No such container: nosuch"* ]]
 }
-
-@test "a delay in one operation is charged to it and to nothing else" {
-	built_with_hooks || skip "needs a build with delay points (script/build --hooks)"
-	local i
-	for i in 1 2 3 4 5 6 7; do
-		cloche run --name "before$i" --network none cloche/busybox true
-		CLOCHE_TEST_DELAY='op:mount /proc=20' cloche run --name "after$i" --network none cloche/busybox true
-		wait_for 5 bill_is_complete "before$i"
-		wait_for 5 bill_is_complete "after$i"
-		cloche timeline --json "before$i" >>"$ENGINE_DIR/before"
-		cloche timeline --json "after$i" >>"$ENGINE_DIR/after"
-	done
-	# Least of seven, so that what else the machine does is not charged to anyone; us moved by the delay.
-	least() {
-		jq -s '[.[].Path[] | select(.Process == "child" and .Phase != "exec")] | group_by(.What)
-			| map({key: .[0].What, value: ([.[].DurationNs] | min)}) | from_entries' "$1"
-	}
-	jq -n --argjson b "$(least "$ENGINE_DIR/before")" --argjson a "$(least "$ENGINE_DIR/after")" \
-		'$a | to_entries | map(.value = (.value - ($b[.key] // 0)) / 1000)' >"$ENGINE_DIR/moved"
-	jq -e 'map(select(.key == "mount /proc" and .value >= 20000 and .value <= 22000)) | length == 1' "$ENGINE_DIR/moved"
-	jq -e --argjson limit "$(($(patience 1) * 2000))" \
-		'map(select(.key != "mount /proc" and (.value > $limit or .value < -$limit))) | . == []' "$ENGINE_DIR/moved" ||
-		{ cat "$ENGINE_DIR/moved" && return 1; }
-}
-
-# True if the programs have the delay points.
-built_with_hooks() {
-	grep -qa CLOCHE_TEST_DELAY "$BUILD/bin/cloche"
-}
