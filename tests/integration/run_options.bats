@@ -278,10 +278,16 @@ environment() { # NAME
 	assert_equal "$(nsenter -t "$pid" -n cat /proc/net/dev | awk -F: 'NR > 2 {gsub(/ /, "", $1); print $1}')" lo
 }
 
+# The container's shell has set its trap: the kernel says that it catches SIGINT.
+catches_int() {
+	(($((0x$(proc_status "$(container_pid "$1")" SigCgt))) & 2))
+}
+
 @test "--stop-signal: what stop sends; --stop-timeout: how long it waits" {
 	cloche create --name box --stop-signal INT cloche/busybox \
 		sh -c 'trap "exit 44" INT; while :; do sleep 0.05; done' >/dev/null
 	cloche start box >/dev/null
+	wait_for 10 catches_int box
 	cloche stop box >/dev/null
 	assert_equal "$(inspect box .State.ExitCode)" 44
 	cloche rm box >/dev/null
