@@ -245,7 +245,6 @@ static void fill_monitor(struct launch *l)
 	m->id = plan_add_string(l->plan, c->id);
 	m->auto_remove = c->config.auto_remove;
 	m->own_pid_namespace = l->oci.namespaces[OCI_NS_PID].present;
-	m->attached = l->options->attach;
 	if (c->persistent)
 		m->record_directory = add_path(l->plan, "%s/containers/%s", l->e->root, c->id);
 	if (c->config.auto_remove) {

@@ -98,7 +98,6 @@ enum plan_op_flags {
 	OP_FLAG_BEST_EFFORT = 1 << 3,    /* failure becomes a warning (see plan_shared.warned) */
 	OP_FLAG_NO_SYMLINK = 1 << 4,     /* target: no component may be a symlink */
 	OP_FLAG_RECURSIVE_ATTR = 1 << 5, /* attributes on the whole tree (rro and its kin) */
-	OP_FLAG_COPY_UP = 1 << 6,        /* tmpfs filled with what lay below it (tmpcopyup) */
 	OP_FLAG_QUIET = 1 << 7,          /* best effort that nobody asked for: no warning */
 };
 
@@ -216,7 +215,6 @@ struct plan_monitor {
 	struct plan_cgroup cgroups[PLAN_MAX_CGROUPS]; /* read and removed after exit */
 	uint32_t cgroup_count;
 	uint32_t auto_remove, own_pid_namespace;
-	uint32_t attached; /* the launching client relays stdio */
 	uint64_t log_max_bytes;
 	uint32_t log_max_files;
 	plan_ref volume_directories; /* plan_list of anonymous volumes removed with auto_remove; 0 */
