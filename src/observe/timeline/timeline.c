@@ -53,7 +53,9 @@ static const struct segment monitor_lane[] = {
 	 "clone the child with its namespaces"},
 };
 
-/* The monitor's own affair, while the child waits or runs. */
+/* The monitor's own affairs, while the child waits or runs. */
+static const struct segment cloned = {POINT_MONITOR_CLONED, PHASE_NAMESPACES, TIMELINE_MONITOR,
+				      "return from the clone"};
 static const struct segment moved = {POINT_MONITOR_MOVED, PHASE_CGROUP, TIMELINE_MONITOR,
 				     "leave the caller's cgroups"};
 
@@ -65,10 +67,13 @@ static const struct segment end_lane[] = {
 	{POINT_MONITOR_EXEC, PHASE_EXEC, TIMELINE_CHILD, "execve, until the program runs"},
 	{POINT_MONITOR_EXITED, PHASE_RUN, TIMELINE_PROGRAM, "the program itself"},
 	{POINT_MONITOR_RECORDED, PHASE_EXIT, TIMELINE_MONITOR, "read counters, record the exit"},
-	{POINT_MONITOR_ANSWERED, PHASE_EXIT, TIMELINE_MONITOR, "answer who waits"},
 	{POINT_CLI_EXIT, PHASE_EXIT, TIMELINE_CLI, "hear of the exit"},
 	{POINT_CLI_END, PHASE_EXIT, TIMELINE_CLI, "end the command"},
 };
+
+/* The monitor stamps its answer after it was sent, which may be after it was heard. */
+static const struct segment answered = {POINT_MONITOR_ANSWERED, PHASE_EXIT, TIMELINE_MONITOR,
+					"answer who waits"};
 
 static const struct segment cleanup = {POINT_MONITOR_CLEANED, PHASE_CLEANUP, TIMELINE_MONITOR,
 				       "remove cgroups and directories"};
@@ -174,9 +179,12 @@ static void walk_to_release(struct walk *path, struct walk *beside)
 							   : path->begin_ns;
 		add_lane(beside, monitor_lane, LENGTH(monitor_lane), 0, UINT64_MAX);
 	}
-	beside->cursor_ns = at[POINT_MONITOR_CLONED];
-	if (beside->cursor_ns)
+	if (at[POINT_MONITOR_CLONED]) {
+		beside->cursor_ns = at[POINT_CHILD_MAIN];
+		add_segment(beside, &cloned);
+		beside->cursor_ns = at[POINT_MONITOR_CLONED];
 		add_segment(beside, &moved);
+	}
 	add_segment(path, &wake);
 }
 
@@ -189,11 +197,13 @@ static void walk_to_end(struct walk *path, struct walk *beside)
 
 		add(path, op->phase, TIMELINE_CHILD, op->label, op->end_ns);
 	}
-	for (size_t i = 0; i < LENGTH(end_lane); i++) {
-		/* The monitor stamps its answer after it was sent, which may be after it was heard. */
-		if (end_lane[i].point == POINT_MONITOR_ANSWERED && at[POINT_CLI_EXIT])
-			continue;
+	for (size_t i = 0; i < LENGTH(end_lane); i++)
 		add_segment(path, &end_lane[i]);
+	if (at[POINT_CLI_EXIT]) {
+		beside->cursor_ns = at[POINT_MONITOR_RECORDED];
+		add_segment(beside, &answered);
+	} else {
+		add_segment(path, &answered);
 	}
 	/* With a command that was answered, the removal is nobody's wait. */
 	if (!at[POINT_CLI_END]) {
