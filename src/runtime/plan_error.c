@@ -45,7 +45,8 @@ static int exec_error(const struct plan *p, const struct plan_op *op, struct err
 			       where,
 			       errnum == ENOENT ? "no such file or directory" : "not a directory");
 	case EISDIR:
-		return err_set(err, ERR_NO_EXEC, errnum, "exec: \"%s\": is a directory", name);
+		return err_set(err, ERR_NO_EXEC, errnum,
+			       "exec: \"%s\": permission denied (it is a directory)", name);
 	case EACCES:
 	case EPERM:
 		return err_set(err, ERR_NO_EXEC, errnum, "exec: \"%s\": permission denied", name);

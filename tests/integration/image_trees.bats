@@ -8,8 +8,9 @@ load image_helpers
 setup() { setup_engine; }
 teardown() {
 	cd /
-	unmount_images
+	# It may have mounted its data root, and need not take that away.
 	stop_docker
+	unmount_images
 	teardown_engine
 }
 
