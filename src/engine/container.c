@@ -21,6 +21,13 @@ void container_config_init(struct container_config *c)
 	};
 }
 
+static void free_rates(struct rate_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->items[i].path);
+	free(l->items);
+}
+
 static void free_requests(struct container_config *c)
 {
 	for (size_t i = 0; i < c->mount_count; i++) {
@@ -42,15 +49,20 @@ static void free_requests(struct container_config *c)
 		free(c->devices[i].permissions);
 	}
 	free(c->devices);
+	free_rates(&c->read_bps);
+	free_rates(&c->write_bps);
+	free_rates(&c->read_iops);
+	free_rates(&c->write_iops);
 }
 
 void container_config_free(struct container_config *c)
 {
-	char *strings[] = {c->image,       c->rootfs,        c->hostname,    c->domainname,
-			   c->user,        c->working_dir,   c->stop_signal, c->network_mode,
-			   c->pid_mode,    c->ipc_mode,      c->uts_mode,    c->cgroupns_mode,
-			   c->userns_mode, c->cgroup_parent, c->runtime,     c->restart_policy,
-			   c->cpuset_cpus, c->cpuset_mems,   c->log_driver,  c->container_id_file};
+	char *strings[] = {c->image,        c->rootfs,        c->hostname,    c->domainname,
+			   c->user,         c->working_dir,   c->stop_signal, c->network_mode,
+			   c->pid_mode,     c->ipc_mode,      c->uts_mode,    c->cgroupns_mode,
+			   c->userns_mode,  c->cgroup_parent, c->runtime,     c->restart_policy,
+			   c->cpuset_cpus,  c->cpuset_mems,   c->log_driver,  c->container_id_file,
+			   c->volume_driver};
 	struct strv *lists[] = {&c->env,
 				&c->cmd,
 				&c->entrypoint,
@@ -70,7 +82,9 @@ void container_config_free(struct container_config *c)
 				&c->device_cgroup_rules,
 				&c->annotations,
 				&c->publish,
-				&c->log_options};
+				&c->log_options,
+				&c->storage_opts,
+				&c->health.test};
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(strings[i]);

@@ -48,6 +48,24 @@ struct device_request {
 	char *permissions; /* "rwm" */
 };
 
+/* One of --device-read-bps and its kin. */
+struct rate_request {
+	char *path;   /* host path of a block device */
+	int64_t rate; /* bytes or operations per second */
+};
+
+struct rate_list {
+	struct rate_request *items;
+	size_t count;
+};
+
+/* HEALTHCHECK of the image under --health-*; times in ns, 0 unset (Docker's default then applies). */
+struct health_request {
+	struct strv test; /* "CMD" ARGS..., "CMD-SHELL" TEXT, "NONE"; empty: no health check */
+	int64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns, retries;
+	bool disabled; /* --no-healthcheck: test is {"NONE"} */
+};
+
 /* What `run` and `create` were asked for. Zero-initialise through container_config_init(), which
  * sets the "unset" values noted here. */
 struct container_config {
@@ -65,6 +83,7 @@ struct container_config {
 	struct strv exposed_ports;
 	char *stop_signal;    /* NULL: image's or SIGTERM */
 	int64_t stop_timeout; /* seconds, -1 unset */
+	struct health_request health;
 
 	/* the part Docker calls HostConfig */
 	struct mount_request *mounts;
@@ -96,11 +115,14 @@ struct container_config {
 	char *cpuset_cpus, *cpuset_mems;                 /* NULL: unset */
 	int64_t pids_limit;                              /* 0 or -1: unlimited */
 	int64_t blkio_weight;                            /* 0: unset */
-	int64_t shm_size_bytes;                          /* default 64 MiB */
+	struct rate_list read_bps, write_bps, read_iops, write_iops;
+	int64_t shm_size_bytes; /* default 64 MiB */
 	int64_t oom_score_adj;
 	char *log_driver; /* "json-file" (default), "none" */
 	struct strv log_options;
 	char *container_id_file; /* --cidfile */
+	char *volume_driver;     /* NULL or "local" */
+	struct strv storage_opts;
 };
 
 void container_config_init(struct container_config *c);

@@ -164,6 +164,26 @@ static void set_defaults(struct container *c)
 	set_hostname(c);
 }
 
+static void take_time(int64_t *slot, int64_t from)
+{
+	if (!*slot)
+		*slot = from;
+}
+
+/* A given test replaces the image's whole; given times replace its times one by one. */
+static void merge_health(struct health_request *h, const struct oci_healthcheck *from)
+{
+	if (!from->present)
+		return;
+	if (!h->test.count)
+		strv_add_all(&h->test, &from->test);
+	take_time(&h->interval_ns, from->interval_ns);
+	take_time(&h->timeout_ns, from->timeout_ns);
+	take_time(&h->start_period_ns, from->start_period_ns);
+	take_time(&h->start_interval_ns, from->start_interval_ns);
+	take_time(&h->retries, from->retries);
+}
+
 static int merge_image(struct container *c, const struct image *image, struct err *err)
 {
 	struct container_config *config = &c->config;
@@ -176,6 +196,7 @@ static int merge_image(struct container *c, const struct image *image, struct er
 			strv_add(&config->exposed_ports, from->exposed_ports.items[i]);
 	}
 	merge_command(config, from);
+	merge_health(&config->health, &from->healthcheck);
 	if (from->user)
 		set_default(&config->user, from->user);
 	if (from->working_dir)

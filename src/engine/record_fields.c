@@ -20,6 +20,41 @@
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 #define NESTED(table) .members = table, .member_count = COUNT_OF(table)
 
+static const struct field health_fields[] = {
+	{"Test", FIELD_STRV, EMPTY_OMIT, AT(config.health.test)},
+	{"Interval", FIELD_I64, EMPTY_OMIT, AT(config.health.interval_ns)},
+	{"Timeout", FIELD_I64, EMPTY_OMIT, AT(config.health.timeout_ns)},
+	{"StartPeriod", FIELD_I64, EMPTY_OMIT, AT(config.health.start_period_ns)},
+	{"StartInterval", FIELD_I64, EMPTY_OMIT, AT(config.health.start_interval_ns)},
+	{"Retries", FIELD_I64, EMPTY_OMIT, AT(config.health.retries)},
+};
+
+static void write_health(struct json_writer *w, const char *key, const void *base)
+{
+	const struct container *c = base;
+
+	if (!c->config.health.test.count && !c->config.health.interval_ns &&
+	    !c->config.health.timeout_ns && !c->config.health.start_period_ns &&
+	    !c->config.health.start_interval_ns && !c->config.health.retries)
+		return;
+	json_write_begin(w, key, '{');
+	fields_write(w, health_fields, COUNT_OF(health_fields), c);
+	json_write_end(w, '}');
+}
+
+static int read_health(struct json_object *v, void *base)
+{
+	struct container *c = base;
+	struct err err = ERR_INIT;
+
+	if (!json_object_is_type(v, json_type_object) ||
+	    fields_read(health_fields, COUNT_OF(health_fields), v, base, "Healthcheck", &err) < 0)
+		return -EINVAL;
+	c->config.health.disabled = c->config.health.test.count &&
+				    str_eq(c->config.health.test.items[0], "NONE");
+	return 0;
+}
+
 static const struct field config_fields[] = {
 	{"Hostname", FIELD_STRING, AT(config.hostname)},
 	{"Domainname", FIELD_STRING, AT(config.domainname)},
@@ -33,6 +68,7 @@ static const struct field config_fields[] = {
 	{"StdinOnce", FIELD_BOOL, AT(config.stdin_once)},
 	{"Env", FIELD_STRV, AT(config.env)},
 	{"Cmd", FIELD_STRV, EMPTY_NULL, AT(config.cmd)},
+	{"Healthcheck", FIELD_CUSTOM, .write = write_health, .read = read_health},
 	{"Image", FIELD_STRING, AT(config.image)},
 	{"Volumes", FIELD_CUSTOM, .write = requests_write_docker_volumes},
 	{"WorkingDir", FIELD_STRING, AT(working_dir)},
