@@ -5,6 +5,7 @@
  * line, so the usual case is two opens and one look for the file.
  */
 #include "engine/engine.h"
+#include "engine/event_journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -271,11 +272,11 @@ int engine_open(struct engine *e, const char *root, const char *run_root, struct
 	static const char *const data_dirs[] = {
 		"overlay2/l", "image/overlay2", "containers", "names", "volumes",
 	};
-	static const char *const run_dirs[] = {"containers"};
+	static const char *const run_dirs[] = {"containers", EVENT_DIRECTORY};
 	auto_settings struct file_settings s = {0};
 	int rc;
 
-	*e = (struct engine){.root_fd = -1, .run_fd = -1};
+	*e = (struct engine){.root_fd = -1, .run_fd = -1, .event_fd = -1};
 	rc = read_settings(&s, err);
 	if (rc == 0)
 		rc = set_root(e->root, first_set(root, getenv("CLOCHE_ROOT"), s.root, DEFAULT_ROOT),
@@ -292,7 +293,7 @@ int engine_open(struct engine *e, const char *root, const char *run_root, struct
 		rc = open_root(e->root, 0711, data_dirs, sizeof(data_dirs) / sizeof(data_dirs[0]),
 			       &e->root_fd, err);
 	if (rc == 0)
-		rc = open_root(e->run_root, 0700, run_dirs, 1, &e->run_fd, err);
+		rc = open_root(e->run_root, 0700, run_dirs, 2, &e->run_fd, err);
 	if (rc < 0)
 		engine_close(e);
 	return rc;
@@ -304,6 +305,9 @@ void engine_close(struct engine *e)
 		close(e->root_fd);
 	if (e->run_fd >= 0)
 		close(e->run_fd);
+	if (e->event_fd >= 0)
+		close(e->event_fd);
 	e->root_fd = -1;
 	e->run_fd = -1;
+	e->event_fd = -1;
 }

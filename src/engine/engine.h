@@ -22,6 +22,7 @@ struct engine {
 	char cgroup_parent[256]; /* "/cloche" unless configured */
 	struct cgroup_layout cgroups;
 	bool cgroups_detected;
+	int event_fd; /* the journal of events, -1 until the first event */
 };
 
 /* Where settings come from, strongest first: the argument, CLOCHE_ROOT / CLOCHE_RUN_ROOT,

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/signal_name.h"
 #include "engine/engine.h"
+#include "engine/event.h"
 #include "engine/internal.h"
 #include "engine/monitor/protocol.h"
 #include "kernel/pidfd.h"
@@ -92,7 +93,11 @@ int container_kill(struct engine *e, struct container *c, int signal, struct err
 {
 	auto_close int pidfd = open_init(e, c, err);
 
-	return pidfd < 0 ? pidfd : send_signal(c, pidfd, signal, err);
+	int rc = pidfd < 0 ? pidfd : send_signal(c, pidfd, signal, err);
+
+	if (rc == 0)
+		event_kill(e, c, signal);
+	return rc;
 }
 
 /* Waits until fd is readable. 0, -ETIMEDOUT or -errno; timeout_ms -1 is for ever. */
@@ -279,21 +284,30 @@ static int wait_end(struct engine *e, struct container *c, struct err *err)
 	return rc < 0 && err->kind == ERR_NOT_FOUND ? 0 : rc;
 }
 
-int container_stop(struct engine *e, struct container *c, int64_t timeout_s, struct err *err)
+static int send_and_tell(struct engine *e, struct container *c, int pidfd, int signal,
+			 struct err *err)
+{
+	int rc = send_signal(c, pidfd, signal, err);
+
+	if (rc == 0)
+		event_kill(e, c, signal);
+	return rc;
+}
+
+/* 1: it was not running. */
+static int end_it(struct engine *e, struct container *c, int signal, int64_t timeout_s,
+		  struct err *err)
 {
 	auto_close int pidfd = open_init(e, c, err);
-	int signal, rc;
+	int rc;
 
 	if (pidfd < 0)
-		return err->kind == ERR_CONFLICT ? 0 : pidfd;
-	rc = signal_parse(c->stop_signal ? c->stop_signal : "SIGTERM", &signal, err);
-	if (rc < 0)
-		return err_wrap(err, "stop signal of %.12s", c->id);
-	rc = send_signal(c, pidfd, signal, err);
+		return err->kind == ERR_CONFLICT ? 1 : pidfd;
+	rc = send_and_tell(e, c, pidfd, signal, err);
 	if (rc == 0)
 		rc = wait_readable(pidfd, timeout_s < 0 ? -1 : timeout_s * 1000);
 	if (rc == -ETIMEDOUT) {
-		rc = send_signal(c, pidfd, SIGKILL, err);
+		rc = send_and_tell(e, c, pidfd, SIGKILL, err);
 		if (rc == 0)
 			rc = wait_readable(pidfd, KILL_TIMEOUT_MS);
 		if (rc == -ETIMEDOUT)
@@ -303,7 +317,22 @@ int container_stop(struct engine *e, struct container *c, int64_t timeout_s, str
 	return rc < 0 && rc != -ESRCH ? rc : wait_end(e, c, err);
 }
 
+int container_stop(struct engine *e, struct container *c, int64_t timeout_s, struct err *err)
+{
+	int signal, rc;
+
+	rc = signal_parse(c->stop_signal ? c->stop_signal : "SIGTERM", &signal, err);
+	if (rc < 0)
+		return err_wrap(err, "stop signal of %.12s", c->id);
+	rc = end_it(e, c, signal, timeout_s, err);
+	if (rc == 0)
+		event_container(e, c, "stop", NULL, NULL);
+	return rc < 0 ? rc : 0;
+}
+
 int container_kill_and_wait(struct engine *e, struct container *c, struct err *err)
 {
-	return container_stop(e, c, 0, err);
+	int rc = end_it(e, c, SIGKILL, KILL_TIMEOUT_MS / 1000, err);
+
+	return rc < 0 ? rc : 0;
 }

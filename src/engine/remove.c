@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "engine/engine.h"
+#include "engine/event.h"
 #include "engine/internal.h"
 #include "engine/volume.h"
 
@@ -106,6 +107,7 @@ int container_remove_locked(struct engine *e, struct container *c, bool volumes,
 	if (rc < 0)
 		return rc;
 	name_release(e, c->name, c->id);
+	event_container(e, c, "destroy", NULL, NULL);
 	return container_remove_remains(e, c->id, err);
 }
 

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "engine/config_oci.h"
+#include "engine/event.h"
 #include "engine/host_files.h"
 #include "engine/internal.h"
 #include "engine/merge.h"
@@ -334,11 +335,26 @@ static int prepare_and_release(struct launch *l, struct strv *warnings, struct e
 		rc = check_monitor(l, err);
 	if (rc < 0)
 		return rc;
+	event_volume_mounts(l->e, l->c);
 	stamp(l->plan, POINT_CLI_RELEASED);
 	launch_release(l->plan, PLAN_GO);
 	/* From here on the monitor owns all of it. */
 	undo_disarm(&l->undo);
 	return 0;
+}
+
+/* The same for a container that was made just now, while the kernel makes its namespaces. */
+static int tell_and_release(struct launch *l, struct strv *warnings, struct err *err)
+{
+	int rc;
+
+	event_container(l->e, l->c, "create", NULL, NULL);
+	if (l->options->attach)
+		event_container(l->e, l->c, "attach", NULL, NULL);
+	rc = prepare_and_release(l, warnings, err);
+	if (rc < 0)
+		event_container(l->e, l->c, "destroy", NULL, NULL);
+	return rc;
 }
 
 static void fill_handle(struct launch *l, struct start_handle *handle)
@@ -380,6 +396,8 @@ int container_create(struct engine *e, struct container_config *config, const ch
 		rc = write_record(l, true, err);
 	if (rc < 0)
 		launch_abort(l);
+	else
+		event_container(e, c, "create", NULL, NULL);
 	launch_free(l);
 	return rc;
 }
@@ -410,7 +428,7 @@ int container_run(struct engine *e, struct container_config *config, const char 
 	if (rc == 0)
 		rc = write_record(l, false, err);
 	if (rc == 0)
-		rc = prepare_and_release(l, warnings, err);
+		rc = tell_and_release(l, warnings, err);
 	if (rc < 0)
 		launch_abort(l);
 	else
@@ -500,6 +518,8 @@ int container_start(struct engine *e, struct container *c, const struct start_op
 		rc = read_users_for_restart(l, err);
 	if (rc == 0)
 		stamp(l->plan, POINT_CLI_RESOLVED);
+	if (rc == 0 && options->attach)
+		event_container(e, c, "attach", NULL, NULL);
 	if (rc == 0)
 		rc = prepare_and_release(l, &warnings, err);
 	if (rc < 0)

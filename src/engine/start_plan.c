@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "engine/config_oci.h"
+#include "engine/event.h"
 #include "engine/internal.h"
 #include "engine/start_internal.h"
 #include "kernel/path.h"
@@ -319,5 +320,6 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 	if (rc < 0)
 		return rc;
 	fill_monitor(l);
+	event_fill_plan(l->e, l->c, l->plan);
 	return plan_check(l->plan, err);
 }

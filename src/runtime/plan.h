@@ -218,6 +218,9 @@ struct plan_monitor {
 	uint64_t log_max_bytes;
 	uint32_t log_max_files;
 	plan_ref volume_directories; /* plan_list of anonymous volumes removed with auto_remove; 0 */
+	/* events: the journal's path, and finished JSON: the image as a string (0: none), members of
+	 * the attributes; names of the volumes that it has mounted (plan_list) or 0 */
+	plan_ref event_journal, event_from, event_attributes, event_volumes;
 };
 
 struct plan {

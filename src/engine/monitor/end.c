@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "engine/monitor/event.h"
 #include "engine/monitor/monitor.h"
 #include "runtime/plan_error.h"
 #include "runtime/stamp.h"
@@ -83,6 +84,7 @@ void end_reap(struct monitor *m)
 	end_read_stats(m);
 	if (!m->plan->monitor.auto_remove)
 		store_state(m, "exited");
+	event_die(m);
 }
 
 /* From here on the container does not exist for anybody who looks. */
@@ -93,6 +95,7 @@ static void release_record(struct monitor *m)
 	unlinkat(m->run_dir, "config.v2.json", 0);
 	if (name)
 		unlink(name);
+	event_destroy(m);
 }
 
 static void remove_groups(struct monitor *m)

@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "engine/monitor/event.h"
 #include "engine/monitor/monitor.h"
 #include "runtime/child/child.h"
 #include "runtime/stamp.h"
@@ -200,6 +201,7 @@ static void on_report_end(struct monitor *m)
 	rc = store_state(m, "running");
 	if (rc < 0)
 		end_unrecorded(m, rc);
+	event_start(m);
 	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
 	listen_for_clients(m);
 }
@@ -373,6 +375,7 @@ int main(int argc, char **argv)
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
 		m->output[1] = -1;
 	m->log.fd = -1;
+	m->event_fd = -1;
 	client_init_all(m);
 	client_add(m, PLAN_FD_CONTROL, true);
 	leave_session();

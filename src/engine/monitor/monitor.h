@@ -67,6 +67,8 @@ struct monitor {
 	unsigned char input_bytes[FRAME_PAYLOAD_MAX];
 	size_t input_len, input_sent;
 	struct log_writer log;
+	int event_fd;           /* the journal of events, -1 until the first one */
+	char event_text[16384]; /* attributes of events that have changed since the plan was made */
 };
 
 /* spawn.c: pipes, clone, and the child's side until child_run(). */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of the journal from what the plan holds as finished JSON: nothing is parsed or escaped here. */
+#include "engine/monitor/event.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "engine/event_journal.h"
+
+#define NS_PER_S 1000000000ULL
+#define PARTS 5
+
+static void append(struct monitor *m, const struct iovec *parts, int count)
+{
+	const char *journal = plan_string(m->plan, m->plan->monitor.event_journal);
+
+	/* A container's life does not depend on being told of. */
+	if (journal && event_journal_append(AT_FDCWD, journal, &m->event_fd, parts, count) < 0)
+		return;
+}
+
+static struct iovec part(const char *text)
+{
+	return (struct iovec){.iov_base = (char *)text, .iov_len = strlen(text)};
+}
+
+/* "},"scope":...": the same for every type. */
+static void format_tail(char *out, size_t size)
+{
+	unsigned long long now_ns = clock_wall_ns();
+
+	snprintf(out, size, "}},\"scope\":\"local\",\"time\":%llu,\"timeNano\":%llu}\n",
+		 now_ns / NS_PER_S, now_ns);
+}
+
+/* The container's own attributes: of its plan, or what they have become. */
+static const char *own_attributes(struct monitor *m)
+{
+	const char *planned = plan_string(m->plan, m->plan->monitor.event_attributes);
+
+	if (m->run_dir >= 0 && file_read_small_at(m->run_dir, EVENT_ATTRIBUTES_FILE, m->event_text,
+						  sizeof(m->event_text)) > 0)
+		return m->event_text;
+	return planned ? planned : "";
+}
+
+void event_say(struct monitor *m, const char *action, const struct monitor_attribute *attributes,
+	       size_t count)
+{
+	const struct plan_monitor *pm = &m->plan->monitor;
+	const char *id = plan_string(m->plan, pm->id), *from = plan_string(m->plan, pm->event_from);
+	char head[512], middle[512], tail[128];
+	const char *own;
+	size_t n;
+
+	if (!id)
+		return;
+	snprintf(head, sizeof(head), "{\"status\":\"%s\",\"id\":\"%s\"%s", action, id,
+		 from ? ",\"from\":" : "");
+	n = (size_t)snprintf(middle, sizeof(middle),
+			     ",\"Type\":\"container\",\"Action\":\"%s\",\"Actor\":{\"ID\":\"%s\","
+			     "\"Attributes\":{",
+			     action, id);
+	own = own_attributes(m);
+	for (size_t i = 0; i < count && n < sizeof(middle); i++)
+		n += (size_t)snprintf(middle + n, sizeof(middle) - n, "\"%s\":\"%s\"%s",
+				      attributes[i].key, attributes[i].value,
+				      i + 1 < count || *own ? "," : "");
+	if (n >= sizeof(middle))
+		return;
+	format_tail(tail, sizeof(tail));
+	append(m,
+	       (struct iovec[PARTS]){part(head), part(from ? from : ""), part(middle), part(own),
+				     part(tail)},
+	       PARTS);
+}
+
+void event_start(struct monitor *m)
+{
+	event_say(m, "start", NULL, 0);
+}
+
+static void say_unmounted(struct monitor *m)
+{
+	const struct plan_monitor *pm = &m->plan->monitor;
+	const struct plan_list *volumes = plan_at(m->plan, pm->event_volumes);
+
+	for (uint32_t i = 0; volumes && i < volumes->count; i++) {
+		const char *name = plan_string(m->plan, volumes->items[i]);
+		char text[1024], tail[128];
+
+		/* Names of volumes are letters, digits, and ._- */
+		snprintf(text, sizeof(text),
+			 "{\"Type\":\"volume\",\"Action\":\"unmount\",\"Actor\":{\"ID\":\"%s\","
+			 "\"Attributes\":{\"container\":\"%s\",\"driver\":\"local\"",
+			 name, plan_string(m->plan, pm->id));
+		format_tail(tail, sizeof(tail));
+		append(m, (struct iovec[]){part(text), part(tail)}, 2);
+	}
+}
+
+void event_die(struct monitor *m)
+{
+	char code[16];
+
+	snprintf(code, sizeof(code), "%d", m->exit_code);
+	if (m->stats.oom_kills > 0)
+		event_say(m, "oom", NULL, 0);
+	event_say(m, "die", &(struct monitor_attribute){"exitCode", code}, 1);
+	say_unmounted(m);
+}
+
+void event_destroy(struct monitor *m)
+{
+	event_say(m, "destroy", NULL, 0);
+}
