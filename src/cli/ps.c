@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ps: the containers of this engine as a list. Reads only. */
+/*
+ * ps: the containers of this engine as a list. Reads only, and of a container no more than the format
+ * shows: a thousand of them must be listed within 50 ms.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/json.h"
@@ -7,13 +13,15 @@
 #include "cli/commands.h"
 #include "cli/engine_door.h"
 #include "cli/list_output.h"
+#include "engine/size.h"
 #include "engine/summary.h"
 
 #define COMMAND_WIDTH 20
 #define MOUNT_WIDTH 15
+#define CONFIG_MAX_BYTES (1u << 20)
 
 struct ps_options {
-	bool all, no_trunc, quiet, latest;
+	bool all, no_trunc, quiet, latest, size;
 	int64_t last;
 	struct strv filters;
 	const char *format;
@@ -32,17 +40,9 @@ static const struct option rows[] = {
 	 "Show the latest created container (includes all states)", NULL},
 	{"no-trunc", 0, &option_bool, FIELD(no_trunc), "Don't truncate output", NULL},
 	{"quiet", 'q', &option_bool, FIELD(quiet), "Only display container IDs", NULL},
-	{"size", 's', &option_later_bool, 0, NULL, NULL},
+	{"size", 's', &option_bool, FIELD(size), "Display total file sizes", NULL},
 };
 static const struct option_table table = {OPTION_ROWS(rows)};
-
-static const struct list_field fields[] = {
-	{"Command", "COMMAND"}, {"CreatedAt", "CREATED AT"}, {"ID", "CONTAINER ID"},
-	{"Image", "IMAGE"},     {"Labels", "LABELS"},        {"LocalVolumes", "LOCAL VOLUMES"},
-	{"Mounts", "MOUNTS"},   {"Names", "NAMES"},          {"Networks", "NETWORKS"},
-	{"Ports", "PORTS"},     {"RunningFor", "CREATED"},   {"Size", "SIZE"},
-	{"State", "STATE"},     {"Status", "STATUS"},
-};
 
 static int label_method(struct json_object *row, const char *name, const char *argument,
 			struct json_object **result)
@@ -66,113 +66,228 @@ static int label_method(struct json_object *row, const char *name, const char *a
 	return 1;
 }
 
-static const struct list_layout layout = {
-	.fields = fields,
-	.field_count = sizeof(fields) / sizeof(fields[0]),
-	.table =
-		"{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
-	.go_type = "*formatter.ContainerContext",
-	.method = label_method,
+#define TABLE \
+	"{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
+
+/* One container on its way to a row. */
+struct entry {
+	const struct container *c;
+	const struct ps_options *o;
+	uint64_t now_ns;
+	struct container_size size; /* with o->size */
 };
 
-static void add_command(struct json_object *row, const struct container *c, bool cut)
+static void put_id(const struct entry *e, struct strbuf *out)
 {
-	auto_strbuf struct strbuf command = {0}, shown = {0}, quoted = {0};
-
-	container_command_line(c, &command);
-	list_put_cut(strbuf_str(&command), COMMAND_WIDTH, cut, &shown);
-	quote_go(&quoted, strbuf_str(&shown), shown.len);
-	json_add_string(row, "Command", strbuf_str(&quoted));
+	strbuf_add(out, e->c->id, e->o->no_trunc ? ID_LEN : ID_SHORT_LEN);
 }
 
-static void add_created_at(struct json_object *row, const struct container *c, const char *format)
+static void put_image(const struct entry *e, struct strbuf *out)
 {
-	auto_strbuf struct strbuf text = {0};
+	const struct container_config *config = &e->c->config;
 
-	/* Reads the time zone from the host: only when it is asked for. */
-	if (list_wants(format, "CreatedAt"))
-		list_put_time(c->created_ns, &text);
-	json_add_string(row, "CreatedAt", strbuf_str(&text));
+	strbuf_puts(out, config->image ? config->image : config->rootfs ? config->rootfs : "");
 }
 
-static void add_joined(struct json_object *row, const char *key, const struct strv *items)
+static void put_command(const struct entry *e, struct strbuf *out)
 {
-	auto_strbuf struct strbuf text = {0};
+	auto_strbuf struct strbuf command = {0}, shown = {0};
 
-	for (size_t i = 0; i < items->count; i++)
-		strbuf_printf(&text, "%s%s", i ? "," : "", items->items[i]);
-	json_add_string(row, key, strbuf_str(&text));
+	container_command_line(e->c, &command);
+	list_put_cut(strbuf_str(&command), COMMAND_WIDTH, !e->o->no_trunc, &shown);
+	quote_go(out, strbuf_str(&shown), shown.len);
 }
 
-static void add_mounts(struct json_object *row, const struct container *c, bool cut)
+static void put_created_at(const struct entry *e, struct strbuf *out)
 {
-	auto_strv struct strv names = {0};
-	size_t volumes = 0;
-	char count[24];
+	list_put_time(e->c->created_ns, out);
+}
 
-	for (size_t i = 0; i < c->config.mount_count; i++) {
-		const struct mount_request *m = &c->config.mounts[i];
-		auto_strbuf struct strbuf name = {0};
+static void put_running_for(const struct entry *e, struct strbuf *out)
+{
+	char age[HUMAN_MAX];
 
-		if (m->kind == MOUNT_KIND_TMPFS)
-			continue;
-		volumes += m->kind == MOUNT_KIND_VOLUME;
-		list_put_cut(m->source ? m->source : "", MOUNT_WIDTH, cut, &name);
-		strv_add_taken(&names, strbuf_take(&name));
+	human_duration(e->now_ns > e->c->created_ns ? e->now_ns - e->c->created_ns : 0, age);
+	strbuf_puts(out, age);
+	strbuf_puts(out, " ago");
+}
+
+static void put_status(const struct entry *e, struct strbuf *out)
+{
+	container_status_line(e->c, e->now_ns, out);
+}
+
+static void put_state(const struct entry *e, struct strbuf *out)
+{
+	strbuf_puts(out, container_status_text(e->c->state.status));
+}
+
+static void put_names(const struct entry *e, struct strbuf *out)
+{
+	strbuf_puts(out, e->c->name ? e->c->name : "");
+}
+
+static void put_labels(const struct entry *e, struct strbuf *out)
+{
+	const struct strv *labels = &e->c->config.labels;
+
+	for (size_t i = 0; i < labels->count; i++) {
+		if (i)
+			strbuf_putc(out, ',');
+		strbuf_puts(out, labels->items[i]);
 	}
-	snprintf(count, sizeof(count), "%zu", volumes);
-	json_add_string(row, "LocalVolumes", count);
-	add_joined(row, "Mounts", &names);
 }
 
-static struct json_object *make_row(const struct container *c, const struct ps_options *o,
-				    uint64_t now_ns)
+static void put_mounts(const struct entry *e, struct strbuf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < e->c->config.mount_count; i++) {
+		auto_free char *name = NULL;
+
+		if (e->c->config.mounts[i].kind == MOUNT_KIND_TMPFS)
+			continue;
+		name = container_mount_name(e->c, i);
+		if (!first)
+			strbuf_putc(out, ',');
+		first = false;
+		list_put_cut(name, MOUNT_WIDTH, !e->o->no_trunc, out);
+	}
+}
+
+static void put_local_volumes(const struct entry *e, struct strbuf *out)
+{
+	size_t volumes = 0;
+
+	for (size_t i = 0; i < e->c->config.mount_count; i++)
+		volumes += e->c->config.mounts[i].kind == MOUNT_KIND_VOLUME;
+	strbuf_printf(out, "%zu", volumes);
+}
+
+static void put_networks(const struct entry *e, struct strbuf *out)
+{
+	strbuf_puts(out, container_network(e->c));
+}
+
+/* Nothing is published before there are networks. */
+static void put_ports(const struct entry *e, struct strbuf *out)
+{
+	(void)e, (void)out;
+}
+
+static void put_size(const struct entry *e, struct strbuf *out)
+{
+	char size[HUMAN_MAX];
+
+	human_size(e->size.rw_bytes, 3, size);
+	strbuf_puts(out, size);
+	if (!e->size.rootfs_bytes)
+		return;
+	human_size(e->size.rootfs_bytes, 3, size);
+	strbuf_printf(out, " (virtual %s)", size);
+}
+
+/* In the order of their names, as JSON has them. */
+static const struct ps_field {
+	const char *name, *header;
+	void (*put)(const struct entry *e, struct strbuf *out);
+} ps_fields[] = {
+	{"Command", "COMMAND", put_command},
+	{"CreatedAt", "CREATED AT", put_created_at},
+	{"ID", "CONTAINER ID", put_id},
+	{"Image", "IMAGE", put_image},
+	{"Labels", "LABELS", put_labels},
+	{"LocalVolumes", "LOCAL VOLUMES", put_local_volumes},
+	{"Mounts", "MOUNTS", put_mounts},
+	{"Names", "NAMES", put_names},
+	{"Networks", "NETWORKS", put_networks},
+	{"Ports", "PORTS", put_ports},
+	{"RunningFor", "CREATED", put_running_for},
+	{"Size", "SIZE", put_size},
+	{"State", "STATE", put_state},
+	{"Status", "STATUS", put_status},
+};
+#define FIELD_COUNT (sizeof(ps_fields) / sizeof(ps_fields[0]))
+
+/* Every field stands in a row, those that the format does not use empty. */
+static struct json_object *make_row(const struct entry *e, const bool wanted[FIELD_COUNT])
 {
 	struct json_object *row = json_object_new_object();
-	auto_strbuf struct strbuf status = {0};
-	auto_free char *id = xstrndup(c->id, o->no_trunc ? ID_LEN : ID_SHORT_LEN);
-	char age[HUMAN_MAX];
-	auto_free char *created = NULL;
+	auto_strbuf struct strbuf text = {0};
 
-	container_status_line(c, now_ns, &status);
-	human_duration(now_ns > c->created_ns ? now_ns - c->created_ns : 0, age);
-	created = xasprintf("%s ago", age);
-	add_command(row, c, !o->no_trunc);
-	add_created_at(row, c, o->format);
-	json_add_string(row, "ID", id);
-	json_add_string(row, "Image",
-			c->config.image    ? c->config.image
-			: c->config.rootfs ? c->config.rootfs
-					   : "");
-	add_joined(row, "Labels", &c->config.labels);
-	add_mounts(row, c, !o->no_trunc);
-	json_add_string(row, "Names", c->name ? c->name : "");
-	json_add_string(row, "Networks", c->config.network_mode ? c->config.network_mode : "");
-	json_add_string(row, "Ports", "");
-	json_add_string(row, "RunningFor", created);
-	json_add_string(row, "Size", "0B");
-	json_add_string(row, "State", container_status_text(c->state.status));
-	json_add_string(row, "Status", strbuf_str(&status));
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		if (!wanted[i])
+			continue;
+		text.len = 0;
+		ps_fields[i].put(e, &text);
+		json_object_object_add_ex(
+			row, ps_fields[i].name,
+			json_object_new_string_len(text.len ? text.data : "", (int)text.len),
+			JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+	}
 	return row;
 }
 
-static int print_list(const struct ps_options *o, const struct container *list, size_t count)
+/* "json", and templates that look at the whole row, want everything. */
+static void choose_fields(const char *template, bool wanted[FIELD_COUNT])
 {
-	struct json_object **all = xcalloc(count, sizeof(struct json_object *));
-	const char *format = o->format;
-	uint64_t now_ns = clock_wall_ns();
-	int code;
+	bool all = strstr(template, "json") || strstr(template, "{{.}}") || strchr(template, '$') ||
+		   strstr(template, "with") || strstr(template, "range") ||
+		   strstr(template, "template") || strstr(template, "print");
 
-	for (size_t i = 0; i < count; i++)
-		all[i] = make_row(&list[i], o, now_ns);
-	if (o->quiet && format && *format)
-		cli_note(
-			"WARNING: Ignoring custom format, because both --format and --quiet are set.");
-	code = list_print(&layout, o->quiet ? "{{.ID}}" : format, all, count);
-	for (size_t i = 0; i < count; i++)
-		json_object_put(all[i]);
-	free(all);
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		wanted[i] = all || strstr(template, ps_fields[i].name);
+	/* .Label reads them. */
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		wanted[i] = wanted[i] ||
+			    (str_eq(ps_fields[i].name, "Labels") && strstr(template, "Label"));
+}
+
+static int measure(struct engine *engine, struct entry *entries, size_t count)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct err err = ERR_INIT;
+
+		if (container_size(engine, entries[i].c, &entries[i].size, &err) < 0)
+			code = cli_fail(&err);
+	}
 	return code;
+}
+
+static int print_list(struct engine *engine, const struct ps_options *o,
+		      const struct container *list, size_t count)
+{
+	struct list_field fields[FIELD_COUNT];
+	const struct list_layout layout = {
+		.fields = fields,
+		.field_count = FIELD_COUNT,
+		.table = o->size ? TABLE "\t{{.Size}}" : TABLE,
+		.go_type = "*formatter.ContainerContext",
+		.method = label_method,
+	};
+	const char *format = o->quiet ? "{{.ID}}" : o->format;
+	auto_free struct entry *entries = xcalloc(count + 1, sizeof(*entries));
+	struct json_object **lines = xcalloc(count + 1, sizeof(struct json_object *));
+	bool wanted[FIELD_COUNT], plain = !format || !*format || str_eq(format, "table");
+	uint64_t now_ns = clock_wall_ns();
+	int code = 0, printed;
+
+	choose_fields(plain ? layout.table : format, wanted);
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		fields[i] = (struct list_field){ps_fields[i].name, ps_fields[i].header};
+	for (size_t i = 0; i < count; i++)
+		entries[i] = (struct entry){.c = &list[i], .o = o, .now_ns = now_ns};
+	if (o->size || (format && strstr(format, ".Size")))
+		code = measure(engine, entries, count);
+	for (size_t i = 0; i < count; i++)
+		lines[i] = make_row(&entries[i], wanted);
+	printed = list_print(&layout, format, lines, count);
+	for (size_t i = 0; i < count; i++)
+		json_object_put(lines[i]);
+	free(lines);
+	return printed ? printed : code;
 }
 
 static int list_containers(struct engine *e, const struct ps_options *o)
@@ -181,7 +296,7 @@ static int list_containers(struct engine *e, const struct ps_options *o)
 	struct err err = ERR_INIT;
 	size_t count = 0, shown;
 	int64_t last = o->latest ? 1 : o->last;
-	int code, rc = container_list(e, &list, &count, &err);
+	int code, rc = container_list_brief(e, &list, &count, &err);
 
 	if (rc == 0)
 		rc = container_filter(e, &o->filters, o->all || last > 0, list, &count, &err);
@@ -190,19 +305,44 @@ static int list_containers(struct engine *e, const struct ps_options *o)
 		return cli_fail(&err);
 	}
 	shown = last > 0 && (uint64_t)last < count ? (size_t)last : count;
-	code = print_list(o, list, shown);
+	code = print_list(e, o, list, shown);
 	container_list_free(list, count);
 	return code;
+}
+
+/* psFormat of Docker's client configuration, which users have set. NULL when there is none. */
+static char *configured_format(void)
+{
+	const char *directory = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+	auto_free char *path = NULL;
+	auto_json struct json_object *o = NULL;
+	struct err ignored = ERR_INIT;
+	const char *format;
+
+	if (directory && *directory)
+		path = xasprintf("%s/config.json", directory);
+	else if (home && *home)
+		path = xasprintf("%s/.docker/config.json", home);
+	if (!path || json_read_at(AT_FDCWD, path, CONFIG_MAX_BYTES, &o, &ignored) < 0 ||
+	    json_get_string(o, "psFormat", &format) < 0 || !*format)
+		return NULL;
+	return xstrdup(format);
 }
 
 static int cmd_ps(struct cli_context *ctx, int argc, char **argv)
 {
 	struct ps_options o = {.last = -1};
+	auto_free char *configured = NULL;
 	auto_strv struct strv args = {0};
 	struct err err = ERR_INIT;
 	struct engine *e;
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
+	if (rc == CLI_GO_ON && o.quiet && o.format && *o.format)
+		cli_note("WARNING: Ignoring custom format, because both --format and --quiet are "
+			 "set.");
+	if (rc == CLI_GO_ON && !o.quiet && !o.format)
+		o.format = configured = configured_format();
 	if (rc == CLI_GO_ON)
 		rc = cli_engine(ctx, &e, &err) < 0 ? cli_fail(&err) : list_containers(e, &o);
 	strv_free(&o.filters);

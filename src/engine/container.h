@@ -139,6 +139,13 @@ enum container_status {
 	CONTAINER_DEAD,
 };
 
+enum container_health {
+	CONTAINER_HEALTH_NONE, /* no health check, or not running */
+	CONTAINER_HEALTH_STARTING,
+	CONTAINER_HEALTH_HEALTHY,
+	CONTAINER_HEALTH_UNHEALTHY,
+};
+
 /* How it stands, merged from state.json (written by the monitor) and the lock that only a living
  * monitor holds. */
 struct container_state {
@@ -155,6 +162,7 @@ struct container_state {
 	uint64_t peak_memory_bytes; /* 0: unknown */
 	uint64_t throttled_periods, throttled_ns;
 	uint64_t cpu_usage_ns;
+	enum container_health health; /* filled for lists alone (container_list_brief) */
 };
 
 /* The record. */

@@ -50,6 +50,12 @@ int must_check container_state_read(struct engine *e, struct container *c, struc
 /* Every container of this engine, newest first, half-made ones left out; the caller frees. */
 int must_check container_list(struct engine *e, struct container **out, size_t *count,
 			      struct err *err);
+/* The same at a fraction of the cost, with of each container only: id, name, created_ns, persistent,
+ * image_id, argv, volume_paths, state (without counters, error and what else lists do not show), and of
+ * config: image, rootfs, network_mode, auto_remove, labels, exposed_ports, publish, and kind, source
+ * and target of the mounts. Never to be written back. */
+int must_check container_list_brief(struct engine *e, struct container **out, size_t *count,
+				    struct err *err);
 void container_list_free(struct container *list, size_t count);
 
 /* An image_user_fn (image/image.h), context being the engine: 1 and the container that uses image_id,

@@ -7,9 +7,14 @@
 
 #include "base/str.h"
 #include "engine/summary.h"
+#include "image/image.h"
 
 struct filter_context {
 	struct engine *engine;
+	struct image_memo {
+		const char *value; /* borrowed */
+		char id[IMAGE_ID_SIZE];
+	} image;                      /* the last that an `ancestor` named; id "" for none */
 	uint64_t before_ns, since_ns; /* creation times of the containers named; 0: no limit */
 };
 
@@ -85,21 +90,46 @@ static int by_exit_code(struct filter_context *f, const struct container *c, con
 	return c->state.status == CONTAINER_EXITED && c->state.exit_code == code;
 }
 
+/* The image that a name means now, whatever it meant when the container was made. */
+static const char *image_id_of(struct filter_context *f, const char *value)
+{
+	auto_image_store struct image_store store = {.root_fd = -1, .image_fd = -1};
+	auto_image struct image image = {0};
+	struct err ignored = ERR_INIT;
+
+	if (f->image.value == value)
+		return f->image.id;
+	f->image = (struct image_memo){.value = value};
+	if (f->engine &&
+	    image_store_open(&store, f->engine->root_fd, f->engine->root, IMAGE_STORE_READ,
+			     &ignored) == 0 &&
+	    image_resolve(&store, value, &image, &ignored) == 0)
+		memcpy(f->image.id, image.id, sizeof(f->image.id));
+	return f->image.id;
+}
+
+static bool same_reference(const char *image, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (strncmp(image, value, len) == 0 && (!image[len] || str_eq(image + len, ":latest")))
+		return true;
+	return str_ends(value, ":latest") && strlen(image) == len - 7 &&
+	       strncmp(image, value, len - 7) == 0;
+}
+
 static int by_image(struct filter_context *f, const struct container *c, const char *value,
 		    struct err *err)
 {
 	const char *image = c->config.image ? c->config.image : "";
-	const char *id = c->image_id ? c->image_id : "";
-	size_t len = strlen(value);
+	const char *id = c->image_id ? c->image_id : "", *meant = image_id_of(f, value);
 
-	(void)f, (void)err;
-	if (strncmp(image, value, len) == 0 && (!image[len] || str_eq(image + len, ":latest")))
-		return 1;
-	if (str_ends(value, ":latest") && strlen(image) == len - 7 &&
-	    strncmp(image, value, len - 7) == 0)
-		return 1;
-	return len >= 4 &&
-	       (str_starts(id, value) || (str_starts(id, "sha256:") && str_starts(id + 7, value)));
+	(void)err;
+	if (*meant)
+		return str_eq(id, meant);
+	return same_reference(image, value) ||
+	       (strlen(value) >= 4 && (str_starts(id, value) ||
+				       (str_starts(id, "sha256:") && str_starts(id + 7, value))));
 }
 
 static int by_volume(struct filter_context *f, const struct container *c, const char *value,
@@ -107,9 +137,9 @@ static int by_volume(struct filter_context *f, const struct container *c, const 
 {
 	(void)f, (void)err;
 	for (size_t i = 0; i < c->config.mount_count; i++) {
-		const struct mount_request *m = &c->config.mounts[i];
+		auto_free char *name = container_mount_name(c, i);
 
-		if (str_eq(m->target, value) || (m->source && str_eq(m->source, value)))
+		if (str_eq(c->config.mounts[i].target, value) || (*name && str_eq(name, value)))
 			return 1;
 	}
 	return 0;
@@ -119,7 +149,112 @@ static int by_network(struct filter_context *f, const struct container *c, const
 		      struct err *err)
 {
 	(void)f, (void)err;
-	return c->config.network_mode && str_eq(c->config.network_mode, value);
+	return str_eq(container_network(c), value);
+}
+
+static int by_health(struct filter_context *f, const struct container *c, const char *value,
+		     struct err *err)
+{
+	static const char *const words[] = {
+		[CONTAINER_HEALTH_NONE] = "none",
+		[CONTAINER_HEALTH_STARTING] = "starting",
+		[CONTAINER_HEALTH_HEALTHY] = "healthy",
+		[CONTAINER_HEALTH_UNHEALTHY] = "unhealthy",
+	};
+
+	(void)f;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (str_eq(words[i], value))
+			return (size_t)c->state.health == i;
+	}
+	return err_set(err, ERR_INVALID, EINVAL, "unrecognized filter value for health: %s", value);
+}
+
+/* Swarm's tasks: there are none. */
+static int by_task(struct filter_context *f, const struct container *c, const char *value,
+		   struct err *err)
+{
+	bool wanted;
+
+	(void)f, (void)c;
+	if (str_to_bool(value, &wanted) < 0)
+		return err_set(err, ERR_INVALID, EINVAL, "invalid filter 'is-task=[%s]'", value);
+	return !wanted;
+}
+
+static int by_isolation(struct filter_context *f, const struct container *c, const char *value,
+			struct err *err)
+{
+	(void)f, (void)c, (void)err;
+	return str_eq(value, "default") || !*value;
+}
+
+/* "80", "80-90", either with "/proto", tcp without. */
+struct port_range {
+	uint64_t first, last;
+	const char *protocol;
+	size_t protocol_len;
+};
+
+static bool parse_port(const char *text, size_t len, uint64_t *out)
+{
+	auto_free char *digits = xstrndup(text, len);
+
+	return str_to_u64(digits, out) == 0 && *out <= 65535;
+}
+
+static bool parse_ports(const char *text, struct port_range *out)
+{
+	size_t len = strcspn(text, "/"), first = strcspn(text, "-/");
+
+	out->protocol = text[len] ? text + len + 1 : "tcp";
+	out->protocol_len = strlen(out->protocol);
+	if (!parse_port(text, first, &out->first))
+		return false;
+	out->last = out->first;
+	return text[first] != '-' || (parse_port(text + first + 1, len - first - 1, &out->last) &&
+				      out->last >= out->first);
+}
+
+static bool overlap(const struct port_range *a, const struct port_range *b)
+{
+	return a->first <= b->last && b->first <= a->last && a->protocol_len == b->protocol_len &&
+	       memcmp(a->protocol, b->protocol, a->protocol_len) == 0;
+}
+
+/* own holds "80/tcp", or with published "IP:HOST:80/tcp" and shorter forms. */
+static int by_ports(const char *key, const struct strv *own, const char *value, struct err *err)
+{
+	struct port_range wanted, has;
+
+	if (strchr(value, ':'))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "filter for '%s' should not contain ':': %s", key, value);
+	if (!parse_ports(value, &wanted))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "error while looking up for %s %s: Invalid containerPort: %s", key,
+			       value, value);
+	for (size_t i = 0; i < own->count; i++) {
+		const char *colon = strrchr(own->items[i], ':');
+
+		if (parse_ports(colon ? colon + 1 : own->items[i], &has) && overlap(&wanted, &has))
+			return 1;
+	}
+	return 0;
+}
+
+static int by_expose(struct filter_context *f, const struct container *c, const char *value,
+		     struct err *err)
+{
+	(void)f;
+	return by_ports("expose", &c->config.exposed_ports, value, err);
+}
+
+static int by_publish(struct filter_context *f, const struct container *c, const char *value,
+		      struct err *err)
+{
+	(void)f;
+	return by_ports("publish", &c->config.publish, value, err);
 }
 
 static int creation_of(struct filter_context *f, const char *reference, uint64_t *out,
@@ -158,12 +293,14 @@ static const struct filter_row {
 	bool every;       /* all values must pass, not any */
 	bool implies_all; /* containers that do not run are wanted */
 } rows[] = {
-	{"ancestor", by_image, false, false},  {"before", by_before, true, true},
-	{"exited", by_exit_code, false, true}, {"id", by_id, false, false},
+	{"ancestor", by_image, false, false},  {"before", by_before, true, false},
+	{"exited", by_exit_code, false, true}, {"expose", by_expose, false, false},
+	{"health", by_health, false, false},   {"id", by_id, false, false},
+	{"is-task", by_task, true, false},     {"isolation", by_isolation, false, false},
 	{"label", by_label, true, false},      {"label!", by_other_label, true, false},
 	{"name", by_name, false, false},       {"network", by_network, false, false},
-	{"since", by_since, true, true},       {"status", by_status, false, true},
-	{"volume", by_volume, false, false},
+	{"publish", by_publish, false, false}, {"since", by_since, true, false},
+	{"status", by_status, false, true},    {"volume", by_volume, false, false},
 };
 
 static const struct filter_row *find_row(const char *filter, const char **value)

@@ -178,7 +178,7 @@ int engine_info(struct engine *e, struct engine_info *out, struct err *err)
 	if (rc == 0)
 		rc = count_images(e, &out->images, err);
 	if (rc == 0)
-		rc = container_list(e, &list, &count, err);
+		rc = container_list_brief(e, &list, &count, err);
 	if (rc < 0)
 		return rc;
 	out->containers = count;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "engine/brief.h"
 #include "engine/engine.h"
 #include "engine/internal.h"
 
@@ -148,11 +149,27 @@ int container_find(struct engine *e, const char *reference, struct container *c,
 
 static int newest_first(const void *a, const void *b)
 {
-	const struct container *x = a, *y = b;
+	const struct container *x = *(struct container *const *)a;
+	const struct container *y = *(struct container *const *)b;
 
 	if (x->created_ns != y->created_ns)
 		return x->created_ns < y->created_ns ? 1 : -1;
 	return strcmp(x->id, y->id);
+}
+
+/* By pointers: the struct is too big to be swapped a dozen times. */
+static struct container *sort_newest_first(struct container *list, size_t count)
+{
+	auto_free struct container **order = xcalloc(count + 1, sizeof(struct container *));
+	struct container *sorted = xcalloc(count + 1, sizeof(*sorted));
+
+	for (size_t i = 0; i < count; i++)
+		order[i] = &list[i];
+	qsort(order, count, sizeof(struct container *), newest_first);
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = *order[i];
+	free(list);
+	return sorted;
 }
 
 void container_list_free(struct container *list, size_t count)
@@ -162,7 +179,10 @@ void container_list_free(struct container *list, size_t count)
 	free(list);
 }
 
-int container_list(struct engine *e, struct container **out, size_t *count, struct err *err)
+typedef int (*read_fn)(struct engine *e, const char *id, struct container *c, struct err *err);
+
+static int list_by(struct engine *e, read_fn read_one, struct container **out, size_t *count,
+		   struct err *err)
 {
 	struct id_list ids = {.prefix = ""};
 	struct container *list;
@@ -179,17 +199,25 @@ int container_list(struct engine *e, struct container **out, size_t *count, stru
 		container_init(&list[n]);
 		/* Half-made, vanished or damaged: one bad record must not hide the others; `system
 		 * check` names it. */
-		if (container_record_read(e, ids.ids[i], &list[n], &one) < 0)
+		if (read_one(e, ids.ids[i], &list[n], &one) < 0)
 			container_free(&list[n]);
 		else
 			n++;
 	}
 	free(ids.ids);
-	if (n)
-		qsort(list, n, sizeof(*list), newest_first);
-	*out = list;
+	*out = sort_newest_first(list, n);
 	*count = n;
 	return 0;
+}
+
+int container_list(struct engine *e, struct container **out, size_t *count, struct err *err)
+{
+	return list_by(e, container_record_read, out, count, err);
+}
+
+int container_list_brief(struct engine *e, struct container **out, size_t *count, struct err *err)
+{
+	return list_by(e, container_brief_read, out, count, err);
 }
 
 int engine_image_user(void *engine, const char *image_id, char container_id[65], bool *running,
@@ -197,7 +225,7 @@ int engine_image_user(void *engine, const char *image_id, char container_id[65],
 {
 	struct container *list = NULL;
 	size_t count = 0;
-	int found = 0, rc = container_list(engine, &list, &count, err);
+	int found = 0, rc = container_list_brief(engine, &list, &count, err);
 
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		bool alive = container_is_alive(&list[i]);

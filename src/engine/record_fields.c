@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "engine/brief.h"
 #include "engine/container.h"
 #include "engine/record_requests.h"
 
@@ -332,6 +333,7 @@ static const struct field own_v2_fields[] = {
 };
 
 static const struct field v2_file_fields[] = {
+	{BRIEF_KEY, FIELD_CUSTOM, .write = brief_write}, /* first: read without the rest */
 	LITERAL("SchemaVersion", "1"),
 	{"ID", FIELD_CUSTOM, .write = write_id, .read = read_id},
 	{"Created", FIELD_CUSTOM, .write = write_created, .read = read_created},

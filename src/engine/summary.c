@@ -18,6 +18,12 @@ static void put_age(uint64_t now_ns, uint64_t since_ns, struct strbuf *out)
 
 void container_status_line(const struct container *c, uint64_t now_ns, struct strbuf *out)
 {
+	static const char *const health[] = {
+		[CONTAINER_HEALTH_NONE] = "",
+		[CONTAINER_HEALTH_STARTING] = " (health: starting)",
+		[CONTAINER_HEALTH_HEALTHY] = " (healthy)",
+		[CONTAINER_HEALTH_UNHEALTHY] = " (unhealthy)",
+	};
 	const struct container_state *s = &c->state;
 
 	switch (s->status) {
@@ -27,6 +33,8 @@ void container_status_line(const struct container *c, uint64_t now_ns, struct st
 		put_age(now_ns, s->started_ns, out);
 		if (s->status == CONTAINER_PAUSED)
 			strbuf_puts(out, " (Paused)");
+		else
+			strbuf_puts(out, health[s->health]);
 		break;
 	case CONTAINER_RESTARTING:
 		strbuf_printf(out, "Restarting (%d) ", s->exit_code);
@@ -58,4 +66,37 @@ void container_command_line(const struct container *c, struct strbuf *out)
 			strbuf_putc(out, ' ');
 		strbuf_printf(out, i && strchr(arg, ' ') ? "'%s'" : "%s", arg);
 	}
+}
+
+const char *container_network(const struct container *c)
+{
+	const char *mode = c->config.network_mode;
+
+	/* Without a network of our own yet, the default is none. */
+	if (!mode || !*mode || str_eq(mode, "default") || str_eq(mode, "bridge"))
+		return "none";
+	return str_starts(mode, "container:") ? "" : mode;
+}
+
+/* <data>/volumes/<name>/_data -> name */
+static char *volume_name_of(const char *path)
+{
+	const char *end = strrchr(path, '/'), *begin = end;
+
+	while (begin && begin > path && begin[-1] != '/')
+		begin--;
+	return begin ? xstrndup(begin, (size_t)(end - begin)) : xstrdup("");
+}
+
+char *container_mount_name(const struct container *c, size_t i)
+{
+	const struct mount_request *m = &c->config.mounts[i];
+	size_t volume = 0;
+
+	if (m->source || m->kind != MOUNT_KIND_VOLUME)
+		return xstrdup(m->source ? m->source : "");
+	for (size_t n = 0; n < i; n++)
+		volume += c->config.mounts[n].kind == MOUNT_KIND_VOLUME;
+	return volume < c->volume_paths.count ? volume_name_of(c->volume_paths.items[volume])
+					      : xstrdup("");
 }

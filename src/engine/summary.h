@@ -12,10 +12,16 @@ void container_status_line(const struct container *c, uint64_t now_ns, struct st
 /* The command with its arguments, those that hold blanks in single quotes. */
 void container_command_line(const struct container *c, struct strbuf *out);
 
+/* The network it is in, as Docker names it: "none", "host", a name; "" for that of another container. */
+const char *container_network(const struct container *c);
+/* What Docker calls the name of mount i: the volume's, also of an anonymous one, else the source. The
+ * caller frees it. */
+char *container_mount_name(const struct container *c, size_t i);
+
 /* Keeps those of *list (ended by container_list_free with the new *count) that pass every filter
  * "key=value": of one key any value will do, of `label` all must. ERR_INVALID for an unknown key or
  * a value that cannot be. all says whether containers that do not run are wanted; a filter for a
- * status or an exit code implies it. */
+ * status implies it. Needs no more of a container than its brief. */
 int must_check container_filter(struct engine *e, const struct strv *filters, bool all,
 				struct container *list, size_t *count, struct err *err);
 

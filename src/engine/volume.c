@@ -398,7 +398,7 @@ int container_volumes_remove(struct engine *e, const struct container *c, struct
 
 	if (!c->volume_paths.count)
 		return 0;
-	rc = container_list(e, &r.others, &r.count, err);
+	rc = container_list_brief(e, &r.others, &r.count, err);
 	if (rc == 0)
 		rc = each_anonymous(c, remove_unshared, &r, err);
 	container_list_free(r.others, r.count);

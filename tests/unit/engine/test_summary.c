@@ -70,6 +70,8 @@ static struct container *make_list(size_t *count)
 	list[0].state.status = CONTAINER_RUNNING;
 	list[0].config.image = xstrdup("bb:latest");
 	list[0].config.network_mode = xstrdup("host");
+	list[0].state.health = CONTAINER_HEALTH_HEALTHY;
+	strv_add(&list[0].config.exposed_ports, "80/tcp");
 	strv_add(&list[0].config.labels, "tier=front");
 	strv_add(&list[0].config.labels, "x=1");
 	list[1].name = xstrdup("web-2");
@@ -79,6 +81,9 @@ static struct container *make_list(size_t *count)
 	list[1].image_id = xstrdup("sha256:1234567890abcdef");
 	strv_add(&list[1].config.labels, "tier=back");
 	container_config_add_mount(&list[1].config)->target = xstrdup("/data");
+	list[1].config.mounts[0].kind = MOUNT_KIND_VOLUME;
+	strv_add(&list[1].volume_paths, "/d/volumes/feed/_data");
+	strv_add(&list[1].config.publish, "127.0.0.1:8080:80");
 	list[2].name = xstrdup("db");
 	list[2].state.status = CONTAINER_CREATED;
 	list[2].config.image = xstrdup("other:1");
@@ -135,6 +140,23 @@ static void test_filters(void **state)
 	check("ancestor=other", true, "");
 	check("volume=/data", true, "web-2");
 	check("network=host", true, "web-1");
+	check("network=none", true, "web-2,db");
+	check("volume=feed", true, "web-2");
+	check("health=healthy", true, "web-1");
+	check("health=none", true, "web-2,db");
+	check("health=ill", true, "! unrecognized filter value for health: ill");
+	check("is-task=false", true, "web-1,web-2,db");
+	check("is-task=true", true, "");
+	check("is-task=maybe", true, "! invalid filter 'is-task=[maybe]'");
+	check("isolation=default", false, "web-1");
+	check("isolation=hyperv", true, "");
+	check("expose=80", true, "web-1");
+	check("expose=79-81/tcp", true, "web-1");
+	check("expose=80/udp", true, "");
+	check("publish=80", true, "web-2");
+	check("publish=8080", true, "");
+	check("publish=1:2", true, "! filter for 'publish' should not contain ':': 1:2");
+	check("expose=x", true, "! error while looking up for expose x: Invalid containerPort: x");
 	check("name=(", true, "! invalid filter: ( is no regular expression");
 	check("foo=bar", true, "! invalid filter 'foo'");
 }
