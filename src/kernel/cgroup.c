@@ -163,6 +163,28 @@ int cgroup_set_u64(const struct cgroup_target *t, const char *file, const char *
 	return cgroup_set(t, file, label, text, text, err);
 }
 
+int cgroup_apply_cpuset(const struct cgroup_target *t, const struct cgroup_resources *r,
+			struct err *err)
+{
+	int rc = 0;
+
+	if (r->cpus)
+		rc = cgroup_set(t, "cpuset.cpus", "cpus", r->cpus, r->cpus, err);
+	if (rc == 0 && r->mems)
+		rc = cgroup_set(t, "cpuset.mems", "memory nodes", r->mems, r->mems, err);
+	return rc;
+}
+
+int cgroup_apply_pids(const struct cgroup_target *t, const struct cgroup_resources *r,
+		      struct err *err)
+{
+	if (!r->has_pids_limit)
+		return 0;
+	if (r->pids_limit <= 0)
+		return cgroup_set(t, "pids.max", "pids limit", "max", "unlimited", err);
+	return cgroup_set_u64(t, "pids.max", "pids limit", (uint64_t)r->pids_limit, err);
+}
+
 /* 67108864 -> "64 MiB"; what is no whole unit stays in bytes. */
 static void show_bytes(int64_t value, char *out, size_t size)
 {

@@ -53,4 +53,10 @@ int must_check cgroup_v2_set_devices(const struct cgroup_target *t,
 				     const struct cgroup_device_rule *rules, size_t count,
 				     struct err *err);
 
+/* Limits that both versions write alike. */
+int must_check cgroup_apply_cpuset(const struct cgroup_target *t, const struct cgroup_resources *r,
+				   struct err *err);
+int must_check cgroup_apply_pids(const struct cgroup_target *t, const struct cgroup_resources *r,
+				 struct err *err);
+
 #endif

@@ -141,28 +141,6 @@ static int apply_cpu(const struct cgroup_target *t, const struct cgroup_resource
 	return rc;
 }
 
-static int apply_cpuset(const struct cgroup_target *t, const struct cgroup_resources *r,
-			struct err *err)
-{
-	int rc = 0;
-
-	if (r->cpus)
-		rc = cgroup_set(t, "cpuset.cpus", "cpus", r->cpus, r->cpus, err);
-	if (rc == 0 && r->mems)
-		rc = cgroup_set(t, "cpuset.mems", "memory nodes", r->mems, r->mems, err);
-	return rc;
-}
-
-static int apply_pids(const struct cgroup_target *t, const struct cgroup_resources *r,
-		      struct err *err)
-{
-	if (!r->has_pids_limit)
-		return 0;
-	if (r->pids_limit <= 0)
-		return cgroup_set(t, "pids.max", "pids limit", "max", "unlimited", err);
-	return cgroup_set_u64(t, "pids.max", "pids limit", (uint64_t)r->pids_limit, err);
-}
-
 static int apply_rates(const struct cgroup_target *t, const char *file, const char *label,
 		       const struct cgroup_device_rate *rates, size_t count, struct err *err)
 {
@@ -336,8 +314,8 @@ int cgroup_v1_apply(const struct cgroup_target *t, const struct cgroup_resources
 	} parts[] = {
 		{CGROUP_MEMORY, apply_memory},
 		{CGROUP_CPU, apply_cpu},
-		{CGROUP_CPUSET, apply_cpuset},
-		{CGROUP_PIDS, apply_pids},
+		{CGROUP_CPUSET, cgroup_apply_cpuset},
+		{CGROUP_PIDS, cgroup_apply_pids},
 		{CGROUP_IO, apply_io},
 		{CGROUP_DEVICES, apply_devices},
 		{CGROUP_HUGETLB, apply_hugetlb},

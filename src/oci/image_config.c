@@ -12,59 +12,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "oci/member.h"
 
 /* Overlay takes at most 500 lower directories; Docker builds stop at 127 layers. */
 #define LAYERS_MAX 500
 #define HISTORY_MAX 10000
-
-static int bad_member(struct err *err, const char *what, const char *key)
-{
-	return err_set(err, ERR_INVALID, EINVAL, "%s: \"%s\" has the wrong type", what, key);
-}
-
-static int get_string(struct json_object *o, const char *key, char **out, const char *what,
-		      struct err *err)
-{
-	const char *s;
-	int rc = json_get_string(o, key, &s);
-
-	if (rc == -ENOENT)
-		return 0;
-	if (rc < 0)
-		return bad_member(err, what, key);
-	*out = xstrdup(s);
-	return 0;
-}
-
-static int get_strings(struct json_object *o, const char *key, struct strv *out, bool *set,
-		       const char *what, struct err *err)
-{
-	int rc = json_get_strv(o, key, out);
-
-	if (rc == -ENOENT)
-		return 0;
-	if (rc < 0)
-		return bad_member(err, what, key);
-	if (set)
-		*set = true;
-	return 0;
-}
-
-static int get_bool(struct json_object *o, const char *key, bool *out, const char *what,
-		    struct err *err)
-{
-	int rc = json_get_bool(o, key, out);
-
-	return rc < 0 && rc != -ENOENT ? bad_member(err, what, key) : 0;
-}
-
-static int get_number(struct json_object *o, const char *key, int64_t *out, const char *what,
-		      struct err *err)
-{
-	int rc = json_get_i64(o, key, out);
-
-	return rc < 0 && rc != -ENOENT ? bad_member(err, what, key) : 0;
-}
 
 static int get_time(struct json_object *o, const char *key, uint64_t *out, const char *what,
 		    struct err *err)
@@ -89,7 +41,7 @@ static int get_set(struct json_object *o, const char *key, struct strv *out, con
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0)
-		return bad_member(err, what, key);
+		return member_refuse(err, what, key);
 	json_object_object_foreach(set, name, unused) {
 		(void)unused;
 		strv_add(out, name);
@@ -105,10 +57,10 @@ static int get_labels(struct json_object *o, struct strv *out, const char *what,
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0)
-		return bad_member(err, what, "Labels");
+		return member_refuse(err, what, "Labels");
 	json_object_object_foreach(labels, name, value) {
 		if (value && !json_object_is_type(value, json_type_string))
-			return bad_member(err, what, "Labels");
+			return member_refuse(err, what, "Labels");
 		strv_add_taken(
 			out, xasprintf("%s=%s", name, value ? json_object_get_string(value) : ""));
 	}
@@ -134,11 +86,11 @@ static int decode_healthcheck(struct json_object *config, struct oci_healthcheck
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0)
-		return bad_member(err, what, "Healthcheck");
+		return member_refuse(err, what, "Healthcheck");
 	h->present = true;
-	rc = get_strings(o, "Test", &h->test, NULL, what, err);
+	rc = member_strings(o, "Test", &h->test, NULL, what, err);
 	for (size_t i = 0; rc == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		rc = get_number(o, numbers[i].key, numbers[i].out, what, err);
+		rc = member_number(o, numbers[i].key, numbers[i].out, what, err);
 	return rc;
 }
 
@@ -151,7 +103,7 @@ static int decode_config(struct json_object *document, struct oci_image_config *
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0)
-		return bad_member(err, what, "config");
+		return member_refuse(err, what, "config");
 	const struct {
 		const char *key;
 		char **out;
@@ -171,9 +123,9 @@ static int decode_config(struct json_object *document, struct oci_image_config *
 	};
 
 	for (size_t i = 0; rc == 0 && i < sizeof(strings) / sizeof(strings[0]); i++)
-		rc = get_string(o, strings[i].key, strings[i].out, what, err);
+		rc = member_string(o, strings[i].key, strings[i].out, what, err);
 	for (size_t i = 0; rc == 0 && i < sizeof(lists) / sizeof(lists[0]); i++)
-		rc = get_strings(o, lists[i].key, lists[i].out, lists[i].set, what, err);
+		rc = member_strings(o, lists[i].key, lists[i].out, lists[i].set, what, err);
 	if (rc == 0)
 		rc = get_set(o, "Volumes", &c->volumes, what, err);
 	if (rc == 0)
@@ -195,11 +147,11 @@ static int decode_rootfs(struct json_object *document, struct oci_image_config *
 	if (rc < 0)
 		return err_set(err, ERR_INVALID, EINVAL, "%s: it has no \"rootfs\"", what);
 	if (json_get_string(o, "type", &type) < 0)
-		return bad_member(err, what, "rootfs.type");
+		return member_refuse(err, what, "rootfs.type");
 	if (!str_eq(type, "layers"))
 		return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
 			       "%s: rootfs type \"%s\" is not supported", what, type);
-	rc = get_strings(o, "diff_ids", &c->diff_ids, NULL, what, err);
+	rc = member_strings(o, "diff_ids", &c->diff_ids, NULL, what, err);
 	if (rc == 0 && c->diff_ids.count > LAYERS_MAX)
 		rc = err_set(err, ERR_INVALID, EINVAL,
 			     "%s: %zu layers, more than the %d that are possible", what,
@@ -213,16 +165,16 @@ static int decode_step(struct json_object *o, struct oci_history *h, const char 
 	int rc;
 
 	if (!json_object_is_type(o, json_type_object))
-		return bad_member(err, what, "history");
+		return member_refuse(err, what, "history");
 	rc = get_time(o, "created", &h->created_ns, what, err);
 	if (rc == 0)
-		rc = get_string(o, "created_by", &h->created_by, what, err);
+		rc = member_string(o, "created_by", &h->created_by, what, err);
 	if (rc == 0)
-		rc = get_string(o, "author", &h->author, what, err);
+		rc = member_string(o, "author", &h->author, what, err);
 	if (rc == 0)
-		rc = get_string(o, "comment", &h->comment, what, err);
+		rc = member_string(o, "comment", &h->comment, what, err);
 	if (rc == 0)
-		rc = get_bool(o, "empty_layer", &h->empty_layer, what, err);
+		rc = member_bool(o, "empty_layer", &h->empty_layer, what, err);
 	return rc;
 }
 
@@ -236,7 +188,7 @@ static int decode_history(struct json_object *document, struct oci_image_config 
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0)
-		return bad_member(err, what, "history");
+		return member_refuse(err, what, "history");
 	n = json_object_array_length(a);
 	if (n > HISTORY_MAX)
 		return err_set(err, ERR_INVALID, EINVAL,
@@ -268,7 +220,7 @@ static int decode_document(struct json_object *o, struct oci_image_config *c, co
 	if (!json_object_is_type(o, json_type_object))
 		return err_set(err, ERR_INVALID, EINVAL, "%s: not a JSON object", what);
 	for (size_t i = 0; rc == 0 && i < sizeof(strings) / sizeof(strings[0]); i++)
-		rc = get_string(o, strings[i].key, strings[i].out, what, err);
+		rc = member_string(o, strings[i].key, strings[i].out, what, err);
 	if (rc == 0 && (!c->architecture || !c->os))
 		rc = err_set(err, ERR_INVALID, EINVAL, "%s: \"%s\" is missing", what,
 			     c->os ? "architecture" : "os");

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "oci/member.h"
 
 #define DESCRIPTORS_MAX 1000
 #define HEX_LEN 64
@@ -53,21 +54,6 @@ static int malformed(struct err *err, const char *what, const char *member)
 		       what, member);
 }
 
-/* A member that may be absent; anything but a string is an error. */
-static int optional_string(struct json_object *o, const char *key, char **out, const char *what,
-			   struct err *err)
-{
-	const char *s;
-	int rc = json_get_string(o, key, &s);
-
-	if (rc == -ENOENT)
-		return 0;
-	if (rc < 0)
-		return malformed(err, what, key);
-	*out = xstrdup(s);
-	return 0;
-}
-
 static void descriptor_free(struct oci_descriptor *d)
 {
 	free(d->media_type);
@@ -89,11 +75,11 @@ static int decode_platform(struct json_object *o, struct oci_descriptor *d, cons
 		return 0;
 	if (rc < 0)
 		return malformed(err, what, "platform");
-	rc = optional_string(p, "os", &d->os, what, err);
+	rc = member_string(p, "os", &d->os, what, err);
 	if (rc == 0)
-		rc = optional_string(p, "architecture", &d->architecture, what, err);
+		rc = member_string(p, "architecture", &d->architecture, what, err);
 	if (rc == 0)
-		rc = optional_string(p, "variant", &d->variant, what, err);
+		rc = member_string(p, "variant", &d->variant, what, err);
 	return rc;
 }
 
@@ -135,9 +121,9 @@ static int decode_descriptor(struct json_object *o, struct oci_descriptor *d, co
 
 	if (!json_object_is_type(o, json_type_object))
 		return malformed(err, what, "descriptor");
-	rc = optional_string(o, "mediaType", &d->media_type, what, err);
+	rc = member_string(o, "mediaType", &d->media_type, what, err);
 	if (rc == 0)
-		rc = optional_string(o, "digest", &d->digest, what, err);
+		rc = member_string(o, "digest", &d->digest, what, err);
 	if (rc == 0 && (!d->media_type || !d->digest))
 		rc = malformed(err, what, d->digest ? "mediaType" : "digest");
 	if (rc == 0)
@@ -274,7 +260,7 @@ static int decode_archive_image(struct json_object *o, struct docker_archive_ima
 
 	if (!json_object_is_type(o, json_type_object))
 		return malformed(err, what, "entry");
-	rc = optional_string(o, "Config", &i->config, what, err);
+	rc = member_string(o, "Config", &i->config, what, err);
 	if (rc == 0 && !i->config)
 		rc = malformed(err, what, "Config");
 	if (rc < 0)
