@@ -20,7 +20,8 @@ const struct command *const commands[] = {
 	&command_wait,   &command_inspect,  &command_container_inspect,
 	&command_images, &command_load,     &command_tag,
 	&command_rmi,    &command_history,  &command_image_inspect,
-	&command_check,  &command_timeline, &help,
+	&command_check,  &command_timeline, &command_events,
+	&help,
 };
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -15,6 +16,7 @@
 #include "base/str.h"
 
 #define OPEN_TRIES 100 /* each means that somebody has just rotated 4 MiB */
+#define ROTATE_TRIES 20
 
 static void lock_shared(int fd)
 {
@@ -51,6 +53,17 @@ static int open_locked(int dirfd, const char *path, int *fd, struct stat *st)
 	return -EBUSY;
 }
 
+/* Appenders hold it for microseconds; one that keeps it is not waited for. */
+static bool lock_exclusively(int fd)
+{
+	for (int i = 0; i < ROTATE_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
 /* Only if nobody else is at it: whoever comes next finds it full as well. */
 static void rotate(int dirfd, const char *path, int *fd)
 {
@@ -58,7 +71,7 @@ static void rotate(int dirfd, const char *path, int *fd)
 	struct stat st;
 
 	if (str_format(old, sizeof(old), "%s" EVENT_OLD_SUFFIX, path) == 0 &&
-	    flock(*fd, LOCK_EX | LOCK_NB) == 0 && is_current(dirfd, path, *fd, &st) &&
+	    lock_exclusively(*fd) && is_current(dirfd, path, *fd, &st) &&
 	    renameat(dirfd, path, dirfd, old) == 0) {
 		close(*fd);
 		*fd = -1;

@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# events: one journal for every command and every monitor, past and live.
+
+bats_require_minimum_version 1.5.0
+load helpers
+setup() { setup_engine; }
+teardown() { teardown_engine; }
+
+# What has happened until now: "0s" would be the last full second, as with Docker.
+so_far() { cloche events --since 1h --until "$(date +%s.%N)" "$@"; }
+
+# past [FILTER...]: "Type Action" of everything that happened, one a line.
+past() {
+	local args=()
+	for filter; do args+=(--filter "$filter"); done
+	so_far --format '{{.Type}} {{.Action}}' "${args[@]}"
+}
+
+@test "run --rm says what Docker says, in its order" {
+	run -3 cloche run --rm --name gone -l tier=web cloche/busybox sh -c 'exit 3'
+	assert_equal "$(past)" $'container create\ncontainer attach\ncontainer start\ncontainer die\ncontainer destroy'
+	assert_equal "$(past container=gone event=die)" "container die"
+	assert_equal "$(past container=other)" ""
+	assert_equal "$(past label=tier=web type=container event=start event=die | wc -l)" 2
+	assert_equal "$(so_far -f event=die \
+		--format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.name}} {{.From}} {{.Status}}')" \
+		"3 gone cloche/busybox die"
+	# The line of text, and JSON in the shape of the API.
+	run so_far -f event=destroy
+	[[ ${lines[0]} =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}(Z|[+-][0-9:]{5})\ container\ destroy\ [0-9a-f]{64}\ \(image=cloche/busybox,\ name=gone,\ .*tier=web\)$ ]]
+	so_far -f event=start --format json |
+		jq -e '.Actor.Attributes.tier == "web" and .scope == "local" and .id == .Actor.ID and
+			(.timeNano / 1000000000 | floor) == .time'
+}
+
+@test "create, kill, stop and rm are told, and a volume's mount" {
+	cloche create --name cc -v data:/data --stop-signal KILL cloche/busybox sleep 1000
+	cloche start cc
+	cloche stop cc
+	cloche start cc
+	cloche kill -s USR1 cc
+	cloche rm -f cc
+	assert_equal "$(past type=container event=kill event=stop event=die event=destroy event=create)" \
+		$'container create\ncontainer kill\ncontainer die\ncontainer stop\ncontainer kill\ncontainer kill\ncontainer die\ncontainer destroy'
+	assert_equal "$(so_far -f event=kill --format '{{.Actor.Attributes.signal}}' | tr '\n' ' ')" \
+		"9 10 9 "
+	assert_equal "$(so_far -f event=mount -f volume=data \
+		--format '{{.Actor.ID}} {{.Actor.Attributes.destination}}' | uniq)" "data /data"
+	assert_equal "$(past volume=data event=unmount | wc -l)" 2
+}
+
+lines_of() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+
+@test "what happens is told as it happens, until a signal or the time" {
+	local pid
+	cloche run --rm cloche/busybox true
+	cloche events --format '{{.Action}}' -f type=container >"$ENGINE_DIR/live" &
+	pid=$!
+	# It watches once its inotify descriptor is open and its journal too.
+	wait_for 5 eval "ls -l /proc/$pid/fd | grep -q events/journal"
+	cloche run --rm cloche/busybox true
+	wait_for 5 lines_of "$ENGINE_DIR/live" 5
+	kill -INT "$pid"
+	wait "$pid" && status=0 || status=$?
+	assert_equal "$status" 130
+	assert_equal "$(tr '\n' ' ' <"$ENGINE_DIR/live")" "create attach start die destroy "
+	# A time to come ends it by itself.
+	run -0 timeout "$(patience 10)" cloche events --until -1s --since 1h -f event=start --format '{{.Action}}'
+	assert_equal "$output" $'start\nstart'
+}
+
+@test "what cannot be is refused with Docker's words" {
+	run -64 cloche events --format '{{.Nope}}'
+	assert_equal "$output" "Error parsing format: template: :1:2: executing \"\" at <.Nope>: can't evaluate field Nope in type *events.Message"
+	run -1 cloche events --since soon
+	assert_equal "$output" 'failed to parse value as time or duration: "soon"'
+	run -125 cloche system events -f nonsense
+	assert_contains "$output" 'bad format of filter (expected name=value)'
+	run -1 cloche events word
+	assert_contains "$output" "accepts no arguments"
+}
