@@ -78,12 +78,12 @@ static char *group_words(struct fixture *f, const char *path)
 static char *snapshot(struct fixture *f)
 {
 	auto_free char *groups = group_words(f, f->e.cgroup_parent);
-	auto_free char *command =
-		xasprintf("find %s ! -name '*lock' ! -path '*/?ork/work' -printf '%%P %%y %%m "
-			  "%%l\\n' | sort; "
-			  "grep -c %s /proc/self/mountinfo | cat; "
-			  "find%s -mindepth 1 -type d 2>/dev/null | sort",
-			  f->dir, f->dir, groups);
+	auto_free char *command = xasprintf(
+		"find %s ! -name '*lock' ! -path '*/?ork/work' ! -path '*/events/journal*' -printf '%%P %%y %%m "
+		"%%l\\n' | sort; "
+		"grep -c %s /proc/self/mountinfo | cat; "
+		"find%s -mindepth 1 -type d 2>/dev/null | sort",
+		f->dir, f->dir, groups);
 
 	return read_command(command);
 }
