@@ -155,6 +155,28 @@ static void add_status_pair(struct json_object *list, const char *key, const cha
 	json_object_array_add(list, pair);
 }
 
+static struct json_object *runtimes_object(const struct runtime_config *c)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *own = json_object_new_object();
+
+	json_add_string(own, "path", RUNTIME_OWN);
+	json_object_object_add(o, RUNTIME_OWN, own);
+	for (size_t i = 0; i < c->count; i++) {
+		const struct runtime_entry *e = &c->entries[i];
+		struct json_object *one = json_object_new_object();
+
+		if (e->path)
+			json_add_string(one, "path", e->path);
+		if (e->type)
+			json_add_string(one, "runtimeType", e->type);
+		if (e->args.count)
+			json_add_strv(one, "runtimeArgs", &e->args, false);
+		json_object_object_add(o, e->name, one);
+	}
+	return o;
+}
+
 static struct json_object *info_object(const struct engine *e, const struct engine_info *i)
 {
 	struct json_object *o = json_object_new_object(), *status = json_object_new_array();
@@ -185,7 +207,8 @@ static struct json_object *info_object(const struct engine *e, const struct engi
 	json_add_string(o, "DockerRootDir", e->root);
 	json_add_string(o, "Name", i->host_name);
 	json_add_string(o, "ServerVersion", CLOCHE_VERSION);
-	json_add_string(o, "DefaultRuntime", "cloche");
+	json_object_object_add(o, "Runtimes", runtimes_object(&e->runtimes));
+	json_add_string(o, "DefaultRuntime", runtime_config_default(&e->runtimes));
 	json_object_array_add(security, json_object_new_string("name=seccomp,profile=builtin"));
 	json_object_object_add(o, "SecurityOptions", security);
 	json_object_object_add(o, "Warnings", warnings);
@@ -210,14 +233,17 @@ static void info_text(const struct engine *e, const struct engine_info *i, struc
 		      "  Mode: %s\n",
 		      i->backing_filesystem, i->supports_d_type ? "true" : "false",
 		      i->cgroup_driver, i->cgroup_version, i->cgroup_mode);
+	strbuf_puts(out, " Runtimes: " RUNTIME_OWN);
+	for (size_t n = 0; n < e->runtimes.count; n++)
+		strbuf_printf(out, " %s", e->runtimes.entries[n].name);
 	strbuf_printf(
 		out,
-		" Runtimes: cloche\n Default Runtime: cloche\n"
+		"\n Default Runtime: %s\n"
 		" Security Options:\n  seccomp\n   Profile: builtin\n"
 		" Kernel Version: %s\n Operating System: %s\n OSType: %s\n Architecture: %s\n"
 		" CPUs: %ld\n Total Memory: %s\n Name: %s\n Docker Root Dir: %s\n Run Root: %s\n",
-		i->kernel_version, i->operating_system, i->os_type, i->architecture, i->cpus,
-		memory, i->host_name, e->root, e->run_root);
+		runtime_config_default(&e->runtimes), i->kernel_version, i->operating_system,
+		i->os_type, i->architecture, i->cpus, memory, i->host_name, e->root, e->run_root);
 }
 
 static int print_info(const struct engine *e, const struct engine_info *i, const char *format)

@@ -266,8 +266,7 @@ static void check_half(struct checker *k, struct remains *r)
 
 static int check_remains(struct checker *k, struct remains *r, struct err *err)
 {
-	const char *parent = r->finished && r->c.config.cgroup_parent ? r->c.config.cgroup_parent
-								      : k->e->cgroup_parent;
+	const char *parent = r->finished ? r->c.config.cgroup_parent : NULL;
 	int rc = check_cgroup_of(k, parent, r->id, err);
 
 	if (rc < 0)

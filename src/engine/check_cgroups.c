@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "engine/cgroup_path.h"
 #include "engine/check_internal.h"
 #include "engine/internal.h"
 
@@ -54,12 +55,14 @@ static bool any_exists(const struct cgroup_dirs *dirs)
 
 int check_cgroup_of(struct checker *k, const char *parent, const char *id, struct err *err)
 {
-	auto_free char *path = xasprintf("%s/%s", parent, id);
+	char path[CGROUP_PATH_MAX];
 	auto_free struct cgroup_dirs *dirs = xcalloc(1, sizeof(*dirs));
 	auto_strv struct strv pids = {0};
 	struct err failure = ERR_INIT;
-	int rc = cgroup_dirs_of(&k->e->cgroups, path, dirs, err);
+	int rc = engine_cgroup_path(k->e, parent, id, path, sizeof(path), err);
 
+	if (rc == 0)
+		rc = cgroup_dirs_of(&k->e->cgroups, path, dirs, err);
 	if (rc < 0)
 		return rc;
 	if (!any_exists(dirs))
@@ -114,13 +117,14 @@ static int check_unknown(const char *name, const char *dir, void *arg)
 	auto_free struct cgroup_dirs *dirs = NULL;
 	auto_strv struct strv pids = {0};
 	auto_free char *path = NULL;
+	char id[ID_LEN + 1];
 	struct err ignored;
 
 	(void)dir;
-	if (!id_is_hex(name, ID_LEN) || strv_contains(u->known, name) ||
-	    strv_contains(&u->seen, name) || container_lock_is_held(u->k->e, name))
+	if (!engine_cgroup_id(u->k->e, name, id) || strv_contains(u->known, id) ||
+	    strv_contains(&u->seen, id) || container_lock_is_held(u->k->e, id))
 		return 0;
-	strv_add(&u->seen, name);
+	strv_add(&u->seen, id);
 	path = xasprintf("%s/%s", u->k->e->cgroup_parent, name);
 	dirs = xcalloc(1, sizeof(*dirs));
 	if (cgroup_dirs_of(&u->k->e->cgroups, path, dirs, &ignored) < 0 || !is_old(dirs) ||
@@ -163,6 +167,9 @@ void check_remove_parents(struct checker *k)
 		auto_free struct cgroup_dirs *dirs = xcalloc(1, sizeof(*dirs));
 		struct err ignored;
 
+		/* A slice is systemd's. */
+		if (k->e->runtimes.systemd && i == 0)
+			continue;
 		if (cgroup_dirs_of(&k->e->cgroups, groups[i], dirs, &ignored) == 0 &&
 		    remove_empty(dirs) < 0)
 			continue;

@@ -17,10 +17,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "engine/cgroup_path.h"
 
 #define DEFAULT_ROOT "/var/lib/cloche"
 #define DEFAULT_RUN_ROOT "/run/cloche"
-#define DEFAULT_CGROUP_PARENT "/cloche"
 #define DEFAULT_CONFIG "/etc/cloche/daemon.json"
 #define CONFIG_MAX_BYTES (1u << 20)
 
@@ -57,13 +57,11 @@ static const char *const docker_keys[] = {
 	"default-gateway-v6",
 	"default-ipc-mode",
 	"default-network-opts",
-	"default-runtime",
 	"default-shm-size",
 	"default-ulimits",
 	"dns",
 	"dns-opts",
 	"dns-search",
-	"exec-opts",
 	"experimental",
 	"features",
 	"firewall-backend",
@@ -109,7 +107,6 @@ static const char *const docker_keys[] = {
 	"raw-logs",
 	"registry-mirrors",
 	"rootless",
-	"runtimes",
 	"seccomp-profile",
 	"selinux-enabled",
 	"shutdown-timeout",
@@ -144,8 +141,8 @@ static bool is_docker_key(const char *key)
 	return false;
 }
 
-static int apply_setting(struct file_settings *s, const char *path, const char *key,
-			 struct json_object *value, struct err *err)
+static int apply_setting(struct engine *e, struct file_settings *s, const char *path,
+			 const char *key, struct json_object *value, struct err *err)
 {
 	const struct {
 		const char *key;
@@ -155,6 +152,11 @@ static int apply_setting(struct file_settings *s, const char *path, const char *
 		{"exec-root", &s->run_root},
 		{"cgroup-parent", &s->cgroup_parent},
 	};
+	bool taken;
+	int rc = runtime_config_apply(&e->runtimes, path, key, value, &taken, err);
+
+	if (rc < 0 || taken)
+		return rc;
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (!str_eq(known[i].key, key))
@@ -173,7 +175,7 @@ static int apply_setting(struct file_settings *s, const char *path, const char *
 		       path, key);
 }
 
-static int read_settings(struct file_settings *s, struct err *err)
+static int read_settings(struct engine *e, struct file_settings *s, struct err *err)
 {
 	const char *given = getenv("CLOCHE_CONFIG");
 	const char *path = given && *given ? given : DEFAULT_CONFIG;
@@ -187,11 +189,11 @@ static int read_settings(struct file_settings *s, struct err *err)
 	if (!json_object_is_type(o, json_type_object))
 		return err_set(err, ERR_INVALID, EINVAL, "%s: not a JSON object", path);
 	json_object_object_foreach(o, key, value) {
-		rc = apply_setting(s, path, key, value, err);
+		rc = apply_setting(e, s, path, key, value, err);
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return runtime_config_check(&e->runtimes, path, err);
 }
 
 static const char *first_set(const char *a, const char *b, const char *c, const char *d)
@@ -222,16 +224,6 @@ static int set_root(char out[static PATH_MAX], const char *path, const char *wha
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "%s %s: must not contain comma, colon, backslash or newline", what,
 			       out);
-	return 0;
-}
-
-static int set_cgroup_parent(struct engine *e, const char *path, struct err *err)
-{
-	if (str_format(e->cgroup_parent, sizeof(e->cgroup_parent), "%s%s", *path == '/' ? "" : "/",
-		       path) < 0)
-		return err_set(err, ERR_INVALID, ENAMETOOLONG, "cgroup-parent %s: too long", path);
-	if (cgroup_check_path(e->cgroup_parent, err) < 0)
-		return err_wrap(err, "cgroup-parent");
 	return 0;
 }
 
@@ -277,7 +269,7 @@ int engine_open(struct engine *e, const char *root, const char *run_root, struct
 	int rc;
 
 	*e = (struct engine){.root_fd = -1, .run_fd = -1, .event_fd = -1};
-	rc = read_settings(&s, err);
+	rc = read_settings(e, &s, err);
 	if (rc == 0)
 		rc = set_root(e->root, first_set(root, getenv("CLOCHE_ROOT"), s.root, DEFAULT_ROOT),
 			      "data root", err);
@@ -287,8 +279,7 @@ int engine_open(struct engine *e, const char *root, const char *run_root, struct
 					DEFAULT_RUN_ROOT),
 			      "run root", err);
 	if (rc == 0)
-		rc = set_cgroup_parent(
-			e, first_set(s.cgroup_parent, NULL, NULL, DEFAULT_CGROUP_PARENT), err);
+		rc = engine_set_cgroup_parent(e, s.cgroup_parent, err);
 	if (rc == 0)
 		rc = open_root(e->root, 0711, data_dirs, sizeof(data_dirs) / sizeof(data_dirs[0]),
 			       &e->root_fd, err);
@@ -310,4 +301,5 @@ void engine_close(struct engine *e)
 	e->root_fd = -1;
 	e->run_fd = -1;
 	e->event_fd = -1;
+	runtime_config_free(&e->runtimes);
 }

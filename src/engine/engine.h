@@ -13,13 +13,18 @@
 #include "base/err.h"
 #include "base/strv.h"
 #include "engine/container.h"
+#include "engine/runtime_config.h"
 #include "kernel/cgroup.h"
 
 struct engine {
 	char root[PATH_MAX];     /* data root, absolute */
 	char run_root[PATH_MAX]; /* run root, absolute */
 	int root_fd, run_fd;     /* directories, O_PATH-free, close-on-exec */
-	char cgroup_parent[256]; /* "/cloche" unless configured */
+	/* The group that containers' groups are in: "/cloche", with systemd "/system.slice". Their own
+	 * paths are engine/cgroup_path.h's to make. */
+	char cgroup_parent[256];
+	char slice[256]; /* with systemd: "system.slice" unless configured */
+	struct runtime_config runtimes;
 	struct cgroup_layout cgroups;
 	bool cgroups_detected;
 	int event_fd; /* the journal of events, -1 until the first event */
@@ -27,7 +32,7 @@ struct engine {
 
 /* Where settings come from, strongest first: the argument, CLOCHE_ROOT / CLOCHE_RUN_ROOT,
  * /etc/cloche/daemon.json (or the file CLOCHE_CONFIG names: keys data-root, exec-root,
- * cgroup-parent), the defaults. NULL arguments are "not given". Creates the directories that are
+ * cgroup-parent and those of engine/runtime_config.h), the defaults. NULL arguments are "not given". Creates the directories that are
  * missing. */
 int must_check engine_open(struct engine *e, const char *root, const char *run_root,
 			   struct err *err);

@@ -116,14 +116,16 @@ static bool file_below(const struct cgroup_hierarchy *h, const char *file)
 	return path && access(path, F_OK) == 0;
 }
 
-static void describe_cgroups(const struct cgroup_layout *layout, struct engine_info *out)
+static void describe_cgroups(const struct engine *e, struct engine_info *out)
 {
+	const struct cgroup_layout *layout = &e->cgroups;
 	static const char *const modes[] = {
 		[CGROUP_V2] = "v2", [CGROUP_V1] = "v1", [CGROUP_HYBRID] = "hybrid"};
 	const struct cgroup_hierarchy *memory = cgroup_hierarchy_of(layout, CGROUP_MEMORY);
 	const struct cgroup_hierarchy *cpu = cgroup_hierarchy_of(layout, CGROUP_CPU);
 
-	copy(out->cgroup_driver, sizeof(out->cgroup_driver), "cgroupfs");
+	copy(out->cgroup_driver, sizeof(out->cgroup_driver),
+	     e->runtimes.systemd ? "systemd" : "cgroupfs");
 	copy(out->cgroup_version, sizeof(out->cgroup_version),
 	     layout->mode == CGROUP_V2 ? "2" : "1");
 	copy(out->cgroup_mode, sizeof(out->cgroup_mode), modes[layout->mode]);
@@ -150,7 +152,7 @@ int engine_host_info(struct engine *e, struct engine_info *out, struct err *err)
 	out->supports_d_type = has_d_type(e);
 	name_system(out);
 	name_machine(out);
-	describe_cgroups(&e->cgroups, out);
+	describe_cgroups(e, out);
 	if (sysinfo(&si) == 0)
 		out->memory_bytes = (uint64_t)si.totalram * si.mem_unit;
 	return 0;

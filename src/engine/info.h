@@ -9,7 +9,7 @@ struct engine_info {
 	size_t containers, running, paused, stopped, images;
 	char backing_filesystem[32]; /* "extfs", "xfs", ... as Docker names them */
 	bool supports_d_type;
-	char cgroup_driver[16]; /* "cgroupfs" */
+	char cgroup_driver[16]; /* "cgroupfs", "systemd" */
 	char cgroup_version[4]; /* "1" or "2"; hybrid counts as "1", as Docker has it */
 	char cgroup_mode[8];    /* "v1", "hybrid", "v2" */
 	char kernel_version[128];

@@ -43,7 +43,8 @@ int must_check container_kill_and_wait(struct engine *e, struct container *c, st
 
 /* Fills e->cgroups if that has not been done yet. */
 int must_check engine_detect_cgroups(struct engine *e, struct err *err);
-/* Kills what is in <parent>/<id> and removes that group in every hierarchy. */
+/* Kills what is in the group of id (parent as engine_cgroup_path() takes it) and removes that group in
+ * every hierarchy. */
 int must_check container_remove_cgroup(struct engine *e, const char *parent, const char *id,
 				       struct err *err);
 /* All of container_remove() but the locking, which the caller did. */

@@ -156,7 +156,7 @@ static void set_defaults(struct container *c)
 	set_default(&config->cgroupns_mode, config->privileged ? "host" : "private");
 	set_default(&config->restart_policy, "no");
 	set_default(&config->log_driver, "json-file");
-	set_default(&config->runtime, "cloche-runtime");
+	set_default(&config->runtime, RUNTIME_OWN);
 	if (!config->uts_mode)
 		config->uts_mode = xstrdup("");
 	if (!config->pid_mode)

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "engine/cgroup_path.h"
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/internal.h"
@@ -34,11 +35,10 @@ int container_remove_cgroup(struct engine *e, const char *parent, const char *id
 	struct cgroup_dirs dirs;
 	int rc = engine_detect_cgroups(e, err);
 
+	if (rc == 0)
+		rc = engine_cgroup_path(e, parent, id, path, sizeof(path), err);
 	if (rc < 0)
 		return rc;
-	if (str_format(path, sizeof(path), "%s/%s", parent, id) < 0)
-		return err_set(err, ERR_INVALID, ENAMETOOLONG, "cgroup %s/%s: too long", parent,
-			       id);
 	rc = cgroup_dirs_of(&e->cgroups, path, &dirs, err);
 	if (rc < 0)
 		return rc;
@@ -96,8 +96,7 @@ static int unlink_record(struct engine *e, const char *id, struct err *err)
 
 int container_remove_locked(struct engine *e, struct container *c, bool volumes, struct err *err)
 {
-	const char *parent = c->config.cgroup_parent ? c->config.cgroup_parent : e->cgroup_parent;
-	int rc = container_remove_cgroup(e, parent, c->id, err);
+	int rc = container_remove_cgroup(e, c->config.cgroup_parent, c->id, err);
 
 	if (rc == 0)
 		rc = volumes || c->config.auto_remove ? container_volumes_remove(e, c, err)

@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "engine/cgroup_path.h"
 #include "engine/config_oci.h"
 #include "engine/event.h"
 #include "engine/host_files.h"
@@ -59,6 +60,7 @@ static void launch_free(struct launch *l)
 	free(l->passwd);
 	free(l->group);
 	oci_config_free(&l->oci);
+	foreign_runtime_free(&l->foreign);
 	free(l);
 }
 
@@ -367,12 +369,22 @@ static void fill_handle(struct launch *l, struct start_handle *handle)
 static int begin(struct engine *e, struct container_config *config, struct container *c,
 		 bool persistent, struct err *err)
 {
+	char group[CGROUP_PATH_MAX];
+
 	c->config = *config;
 	container_config_init(config);
 	c->persistent = persistent;
 	c->created_ns = clock_wall_ns();
+	if (!c->config.runtime || !*c->config.runtime) {
+		free(c->config.runtime);
+		c->config.runtime = xstrdup(runtime_config_default(&e->runtimes));
+	}
+	if (runtime_config_validate(&e->runtimes, c->config.runtime, err) < 0)
+		return err_code(err);
 	if (id_generate(c->id) < 0)
 		return err_sys(err, "make an id");
+	if (container_cgroup_path(e, c, group, err) < 0)
+		return err_code(err);
 	return detect_cgroups(e, err);
 }
 
@@ -508,8 +520,8 @@ int container_start(struct engine *e, struct container *c, const struct start_op
 		launch_free(l);
 		return rc;
 	}
-	snprintf(l->cgroup_path, sizeof(l->cgroup_path), "%s/%s",
-		 c->config.cgroup_parent ? c->config.cgroup_parent : e->cgroup_parent, c->id);
+	if (rc == 0)
+		rc = container_cgroup_path(e, c, l->cgroup_path, err);
 	if (rc == 0)
 		rc = sweep_last_run(l, err);
 	if (rc == 0)

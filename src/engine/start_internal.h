@@ -22,6 +22,7 @@ struct launch {
 	char cgroup_path[CGROUP_PATH_MAX];
 	char *passwd, *group; /* texts of the container's own files; NULL none */
 	struct oci_config oci;
+	struct foreign_runtime foreign; /* path NULL: our own */
 };
 
 /* Before the monitor is spawned: what it must know at once. */
@@ -34,6 +35,15 @@ int must_check launch_make_cgroups(struct launch *l, struct err *err);
 int must_check launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err);
 /* Reads passwd and group of a container that has run before or has a plain folder as root. */
 void launch_read_user_files(struct launch *l);
+
+/* ---- start_foreign.c ---- */
+struct plan_input;
+/* Finds the container's runtime. One that is not our own gets a fresh bundle directory, and the early
+ * section says so. */
+int must_check launch_choose_runtime(struct launch *l, struct err *err);
+/* In place of plan_build(): the bundle, the operations up to `RUNTIME create`, the command lines. */
+int must_check launch_plan_foreign(struct launch *l, const struct plan_input *input,
+				   struct err *err);
 
 #ifdef CLOCHE_TEST_HOOKS
 /* CLOCHE_TEST_DELAY / CLOCHE_TEST_KILL: "op:LABEL[=MS]" or "point:NUMBER[=MS]". Called before the

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "engine/cgroup_path.h"
 #include "engine/config_oci.h"
 #include "engine/event.h"
 #include "engine/internal.h"
@@ -104,33 +105,37 @@ static void fill_cgroups(struct launch *l)
 
 int launch_fill_early(struct launch *l, struct err *err)
 {
-	const char *parent = l->c->config.cgroup_parent;
 	struct plan_early *early = &l->plan->early;
 	int rc = container_namespaces(&l->c->config, &l->oci, err);
 
 	if (rc == 0)
 		rc = plan_clone_flags(&l->oci, &early->clone_flags, err);
+	if (rc == 0)
+		rc = launch_choose_runtime(l, err);
 	if (rc < 0)
 		return rc;
 	early->terminal = l->c->config.tty;
 	early->open_stdin = l->c->config.open_stdin;
 	early->run_directory = plan_add_string(l->plan, l->run_path);
-	if (str_format(l->cgroup_path, sizeof(l->cgroup_path), "%s/%s",
-		       parent && *parent ? parent : l->e->cgroup_parent, l->c->id) < 0)
-		return err_set(err, ERR_INVALID, ENAMETOOLONG, "--cgroup-parent is too long");
-	rc = cgroup_check_path(l->cgroup_path, err);
+	rc = container_cgroup_path(l->e, l->c, l->cgroup_path, err);
 	if (rc == 0)
 		fill_cgroups(l);
 	if (rc == 0)
 		rc = make_birth_group(l, err);
+	/* Another runtime puts the container there itself. */
+	if (early->foreign && l->cgroup_fd >= 0)
+		close(take_fd(&l->cgroup_fd));
 	early->has_cgroup_fd = l->cgroup_fd >= 0;
 	return rc;
 }
 
 int launch_make_cgroups(struct launch *l, struct err *err)
 {
-	int rc = cgroup_create(&l->e->cgroups, l->cgroup_path, true, &l->undo, err);
+	int rc;
 
+	if (l->foreign.path)
+		return 0;
+	rc = cgroup_create(&l->e->cgroups, l->cgroup_path, true, &l->undo, err);
 	if (rc < 0)
 		return rc;
 	return cgroup_apply(&l->e->cgroups, l->cgroup_path, &l->oci.resources, l->c->name, err);
@@ -294,7 +299,7 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 	if (rc == 0)
 		rc = container_to_oci(l->e, l->c, user, l->run_path, l->cgroup_path, &l->oci,
 				      &input.quiet_limits, err);
-	if (rc == 0)
+	if (rc == 0 && !l->foreign.path)
 		rc = load_seccomp(l, &seccomp, err);
 	if (rc == 0)
 		rc = cgroup_join_of(&l->e->cgroups, l->cgroup_path, &join, err);
@@ -316,7 +321,8 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 		/* On its own directory: one directory less to make, and nothing else is hidden. */
 		input.overlay_target = l->c->id;
 	}
-	rc = plan_build(l->plan, &l->oci, &input, warnings, err);
+	rc = l->foreign.path ? launch_plan_foreign(l, &input, err)
+			     : plan_build(l->plan, &l->oci, &input, warnings, err);
 	if (rc < 0)
 		return rc;
 	fill_monitor(l);

@@ -21,6 +21,9 @@
 #include "kernel/seccomp_profile.h"
 
 #define OCI_VERSION "1.2.0"
+/* What bundles for others say: the oldest version that has all that is in them. crun up to 1.8 takes no
+ * other than 1.0, runc 1.1 none above it. */
+#define OCI_BUNDLE_VERSION "1.0.2"
 /* Limits on what is decoded, so that a hostile bundle costs little. */
 #define OCI_CONFIG_MAX_BYTES (4 << 20)
 #define OCI_LIST_MAX 65536

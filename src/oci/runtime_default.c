@@ -50,7 +50,7 @@ static void default_process(struct oci_process *p)
 void oci_config_default(struct oci_config *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->oci_version = xstrdup(OCI_VERSION);
+	out->oci_version = xstrdup(OCI_BUNDLE_VERSION);
 	out->root_path = xstrdup("rootfs");
 	out->root_readonly = true;
 	out->has_process = true;

@@ -196,6 +196,7 @@ struct plan_early {
 	plan_ref monitor_tasks[PLAN_MAX_CGROUPS]; /* `tasks` files of the monitor's own v1 groups */
 	uint32_t monitor_tasks_count;
 	uint32_t has_cgroup_fd; /* PLAN_FD_CGROUP is open: clone into it */
+	uint32_t foreign; /* another OCI runtime makes the container: see struct plan_foreign */
 };
 
 /* One directory of the container's group, as struct cgroup_dir has it. */
@@ -204,6 +205,23 @@ struct plan_cgroup {
 	uint32_t controllers; /* enum cgroup_controller bits */
 	uint32_t v2;
 };
+
+/* A container that another OCI runtime makes. The plan's operations then only mount its root and
+ * execute `RUNTIME create`; the rest are complete command lines, and files in the run directory. */
+struct plan_foreign {
+	plan_ref start,
+		remove; /* plan_list: argv of `RUNTIME start ID`, `RUNTIME delete --force ID` */
+	plan_ref environment;   /* plan_list */
+	uint32_t rows, columns; /* of the terminal at first, 0 unknown */
+	uint32_t join_unified;  /* the runtime knows v1 alone: PID 1 is put into the v2 group */
+};
+/* Their names in the run directory. The socket's is relative to the bundle, since the whole path may
+ * exceed what a socket address holds. */
+#define FOREIGN_BUNDLE "bundle"
+#define FOREIGN_STATE "oci"
+#define FOREIGN_LOG "oci.log"
+#define FOREIGN_PID_FILE "oci.pid"
+#define FOREIGN_CONSOLE "console.sock"
 
 /* What the monitor needs from release on. Strings are absolute host paths. */
 struct plan_monitor {
@@ -221,6 +239,7 @@ struct plan_monitor {
 	/* events: the journal's path, and finished JSON: the image as a string (0: none), members of
 	 * the attributes; names of the volumes that it has mounted (plan_list) or 0 */
 	plan_ref event_journal, event_from, event_attributes, event_volumes;
+	struct plan_foreign foreign; /* with plan_early.foreign */
 };
 
 struct plan {

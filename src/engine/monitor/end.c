@@ -103,6 +103,7 @@ static void remove_groups(struct monitor *m)
 	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
 	size_t n = cgroup_dirs(m, dirs);
 
+	foreign_remove(m);
 	if (n && cgroup_remove(dirs, n, REMOVE_TIMEOUT_MS) < 0)
 		return;
 }
@@ -172,8 +173,7 @@ _Noreturn void end_finish(struct monitor *m)
 	sweep_and_exit(m);
 }
 
-/* Says why there is no container, and sweeps. */
-static _Noreturn void refuse(struct monitor *m)
+_Noreturn void end_refuse(struct monitor *m)
 {
 	m->exited = true;
 	m->finished_wall_ns = clock_wall_ns();
@@ -202,7 +202,7 @@ _Noreturn void end_start_failed(struct monitor *m)
 			info.si_status);
 	else if (m->pidfd >= 0)
 		plan_error(m->plan, &m->start_error);
-	refuse(m);
+	end_refuse(m);
 }
 
 _Noreturn void end_unrecorded(struct monitor *m, int rc)
@@ -214,7 +214,7 @@ _Noreturn void end_unrecorded(struct monitor *m, int rc)
 		plan_string(m->plan, m->plan->early.run_directory), err_errno_text(-rc),
 		rc == -ENOSPC || rc == -EDQUOT ? " (make room in the run root)" : "");
 	kill_the_rest(m);
-	refuse(m);
+	end_refuse(m);
 }
 
 _Noreturn void end_abandon(struct monitor *m)

@@ -194,6 +194,8 @@ static void on_report_end(struct monitor *m)
 		end_start_failed(m);
 		return;
 	}
+	if (p->early.foreign && foreign_start(m) < 0)
+		end_refuse(m);
 	stamp(m->plan, POINT_MONITOR_EXEC);
 	m->started = true;
 	m->started_wall_ns = clock_wall_ns();
@@ -374,7 +376,7 @@ int main(int argc, char **argv)
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
 		m->output[1] = -1;
-	m->log.fd = -1;
+	m->log.fd = m->console_fd = -1;
 	m->event_fd = -1;
 	client_init_all(m);
 	client_add(m, PLAN_FD_CONTROL, true);

@@ -69,6 +69,9 @@ struct monitor {
 	struct log_writer log;
 	int event_fd;           /* the journal of events, -1 until the first one */
 	char event_text[16384]; /* attributes of events that have changed since the plan was made */
+	/* plan_early.foreign */
+	int console_fd;    /* where the runtime sends the terminal's master, -1 */
+	bool foreign_made; /* the runtime knows the container */
 };
 
 /* spawn.c: pipes, clone, and the child's side until child_run(). */
@@ -105,10 +108,23 @@ void end_reap(struct monitor *m);
 void end_read_stats(struct monitor *m);
 /* The child did not become the container's program, or (pidfd -1) there is none. */
 _Noreturn void end_start_failed(struct monitor *m);
+/* Says why there is no container (m->start_error), and sweeps. */
+_Noreturn void end_refuse(struct monitor *m);
 /* The program runs, but that cannot be recorded: rc says why. */
 _Noreturn void end_unrecorded(struct monitor *m, int rc);
 _Noreturn void end_finish(struct monitor *m);
 /* Removes what a launch that was never released left. */
 _Noreturn void end_abandon(struct monitor *m);
+
+/* foreign.c: a container that another OCI runtime makes. Nothing without plan_early.foreign. */
+/* Before the clone: what the runtime's `create` needs of us. */
+int must_check foreign_prepare(struct monitor *m, struct err *err);
+/* `RUNTIME create` runs in m->pid: waits for it, takes the container's PID 1 over and starts it.
+ * -1 with m->start_error. */
+int must_check foreign_start(struct monitor *m);
+/* The runtime forgets the container, whatever state it is in. */
+void foreign_remove(struct monitor *m);
+/* foreign_error.c: the runtime's own words from its log file (JSON lines), into Docker's. */
+void foreign_error(struct monitor *m, const char *command, int wait_status);
 
 #endif

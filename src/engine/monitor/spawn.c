@@ -96,8 +96,10 @@ int monitor_spawn_child(struct monitor *m, struct err *err)
 {
 	struct stdio_pipes s;
 	int report[2];
-	int rc = open_stdio(m, &s, err);
+	int rc = foreign_prepare(m, err);
 
+	if (rc == 0)
+		rc = open_stdio(m, &s, err);
 	if (rc < 0)
 		return rc;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0)
