@@ -5,10 +5,10 @@
 
 struct command;
 
-extern const struct command command_run, command_create, command_start, command_kill, command_stop,
-	command_rm, command_wait, command_ps, command_inspect, command_container_inspect,
-	command_version, command_info, command_check, command_timeline, command_images,
-	command_load, command_tag, command_rmi, command_history, command_image_inspect,
-	command_events;
+extern const struct command command_exec, command_run, command_create, command_start, command_kill,
+	command_stop, command_rm, command_wait, command_ps, command_inspect,
+	command_container_inspect, command_version, command_info, command_check, command_timeline,
+	command_images, command_load, command_tag, command_rmi, command_history,
+	command_image_inspect, command_events;
 
 #endif

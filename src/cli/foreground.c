@@ -22,8 +22,7 @@ static void signal_directly(void *context, int number)
 	(void)!container_kill(t->engine, t->container, number, &err);
 }
 
-/* Ends this process as the signal would have, so that a shell sees it. */
-static void die_of(int number)
+int foreground_die_of(int number)
 {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t set;
@@ -33,6 +32,7 @@ static void die_of(int number)
 	sigaddset(&set, number);
 	raise(number);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	return 128 + number;
 }
 
 /* The two points of the bill that only this process knows; the plan is shared memory. */
@@ -65,11 +65,9 @@ static int exit_code(struct cli_context *ctx, const struct foreground *f,
 			"and the container with it");
 		return EXIT_USAGE;
 	case ATTACH_PIPE:
-		die_of(SIGPIPE);
-		return 128 + SIGPIPE;
+		return foreground_die_of(SIGPIPE);
 	case ATTACH_SIGNALLED:
-		die_of(result->signal_number);
-		return 128 + result->signal_number;
+		return foreground_die_of(result->signal_number);
 	default:
 		cli_fail(err);
 		return EXIT_USAGE;

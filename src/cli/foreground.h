@@ -21,6 +21,9 @@ struct foreground {
  * is a plan. */
 int foreground_run(struct cli_context *ctx, struct engine *e, struct container *c,
 		   struct start_handle *handle, const struct foreground *f);
+/* Ends this process as the signal would have, so that a shell sees it; returns only if it is blocked or
+ * ignored, with the exit code that stands for it. */
+int foreground_die_of(int number);
 void foreground_close(struct start_handle *handle);
 /* "the input device is not a TTY" when a terminal was asked for input that is none: EXIT_FAILED,
  * else 0. */

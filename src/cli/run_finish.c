@@ -230,6 +230,12 @@ static void forget_empty(struct run_options *o)
 		o->name = NULL;
 }
 
+int run_environment(const struct strv *files, const struct strv *flags, struct strv *out,
+		    struct err *err)
+{
+	return gather_pairs(files, flags, true, out, err);
+}
+
 int run_options_finish(struct run_options *o, const struct strv *args, struct err *err)
 {
 	struct container_config *c = &o->config;

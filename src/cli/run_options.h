@@ -29,6 +29,10 @@ void run_options_init(struct run_options *o);
 void run_options_free(struct run_options *o);
 #define auto_run_options __attribute__((cleanup(run_options_free)))
 
+/* --env-file and -e as one list of KEY=VALUE; a bare KEY is taken from the caller's environment. */
+int must_check run_environment(const struct strv *files, const struct strv *flags, struct strv *out,
+			       struct err *err);
+
 /* Completes o->config from the flags and the positional arguments: files are read, streams chosen,
  * contradictions refused. 0 or -errno with a sentence of Docker's where it has one. */
 int must_check run_options_finish(struct run_options *o, const struct strv *args, struct err *err);

@@ -432,8 +432,8 @@ static void add_environment(const struct container *c, const struct user_identit
 		strv_add_taken(&p->env, xasprintf("HOME=%s", user->home));
 }
 
-static int fill_process(const struct container *c, const struct user_identity *user,
-			struct oci_config *out, uint32_t *quiet_limits, struct err *err)
+int container_process(const struct container *c, const struct user_identity *user,
+		      struct oci_config *out, uint32_t *quiet_limits, struct err *err)
 {
 	struct oci_process *p = &out->process;
 	const char *nnp = container_security_option(&c->config, "no-new-privileges");
@@ -469,7 +469,7 @@ int container_to_oci(struct engine *e, const struct container *c, const struct u
 		     uint32_t *quiet_limits, struct err *err)
 {
 	const struct container_config *config = &c->config;
-	int rc = fill_process(c, user, out, quiet_limits, err);
+	int rc = container_process(c, user, out, quiet_limits, err);
 
 	(void)e;
 	if (rc < 0)

@@ -11,6 +11,10 @@
  * are. ERR_UNSUPPORTED for modes this version lacks. */
 int must_check container_namespaces(const struct container_config *config, struct oci_config *out,
 				    struct err *err);
+/* Fills what concerns the process and its limits, of which quiet_limits gets those nobody asked for
+ * (1 << RLIMIT_*). */
+int must_check container_process(const struct container *c, const struct user_identity *user,
+				 struct oci_config *out, uint32_t *quiet_limits, struct err *err);
 /* Fills the rest. run_dir is <run>/containers/<id>, where the network files lie; cgroup_path the
  * group's. quiet_limits gets the limits nobody asked for (1 << RLIMIT_*). */
 int must_check container_to_oci(struct engine *e, const struct container *c,

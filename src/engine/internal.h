@@ -38,6 +38,9 @@ bool container_is_gone(const struct engine *e, const char *id);
  * that is not persistent has no run directory any more. */
 int must_check container_wait_lock(struct engine *e, struct container *c, int timeout_ms,
 				   int *lock_fd);
+/* A pidfd of PID 1 that is certain to be PID 1, of a container that settles first when it is being
+ * started; c->state is fresh then. fd or -errno, -ESRCH ("Container <id> is not running"). */
+int must_check container_open_init(struct engine *e, struct container *c, struct err *err);
 /* SIGKILL, then as container_stop(). */
 int must_check container_kill_and_wait(struct engine *e, struct container *c, struct err *err);
 

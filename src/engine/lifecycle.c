@@ -57,7 +57,7 @@ static int read_settled(struct engine *e, struct container *c, struct err *err)
 
 /* A pidfd of PID 1 that is certain to be PID 1: the number was read again, under a living monitor,
  * after the descriptor was opened. -ESRCH when it is not running. */
-static int open_init(struct engine *e, struct container *c, struct err *err)
+int container_open_init(struct engine *e, struct container *c, struct err *err)
 {
 	auto_close int fd = -1;
 	int rc = read_settled(e, c, err), pid;
@@ -91,7 +91,7 @@ static int send_signal(const struct container *c, int pidfd, int signal, struct 
 
 int container_kill(struct engine *e, struct container *c, int signal, struct err *err)
 {
-	auto_close int pidfd = open_init(e, c, err);
+	auto_close int pidfd = container_open_init(e, c, err);
 
 	int rc = pidfd < 0 ? pidfd : send_signal(c, pidfd, signal, err);
 
@@ -298,7 +298,7 @@ static int send_and_tell(struct engine *e, struct container *c, int pidfd, int s
 static int end_it(struct engine *e, struct container *c, int signal, int64_t timeout_s,
 		  struct err *err)
 {
-	auto_close int pidfd = open_init(e, c, err);
+	auto_close int pidfd = container_open_init(e, c, err);
 	int rc;
 
 	if (pidfd < 0)

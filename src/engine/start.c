@@ -143,6 +143,7 @@ static int spawn_monitor(struct launch *l, struct err *err)
 						     .plan_fd = l->plan_fd,
 						     .lock_fd = l->lock_fd,
 						     .cgroup_fd = l->cgroup_fd,
+						     .target_fd = -1,
 						     .monitor_cgroup_fd = monitor_cgroup},
 			    &l->monitor_pid, err);
 	close(pair[1]);

@@ -6,6 +6,7 @@
 #include "base/undo.h"
 #include "engine/engine.h"
 #include "engine/user.h"
+#include "kernel/seccomp_profile.h"
 #include "oci/runtime_config.h"
 #include "runtime/plan.h"
 
@@ -29,6 +30,9 @@ struct launch {
 int must_check launch_fill_early(struct launch *l, struct err *err);
 /* Opens (making it on first use) the v2 group that monitors live in; *fd -1 without v2. */
 int must_check launch_monitor_group(struct launch *l, int *fd, struct err *err);
+/* The filter that a container with these capabilities gets; empty when it has none. */
+int must_check container_seccomp(const struct engine *e, const struct container_config *config,
+				 uint64_t caps, struct seccomp_program *out, struct err *err);
 /* Makes and limits the container's groups. */
 int must_check launch_make_cgroups(struct launch *l, struct err *err);
 /* Everything else: configuration, seccomp, operations, the monitor's section. */

@@ -17,12 +17,11 @@
 #include "engine/event.h"
 #include "engine/internal.h"
 #include "engine/start_internal.h"
-#include "kernel/path.h"
+#include "engine/user_files.h"
 #include "runtime/plan_build.h"
 
 #define MONITOR_GROUP "/cloche-monitor"
 #define MONITOR_GROUP_TRIES 10
-#define USER_FILE_MAX (1 << 20)
 #define LOG_MAX_BYTES (16u << 20)
 #define LOG_MAX_FILES 4u
 /* A --rm container's log lies in the run root, which may be memory. */
@@ -141,30 +140,6 @@ int launch_make_cgroups(struct launch *l, struct err *err)
 	return cgroup_apply(&l->e->cgroups, l->cgroup_path, &l->oci.resources, l->c->name, err);
 }
 
-static char *read_in_root(int root, const char *path)
-{
-	auto_close int fd = path_open(root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
-	auto_free char *link = fd < 0 ? NULL : xasprintf("/proc/self/fd/%d", fd);
-	char *text = NULL;
-	struct stat st;
-
-	/* Only a plain file: a fifo or device from the container must not hold us up. */
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    file_read_at(AT_FDCWD, link, USER_FILE_MAX, &text, NULL) < 0)
-		return NULL;
-	return text;
-}
-
-static void take_user_file(int root, const char *path, char **slot)
-{
-	char *text = read_in_root(root, path);
-
-	if (text) {
-		free(*slot);
-		*slot = text;
-	}
-}
-
 void launch_read_user_files(struct launch *l)
 {
 	auto_free char *path = l->c->config.rootfs
@@ -174,17 +149,15 @@ void launch_read_user_files(struct launch *l)
 
 	if (root < 0)
 		return;
-	take_user_file(root, "/etc/passwd", &l->passwd);
-	take_user_file(root, "/etc/group", &l->group);
+	user_files_read(root, &l->passwd, &l->group);
 }
 
-static int load_seccomp(struct launch *l, struct seccomp_program *out, struct err *err)
+int container_seccomp(const struct engine *e, const struct container_config *config, uint64_t caps,
+		      struct seccomp_program *out, struct err *err)
 {
-	const struct container_config *config = &l->c->config;
 	const char *wanted = container_security_option(config, "seccomp");
-	auto_free char *cache = xasprintf("%s/seccomp", l->e->run_root);
+	auto_free char *cache = xasprintf("%s/seccomp", e->run_root);
 	auto_free char *text = NULL;
-	uint64_t caps = l->oci.process.capabilities.bounding;
 	size_t n = 0;
 	int rc;
 
@@ -300,7 +273,8 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 		rc = container_to_oci(l->e, l->c, user, l->run_path, l->cgroup_path, &l->oci,
 				      &input.quiet_limits, err);
 	if (rc == 0 && !l->foreign.path)
-		rc = load_seccomp(l, &seccomp, err);
+		rc = container_seccomp(l->e, &l->c->config, l->oci.process.capabilities.bounding,
+				       &seccomp, err);
 	if (rc == 0)
 		rc = cgroup_join_of(&l->e->cgroups, l->cgroup_path, &join, err);
 	if (rc < 0)

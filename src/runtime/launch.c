@@ -70,11 +70,11 @@ static int become_monitor(const void *launch, int program)
 {
 	const struct launch_monitor *l = launch;
 	static char *const argv[] = {(char *)(uintptr_t) "cloche-monitor", NULL};
-	const int list[] = {l->control_fd, l->plan_fd, l->lock_fd, l->cgroup_fd};
+	const int list[] = {l->control_fd, l->plan_fd, l->lock_fd, l->cgroup_fd, l->target_fd};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int high = fcntl(program, F_DUPFD_CLOEXEC, HIGH_FD);
 
-	int rc = null < 0 || high < 0 ? -errno : place_all(list, 4, PLAN_FD_CONTROL);
+	int rc = null < 0 || high < 0 ? -errno : place_all(list, 5, PLAN_FD_CONTROL);
 
 	for (int i = 0; rc == 0 && i < 3; i++)
 		rc = fd_place(null, i);

@@ -15,6 +15,7 @@
 struct launch_monitor {
 	int control_fd, plan_fd, lock_fd;
 	int cgroup_fd;         /* v2 directory of the container's group, -1 none */
+	int target_fd;         /* pidfd of the PID 1 to join (exec), -1 none */
 	int monitor_cgroup_fd; /* v2 directory the monitor is born in, -1 none */
 };
 

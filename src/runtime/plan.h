@@ -53,7 +53,8 @@ enum plan_op_type {
 	OP_JOIN_CGROUP, /* a: host path of a `tasks` file; writes "0" */
 	OP_UNSHARE,     /* n: CLONE_NEW* */
 	OP_SETNS,       /* a: host path of a namespace; n: CLONE_NEW* it must be */
-	OP_BASELINE,    /* scheduler, umask, signals, keyring back to a fixed state; n: umask */
+	OP_JOIN, /* n: CLONE_NEW* taken over from the process PLAN_FD_TARGET; / is its root then */
+	OP_BASELINE, /* scheduler, umask, signals, keyring back to a fixed state; n: umask */
 	OP_SETSID,
 	OP_HOSTNAME,   /* a */
 	OP_DOMAINNAME, /* a */
@@ -76,10 +77,12 @@ enum plan_op_type {
 	OP_OOM_SCORE_ADJ,    /* a: text */
 	OP_STDIO,            /* puts the prepared descriptors on 0, 1, 2 */
 	OP_CONSOLE, /* terminal from the container's devpts on 0, 1, 2; n: rows; m: columns; k: uid */
-	OP_CHDIR,   /* b: path; must be inside the root */
-	OP_BOUNDING,     /* n: capability mask to keep; m: the kernel's last capability */
-	OP_USER,         /* n: uid; m: gid; a: u32 groups; k: how many */
-	OP_CAPABILITIES, /* n: permitted; m: inheritable; k: effective; l: ambient */
+	OP_CONTROL_TERMINAL, /* descriptor 0 becomes the session's */
+	OP_CLONE,            /* goes on in a new process, which the joined pid namespace takes in */
+	OP_CHDIR,            /* b: path; must be inside the root */
+	OP_BOUNDING,         /* n: capability mask to keep; m: the kernel's last capability */
+	OP_USER,             /* n: uid; m: gid; a: u32 groups; k: how many */
+	OP_CAPABILITIES,     /* n: permitted; m: inheritable; k: effective; l: ambient */
 	OP_NO_NEW_PRIVS,
 	OP_SECCOMP,      /* a: struct sock_filter[]; n: count; flags: SECCOMP_FILTER_FLAG_* in m */
 	OP_HOOK,         /* a: argv list; b: envp list; c: state text; d: program; n: timeout s */
@@ -99,6 +102,7 @@ enum plan_op_flags {
 	OP_FLAG_NO_SYMLINK = 1 << 4,     /* target: no component may be a symlink */
 	OP_FLAG_RECURSIVE_ATTR = 1 << 5, /* attributes on the whole tree (rro and its kin) */
 	OP_FLAG_QUIET = 1 << 7,          /* best effort that nobody asked for: no warning */
+	OP_FLAG_LATER = 1 << 8, /* OP_CONSOLE: not /dev/console, and nobody's session yet */
 };
 
 /* Host strings and op arguments are kept apart from the numbers so that a hex dump can be read. */
@@ -176,6 +180,7 @@ struct plan_shared {
 	int32_t failed_errno;
 	int32_t failed_detail;
 	uint32_t warned_count; /* best-effort ops that failed */
+	int32_t child_pid;     /* of the process that OP_CLONE made, as the host counts */
 	uint16_t warned_ops[32];
 	int32_t warned_errno[32];
 	uint64_t point_ns[POINT_COUNT];   /* CLOCK_MONOTONIC, 0: not reached */
@@ -192,7 +197,8 @@ struct plan_shared {
 struct plan_early {
 	uint64_t clone_flags; /* CLONE_NEW* of the child, without NEWCGROUP */
 	uint32_t terminal, open_stdin;
-	plan_ref run_directory;                   /* <run>/containers/<id> */
+	uint32_t exec;          /* supervise one process in the container of PLAN_FD_TARGET */
+	plan_ref run_directory; /* <run>/containers/<id>; with exec its exec/<exec id> */
 	plan_ref monitor_tasks[PLAN_MAX_CGROUPS]; /* `tasks` files of the monitor's own v1 groups */
 	uint32_t monitor_tasks_count;
 	uint32_t has_cgroup_fd; /* PLAN_FD_CGROUP is open: clone into it */
@@ -258,7 +264,8 @@ enum plan_fd {
 	PLAN_FD_PLAN = 4,
 	PLAN_FD_LOCK = 5,   /* open file whose flock says "alive" */
 	PLAN_FD_CGROUP = 6, /* v2 directory of the container's group, when has_cgroup_fd */
-	PLAN_FD_COUNT = 7,
+	PLAN_FD_TARGET = 7, /* pidfd of the container's PID 1, for OP_JOIN */
+	PLAN_FD_COUNT = 8,
 };
 
 static inline void *plan_at(struct plan *p, plan_ref ref)

@@ -22,6 +22,7 @@
 #include "base/str.h"
 #include "kernel/capability.h"
 #include "runtime/plan_mounts.h"
+#include "runtime/plan_parts.h"
 
 #define PROPAGATION_BITS (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,7 +48,7 @@ int plan_clone_flags(const struct oci_config *c, uint64_t *flags, struct err *er
 	return 0;
 }
 
-static void add_groups(struct plan *p, const struct plan_input *input)
+void plan_add_groups(struct plan *p, const struct plan_input *input)
 {
 	for (size_t i = 0; input->join && i < input->join->count; i++) {
 		struct plan_op *op = plan_add_op(p, OP_JOIN_CGROUP, PHASE_CGROUP, "join %s",
@@ -78,8 +79,8 @@ static void add_namespaces(struct plan *p, const struct oci_config *c)
 	}
 }
 
-static void add_limits(struct plan *p, const struct oci_process *process,
-		       const struct plan_input *input)
+void plan_add_limits(struct plan *p, const struct oci_process *process,
+		     const struct plan_input *input)
 {
 	char score[16];
 	struct plan_op *op;
@@ -161,8 +162,7 @@ static void add_pivot(struct plan *p, const struct oci_config *c)
 	}
 }
 
-/* The paths that execve() is tried on, as execvp() would, in the container's own PATH. */
-static plan_ref add_candidates(struct plan *p, const struct oci_process *process)
+plan_ref plan_add_candidates(struct plan *p, const struct oci_process *process)
 {
 	const char *name = process->args.items[0];
 	const char *path = strv_get_env(&process->env, "PATH");
@@ -207,10 +207,8 @@ static void add_hooks(struct plan *p, const struct oci_config *c, enum oci_hook_
 	}
 }
 
-static int add_credentials(struct plan *p, const struct oci_config *c,
-			   const struct plan_input *input, struct err *err)
+int plan_add_user(struct plan *p, const struct oci_process *process, struct err *err)
 {
-	const struct oci_process *process = &c->process;
 	const struct capability_sets *caps = &process->capabilities;
 	struct plan_op *op;
 	uint64_t kernel;
@@ -234,6 +232,19 @@ static int add_credentials(struct plan *p, const struct oci_config *c,
 	op->k = process->additional_gid_count;
 	op = plan_add_op(p, OP_CHDIR, PHASE_OTHER, "enter %s", process->cwd);
 	op->b = plan_add_string(p, process->cwd);
+	return 0;
+}
+
+int plan_add_confinement(struct plan *p, const struct oci_process *process,
+			 const struct plan_input *input, struct err *err)
+{
+	const struct capability_sets *caps = &process->capabilities;
+	struct plan_op *op;
+	uint64_t kernel;
+	int rc = capability_kernel_mask(&kernel, err);
+
+	if (rc < 0)
+		return rc;
 	if (input->seccomp && input->seccomp->count) {
 		op = plan_add_op(p, OP_SECCOMP, PHASE_SECURITY, "load seccomp filter");
 		op->a = plan_add_bytes(p, input->seccomp->instructions,
@@ -252,12 +263,21 @@ static int add_credentials(struct plan *p, const struct oci_config *c,
 	return 0;
 }
 
+void plan_add_exec(struct plan *p, const struct oci_process *process, plan_ref candidates)
+{
+	struct plan_op *op =
+		plan_add_op(p, OP_EXEC, PHASE_EXEC, "execve %s", process->args.items[0]);
+
+	op->a = candidates;
+	op->b = plan_add_list(p, &process->args);
+	op->c = plan_add_list(p, &process->env);
+}
+
 static int add_program(struct plan *p, const struct oci_config *c, const struct plan_input *input,
 		       struct err *err)
 {
 	const struct oci_process *process = &c->process;
-	plan_ref candidates = add_candidates(p, process);
-	struct plan_op *op;
+	plan_ref candidates = plan_add_candidates(p, process);
 	int rc;
 
 	if (input->gate) {
@@ -266,13 +286,12 @@ static int add_program(struct plan *p, const struct oci_config *c, const struct 
 		plan_add_op(p, OP_GATE, PHASE_OTHER, "wait for start");
 	}
 	add_hooks(p, c, OCI_HOOK_START_CONTAINER, "startContainer", input);
-	rc = add_credentials(p, c, input, err);
+	rc = plan_add_user(p, process, err);
+	if (rc == 0)
+		rc = plan_add_confinement(p, process, input, err);
 	if (rc < 0)
 		return rc;
-	op = plan_add_op(p, OP_EXEC, PHASE_EXEC, "execve %s", process->args.items[0]);
-	op->a = candidates;
-	op->b = plan_add_list(p, &process->args);
-	op->c = plan_add_list(p, &process->env);
+	plan_add_exec(p, process, candidates);
 	return 0;
 }
 
@@ -303,13 +322,13 @@ int plan_build(struct plan *p, const struct oci_config *c, const struct plan_inp
 	for (size_t i = 0; i < process->unknown_capabilities.count; i++)
 		strv_add_taken(warnings, xasprintf("unknown capability %s is not granted",
 						   process->unknown_capabilities.items[i]));
-	add_groups(p, input);
+	plan_add_groups(p, input);
 	op = plan_add_op(p, OP_BASELINE, PHASE_OTHER, "reset scheduler, signals, keyring");
 	op->n = process->has_umask ? process->umask : 022;
 	plan_add_op(p, OP_SETSID, PHASE_OTHER, "new session");
 	add_namespaces(p, c);
 	add_identity(p, c);
-	add_limits(p, process, input);
+	plan_add_limits(p, process, input);
 	if (c->has_personality)
 		plan_add_op(p, OP_PERSONALITY, PHASE_OTHER, "set personality")->n = c->personality;
 	if (process->has_io_priority)

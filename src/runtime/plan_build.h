@@ -44,10 +44,11 @@ struct plan_input {
 	const char *bundle;             /* absolute, for relative bind sources; NULL: none */
 	const struct seccomp_program *seccomp; /* NULL: none */
 	uint16_t rows, columns;
-	bool gate;               /* stop before exec until `start` (OCI create) */
-	bool limits_best_effort; /* a hard limit that cannot be raised is a warning, */
-	uint32_t quiet_limits;   /* and not even that for these (1 << RLIMIT_*) */
-	const char *hook_state;  /* JSON for hooks that the child runs; NULL: none */
+	bool gate;                /* stop before exec until `start` (OCI create) */
+	bool clone_before_filter; /* exec: the filter may deny clone(), so it comes after */
+	bool limits_best_effort;  /* a hard limit that cannot be raised is a warning, */
+	uint32_t quiet_limits;    /* and not even that for these (1 << RLIMIT_*) */
+	const char *hook_state;   /* JSON for hooks that the child runs; NULL: none */
 };
 
 /* CLONE_NEW* for clone3(), from the configuration; the cgroup namespace is unshared by the child
@@ -57,5 +58,11 @@ int must_check plan_clone_flags(const struct oci_config *c, uint64_t *flags, str
 /* Lays out the operations. Warnings (what is ignored on this kernel) go to *warnings. */
 int must_check plan_build(struct plan *p, const struct oci_config *c,
 			  const struct plan_input *input, struct strv *warnings, struct err *err);
+
+/* The same for one more process in a running container, by a process of the host: OP_JOIN takes the
+ * namespaces from the pidfd PLAN_FD_TARGET. Of the input counts what concerns a process: join,
+ * seccomp, rows, columns, limits, clone_before_filter. */
+int must_check plan_build_exec(struct plan *p, const struct oci_process *process,
+			       const struct plan_input *input, struct err *err);
 
 #endif

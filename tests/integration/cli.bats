@@ -28,8 +28,8 @@ teardown() { teardown_engine; }
 	assert_contains "$output" "cloche: unknown command: cloche nosuch"
 	run -1 cloche container nosuch
 	assert_contains "$output" "cloche: unknown command: cloche container nosuch"
-	run -1 cloche exec box true
-	assert_contains "$output" "cloche: 'exec' is not supported yet"
+	run -1 cloche swarm init
+	assert_contains "$output" "cloche: 'swarm' is not supported yet"
 }
 
 @test "a group alone lists its commands, and they are the same commands" {

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,9 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,7 +23,6 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/str.h"
 #include "engine/monitor/event.h"
 #include "engine/monitor/monitor.h"
 #include "runtime/child/child.h"
@@ -37,7 +33,6 @@
 /* How long the container may run before its bill is stored: a short one should not pay for it. */
 #define TIMELINE_DELAY_MS 25
 #define RELEASE_POLL_MS 2
-#define CPU_MASK_BYTES 1024 /* 8192 processors, the kernel's own maximum */
 
 static struct plan *map_plan(int fd)
 {
@@ -62,76 +57,6 @@ static int run_as_init(const char *base_text)
 		return 125;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	child_run(p, &c);
-}
-
-/* Nothing of the caller's session, groups, signals or descriptors must reach us. */
-static void leave_session(void)
-{
-	setsid();
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	/* Who ignores it gets no child's status. */
-	signal(SIGCHLD, SIG_DFL);
-}
-
-/* "0" into a `tasks` file of the monitors' group. Another engine's `system check --repair` may just
- * have removed the group, empty as it was: then it is made again. */
-static int join_group(const char *tasks)
-{
-	int rc = file_write_kernel_at(AT_FDCWD, tasks, "0");
-	char group[CGROUP_PATH_MAX];
-	char *slash;
-
-	if (rc != -ENOENT || str_format(group, sizeof(group), "%s", tasks) < 0)
-		return rc;
-	slash = strrchr(group, '/');
-	*slash = '\0';
-	if (mkdir(group, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	return file_write_kernel_at(AT_FDCWD, tasks, "0");
-}
-
-/* After the clone, since the child joins groups of its own and the kernel can make its namespaces
- * meanwhile. */
-static void leave_groups(struct monitor *m)
-{
-	const struct plan_early *early = &m->plan->early;
-
-	for (uint32_t i = 0; i < early->monitor_tasks_count; i++) {
-		/* A hierarchy that refuses (no realtime share, say) leaves us where the caller is. */
-		if (join_group(plan_string(m->plan, early->monitor_tasks[i])) < 0)
-			continue;
-	}
-	stamp(m->plan, POINT_MONITOR_MOVED);
-}
-
-/* What the caller's session limits must not limit us. After the clone: nobody waits for this, and
- * the child has a fixed baseline of its own. What is refused stays as it is. */
-static void outlive_caller(void)
-{
-	static const int limits[] = {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA,
-				     RLIMIT_NOFILE};
-	unsigned char all[CPU_MASK_BYTES];
-
-	signal(SIGXFSZ, SIG_IGN);
-	signal(SIGXCPU, SIG_IGN);
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit own;
-
-		/* By number: the libcs disagree on the type of the first parameter. */
-		if (syscall(SYS_prlimit64, 0, limits[i], NULL, &own) == 0 &&
-		    own.rlim_cur != own.rlim_max) {
-			own.rlim_cur = own.rlim_max;
-			syscall(SYS_prlimit64, 0, limits[i], &own, NULL);
-		}
-	}
-	memset(all, 0xff, sizeof(all));
-	syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
-	syscall(SYS_setpriority, PRIO_PROCESS, 0, 0);
-	umask(022);
 }
 
 static void listen_for_clients(struct monitor *m)
@@ -189,6 +114,13 @@ static void on_report_end(struct monitor *m)
 	close(m->report_fd);
 	m->report_fd = -1;
 	await_release(m);
+	if (p->early.exec) {
+		exec_on_report_end(m);
+		/* Only the size of a terminal is ever told by another way than the launcher's. */
+		if (p->early.terminal)
+			listen_for_clients(m);
+		return;
+	}
 	last = p->op_count;
 	if (p->shared.failed_op || last < 2 || p->shared.op_end_ns[last - 2] == 0) {
 		end_start_failed(m);
@@ -229,6 +161,8 @@ static void on_report(struct monitor *m)
 #ifdef CLOCHE_TEST_HOOKS
 	if (tag == CHILD_REPORT_KILL_ME)
 		syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+	if (tag == CHILD_REPORT_KILL_ME && m->plan->shared.child_pid > 0)
+		kill(m->plan->shared.child_pid, SIGKILL);
 #endif
 }
 
@@ -310,7 +244,7 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 	if (p[SLOT_LISTEN].revents)
 		client_accept(m);
 	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
-		end_reap(m);
+		m->plan->early.exec ? exec_reap(m) : end_reap(m);
 }
 
 static int poll_timeout(const struct monitor *m)
@@ -320,6 +254,11 @@ static int poll_timeout(const struct monitor *m)
 	if (m->terminal_idle)
 		return TERMINAL_IDLE_MS;
 	return m->started && !m->timeline_stored ? TIMELINE_DELAY_MS : -1;
+}
+
+static _Noreturn void finish(struct monitor *m)
+{
+	m->plan->early.exec ? exec_finish(m) : end_finish(m);
 }
 
 static _Noreturn void run(struct monitor *m)
@@ -343,7 +282,7 @@ static _Noreturn void run(struct monitor *m)
 		if (n > 0)
 			handle(m, p);
 		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0)
-			end_finish(m);
+			finish(m);
 		if (m->exited && n == 0) {
 			/* Only a client that does not read can hold us up now: wait for it. */
 			if (!client_frame_pending(m)) {
@@ -354,6 +293,11 @@ static _Noreturn void run(struct monitor *m)
 			}
 		}
 	}
+}
+
+static _Noreturn void refuse(struct monitor *m)
+{
+	m->plan->early.exec ? exec_refuse(m) : end_start_failed(m);
 }
 
 static struct monitor monitor;
@@ -372,20 +316,21 @@ int main(int argc, char **argv)
 		return 125;
 	}
 	stamp(m->plan, POINT_MONITOR_MAIN);
-	syscall(SYS_close_range, PLAN_FD_COUNT - !m->plan->early.has_cgroup_fd, ~0U, 0);
-	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	caller_leave_descriptors(m);
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
 		m->output[1] = -1;
 	m->log.fd = m->console_fd = -1;
 	m->event_fd = -1;
+	/* Only a container has a bill. */
+	m->timeline_stored = m->plan->early.exec;
 	client_init_all(m);
 	client_add(m, PLAN_FD_CONTROL, true);
-	leave_session();
+	caller_leave_session();
 	if (monitor_spawn_child(m, &m->start_error) < 0) {
 		await_release(m);
-		end_start_failed(m);
+		refuse(m);
 	}
-	leave_groups(m);
-	outlive_caller();
+	caller_leave_groups(m);
+	caller_leave_limits();
 	run(m);
 }

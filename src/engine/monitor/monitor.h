@@ -74,6 +74,19 @@ struct monitor {
 	bool foreign_made; /* the runtime knows the container */
 };
 
+/* caller.c */
+void caller_leave_descriptors(const struct monitor *m);
+void caller_leave_session(void);
+void caller_leave_groups(struct monitor *m);
+void caller_leave_limits(void);
+/* exec.c: when one process in a running container is watched over, instead of a container. */
+void exec_on_report_end(struct monitor *m);
+void exec_reap(struct monitor *m);
+/* The process could not be made, or (pidfd -1) there is none. */
+_Noreturn void exec_refuse(struct monitor *m);
+_Noreturn void exec_finish(struct monitor *m);
+/* exec_sweep.c */
+void exec_sweep(struct monitor *m);
 /* spawn.c: pipes, clone, and the child's side until child_run(). */
 int must_check monitor_spawn_child(struct monitor *m, struct err *err);
 /* client.c: frames in, frames out. */

@@ -107,7 +107,9 @@ int monitor_spawn_child(struct monitor *m, struct err *err)
 	m->report_fd = report[0];
 	m->pid = clone_child(m, &m->pidfd);
 	if (m->pid < 0)
-		return err_sys(err, "make the container's namespaces");
+		return err_sys(err, "%s",
+			       m->plan->early.exec ? "make a process for the container"
+						   : "make the container's namespaces");
 	if (m->pid == 0)
 		become_child(m, &s, report[1]);
 	stamp(m->plan, POINT_MONITOR_CLONED);

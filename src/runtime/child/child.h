@@ -57,6 +57,8 @@ int child_op_oom_score_adj(struct child_context *c, struct plan *p, const struct
 /* op_process.c */
 int child_op_unshare(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_setns(struct child_context *c, struct plan *p, const struct plan_op *op);
+int child_op_join(struct child_context *c, struct plan *p, const struct plan_op *op);
+int child_op_clone(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_baseline(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_setsid(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_hostname(struct child_context *c, struct plan *p, const struct plan_op *op);
@@ -73,6 +75,7 @@ int child_op_io_priority(struct child_context *c, struct plan *p, const struct p
 /* op_exec.c */
 int child_op_stdio(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_console(struct child_context *c, struct plan *p, const struct plan_op *op);
+int child_op_control_terminal(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_hook(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_find_program(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_gate(struct child_context *c, struct plan *p, const struct plan_op *op);

@@ -79,15 +79,23 @@ int child_op_console(struct child_context *c, struct plan *p, const struct plan_
 		return -errno;
 	if (fchown(terminal, (uid_t)op->k, (gid_t)-1) < 0)
 		return -errno;
-	rc = put_on_dev_console(c, terminal);
+	rc = op->flags & OP_FLAG_LATER ? 0 : put_on_dev_console(c, terminal);
 	if (rc < 0)
 		return failed(c, STEP_ATTACH, rc);
-	if (ioctl(terminal, TIOCSCTTY, 0) < 0)
+	if (!(op->flags & OP_FLAG_LATER) && ioctl(terminal, TIOCSCTTY, 0) < 0)
 		return -errno;
 	rc = fd_send(c->report_fd, &tag, 1, &master, 1);
 	for (int i = 0; rc == 0 && i < 3; i++)
 		rc = fd_place(terminal, i);
 	return rc;
+}
+
+int child_op_control_terminal(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	(void)c;
+	(void)p;
+	(void)op;
+	return ioctl(0, TIOCSCTTY, 0) < 0 ? -errno : 0;
 }
 
 /* Turns a list of offsets into the pointers that execve() wants, in the room the plan has for it. */

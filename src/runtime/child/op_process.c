@@ -52,6 +52,38 @@ int child_op_setns(struct child_context *c, struct plan *p, const struct plan_op
 	return result(syscall(SYS_setns, fd, (int)op->n));
 }
 
+/* Everything at once, as the kernel checks it: a process that is just ending gives nothing. */
+int child_op_join(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	int rc = result(syscall(SYS_setns, PLAN_FD_TARGET, (int)op->n));
+
+	(void)p;
+	if (rc < 0)
+		return rc;
+	close(PLAN_FD_TARGET);
+	/* The root of the mount namespace is the container's since its pivot. */
+	c->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return c->root_fd < 0 ? -errno : 0;
+}
+
+/*
+ * Only a new process enters a pid namespace. This comes as late as can be, when no privilege is left
+ * that the container lacks: before it, nobody in there can see us; after it, whoever may trace us
+ * (CAP_SYS_PTRACE) wins nothing. A sibling, so that our parent is its parent.
+ */
+int child_op_clone(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
+	long pid = syscall(SYS_clone, flags, NULL, &p->shared.child_pid, NULL, 0);
+
+	(void)op;
+	if (pid < 0)
+		return -errno;
+	if (pid > 0)
+		_exit(0);
+	return c->die_with_parent ? child_arm_parent_death(c) : 0;
+}
+
 /* What the kernel's rt_sigaction() takes; all zero is "default, no flags". */
 struct kernel_sigaction {
 	void (*handler)(int);

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting one more process in a container: who it is, and the order of events. The supervisor is set
+ * going first; user, filter, environment and plan are prepared meanwhile; then its child is released.
+ *
+ * What must hold: the process that is joined is the container's PID 1 and no other. Its pidfd is
+ * opened between two looks at the state, and everything else (root, namespaces) goes by that pidfd.
+ */
+#include "engine/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "engine/cgroup_path.h"
+#include "engine/config_oci.h"
+#include "engine/event.h"
+#include "engine/exec_internal.h"
+#include "engine/internal.h"
+#include "engine/monitor/exec.h"
+#include "engine/start_internal.h"
+#include "engine/user_files.h"
+#include "kernel/pidfd.h"
+#include "runtime/launch.h"
+#include "runtime/plan_build.h"
+
+/* One exec under way. */
+struct exec_launch {
+	struct launch l; /* plan, groups, descriptors, as for a start */
+	const struct exec_options *options;
+	const char *id;
+	int target; /* pidfd of PID 1 */
+};
+
+static int check_running(const struct container *c, struct err *err)
+{
+	switch (c->state.status) {
+	case CONTAINER_RUNNING:
+		return 0;
+	case CONTAINER_PAUSED:
+		return err_set(err, ERR_CONFLICT, EBUSY,
+			       "Container %s is paused, unpause the container before exec", c->id);
+	case CONTAINER_RESTARTING:
+		return err_set(err, ERR_CONFLICT, EBUSY,
+			       "Container %s is restarting, wait until the container is running",
+			       c->id);
+	default:
+		return err_set(err, ERR_CONFLICT, ESRCH, "Container %s is not running", c->id);
+	}
+}
+
+/* c as the process shall have it: the same container with another command. Borrows everything but
+ * env. */
+static void overlay(const struct container *c, const struct exec_options *o, struct container *out)
+{
+	*out = *c;
+	out->argv = o->argv;
+	out->config.tty = o->tty;
+	out->config.privileged = c->config.privileged || o->privileged;
+	if (o->working_dir)
+		out->working_dir = o->working_dir;
+	out->env = (struct strv){0};
+	strv_add_all(&out->env, &c->env);
+	for (size_t i = 0; i < o->env.count; i++)
+		strv_set_env(&out->env, o->env.items[i]);
+}
+
+/* A profile of the user's own may deny clone(), which every other one allows. */
+static bool has_own_profile(const struct container_config *config)
+{
+	const char *profile = container_security_option(config, "seccomp");
+
+	return profile && !str_eq(profile, "unconfined") && !str_eq(profile, "builtin") &&
+	       !str_eq(profile, "default");
+}
+
+/* The files as they are now, through the root of the process that the pidfd stands for. */
+static int read_user_files(struct exec_launch *x, struct err *err)
+{
+	char path[32];
+	auto_close int root = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", x->l.c->state.pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Alive after that: then the number was its own when the root was opened. */
+	if (root < 0 || process_fd_signal(x->target, 0) < 0)
+		return err_set(err, ERR_CONFLICT, ESRCH, "Container %s is not running", x->l.c->id);
+	user_files_read(root, &x->l.passwd, &x->l.group);
+	return 0;
+}
+
+static int fill_operations(struct exec_launch *x, struct container *as, struct err *err)
+{
+	auto_free struct user_identity *user = xcalloc(1, sizeof(*user));
+	auto_seccomp_program struct seccomp_program seccomp = {0};
+	const char *name = x->options->user ? x->options->user : as->user;
+	struct launch *l = &x->l;
+	struct plan_input input = {.rows = x->options->rows,
+				   .columns = x->options->columns,
+				   .clone_before_filter = has_own_profile(&as->config),
+				   .limits_best_effort = true};
+	struct cgroup_join join;
+	uint64_t caps;
+	int rc = user_resolve(name, &as->config.group_add, l->passwd, l->group, user, err);
+
+	if (rc == 0)
+		rc = container_process(as, user, &l->oci, &input.quiet_limits, err);
+	/* More capabilities open no system call that the container may not make. */
+	if (rc == 0)
+		rc = container_capabilities(&l->c->config, &caps, err);
+	if (rc == 0)
+		rc = container_seccomp(l->e, &l->c->config, caps, &seccomp, err);
+	if (rc == 0)
+		rc = cgroup_join_of(&l->e->cgroups, l->cgroup_path, &join, err);
+	if (rc < 0)
+		return rc;
+	input.join = &join;
+	input.seccomp = seccomp.count ? &seccomp : NULL;
+	return plan_build_exec(l->plan, &l->oci.process, &input, err);
+}
+
+static int fill_plan(struct exec_launch *x, struct err *err)
+{
+	struct container as;
+	int rc = read_user_files(x, err);
+
+	if (rc < 0)
+		return rc;
+	overlay(x->l.c, x->options, &as);
+	rc = fill_operations(x, &as, err);
+	strv_free(&as.env);
+	if (rc < 0)
+		return rc;
+	x->l.plan->monitor.id = plan_add_string(x->l.plan, x->l.c->id);
+	event_fill_plan(x->l.e, x->l.c, x->l.plan);
+	return plan_check(x->l.plan, err);
+}
+
+static int write_state(struct exec_launch *x, struct err *err)
+{
+	const struct exec_options *o = x->options;
+	struct exec_state s = {.options = *o};
+
+	memcpy(s.id, x->id, sizeof(s.id));
+	memcpy(s.container_id, x->l.c->id, sizeof(s.container_id));
+	s.detach_keys = (char *)(uintptr_t)o->detach_keys;
+	if (!o->user)
+		s.options.user = x->l.c->user;
+	return exec_state_write(x->l.lock_fd, &s, err);
+}
+
+static void say(struct exec_launch *x, const char *what)
+{
+	auto_strbuf struct strbuf action = {0};
+
+	strbuf_printf(&action, "%s: %s", what, x->options->argv.items[0]);
+	for (size_t i = 1; i < x->options->argv.count; i++)
+		strbuf_printf(&action, " %s", x->options->argv.items[i]);
+	event_container(x->l.e, x->l.c, strbuf_str(&action), "execID", x->id);
+}
+
+/* The v2 group that the process is born in. */
+static int open_group(struct launch *l, struct err *err)
+{
+	const struct cgroup_hierarchy *v2 = cgroup_unified_of(&l->e->cgroups);
+	auto_free char *dir = NULL;
+
+	if (!v2)
+		return 0;
+	dir = xasprintf("%s%s", v2->mount, l->cgroup_path);
+	l->cgroup_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->cgroup_fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_CONFLICT, ESRCH, "Container %s is not running", l->c->id);
+	return l->cgroup_fd < 0 ? err_sys(err, "open %s", dir) : 0;
+}
+
+static int fill_early(struct exec_launch *x, struct err *err)
+{
+	struct plan_early *early = &x->l.plan->early;
+	struct launch *l = &x->l;
+	int rc;
+
+	early->exec = 1;
+	early->terminal = x->options->tty;
+	early->open_stdin = x->options->open_stdin;
+	early->run_directory = plan_add_string(l->plan, l->run_path);
+	rc = container_cgroup_path(l->e, l->c, l->cgroup_path, err);
+	if (rc == 0)
+		rc = open_group(l, err);
+	early->has_cgroup_fd = l->cgroup_fd >= 0;
+	return rc;
+}
+
+static int spawn_supervisor(struct exec_launch *x, struct err *err)
+{
+	struct launch *l = &x->l;
+	auto_close int monitor_cgroup = -1;
+	int pair[2];
+	int rc = plan_create(&l->plan_fd, &l->plan, err);
+
+	if (rc == 0)
+		rc = fill_early(x, err);
+	if (rc == 0)
+		rc = launch_monitor_group(l, &monitor_cgroup, err);
+	if (rc < 0)
+		return rc;
+	launch_test_hooks(l->plan);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "make the supervisor's socket");
+	l->control_fd = pair[0];
+	rc = launch_monitor(&(struct launch_monitor){.control_fd = pair[1],
+						     .plan_fd = l->plan_fd,
+						     .lock_fd = l->lock_fd,
+						     .cgroup_fd = l->cgroup_fd,
+						     .target_fd = x->target,
+						     .monitor_cgroup_fd = monitor_cgroup},
+			    &l->monitor_pid, err);
+	close(pair[1]);
+	return rc;
+}
+
+/* From a running container to a released child. */
+static int run(struct exec_launch *x, struct err *err)
+{
+	struct launch *l = &x->l;
+	int rc = exec_state_make(l->e, l->c->id, x->id, l->run_path, &l->lock_fd, err);
+
+	if (rc < 0)
+		return rc;
+	rc = spawn_supervisor(x, err);
+	if (rc == 0)
+		rc = write_state(x, err);
+	if (rc == 0)
+		rc = fill_plan(x, err);
+	if (rc < 0)
+		return rc;
+	say(x, "exec_create");
+	say(x, "exec_start");
+	launch_test_hooks(l->plan);
+	launch_release(l->plan, PLAN_GO);
+	return 0;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Takes everything back but what is in *handle. */
+static void end(struct exec_launch *x, bool failed)
+{
+	struct launch *l = &x->l;
+
+	if (failed && l->plan)
+		launch_release(l->plan, PLAN_CANCEL);
+	close_fd(&l->control_fd);
+	if (failed && l->monitor_pid > 0)
+		waitpid(l->monitor_pid, NULL, 0);
+	if (failed && l->lock_fd >= 0)
+		undo_remove_tree(AT_FDCWD, l->run_path);
+	close_fd(&l->plan_fd);
+	close_fd(&l->lock_fd);
+	close_fd(&l->cgroup_fd);
+	close_fd(&x->target);
+	plan_unmap(l->plan);
+	free(l->passwd);
+	free(l->group);
+	oci_config_free(&l->oci);
+	free(x);
+}
+
+int container_exec(struct engine *e, struct container *c, const struct exec_options *options,
+		   char exec_id[static ID_LEN + 1], struct start_handle *handle, struct err *err)
+{
+	struct exec_launch *x;
+	int target, rc;
+
+	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
+	if (!options->argv.count)
+		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
+	target = container_open_init(e, c, err);
+	rc = check_running(c, err);
+	if (rc == 0 && target < 0)
+		rc = target;
+	if (rc == 0)
+		rc = engine_detect_cgroups(e, err);
+	if (rc == 0 && id_generate(exec_id) < 0)
+		rc = err_sys(err, "make an id");
+	if (rc < 0) {
+		close_fd(&target);
+		return rc;
+	}
+	x = xcalloc(1, sizeof(*x));
+	x->l = (struct launch){.e = e, .c = c};
+	x->l.plan_fd = x->l.lock_fd = x->l.run_dir = x->l.control_fd = x->l.cgroup_fd =
+		x->l.image_lock = -1;
+	x->options = options;
+	x->id = exec_id;
+	x->target = target;
+	snprintf(x->l.run_path, sizeof(x->l.run_path), "%s/containers/%s/" EXEC_DIRECTORY "/%s",
+		 e->run_root, c->id, exec_id);
+	rc = run(x, err);
+	if (rc == 0)
+		handle->client_fd = take_fd(&x->l.control_fd);
+	end(x, rc < 0);
+	return rc;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order in which one more process gets into a container that runs. What differs from a birth:
+ *   all namespaces are joined at once         the last of the host's paths are used before that
+ *   terminal while there is still privilege   it belongs to the container's user, whoever that is
+ *   the clone into the pid namespace last     until then nobody in the container can see, trace or
+ *                                             signal the process; after it, it has nothing to steal
+ *   new session and its terminal after that   a session dies with the process that made it
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "runtime/plan_parts.h"
+
+#define JOINED \
+	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+static void add_streams(struct plan *p, const struct oci_process *process,
+			const struct plan_input *input)
+{
+	struct plan_op *op;
+
+	if (!process->terminal) {
+		plan_add_op(p, OP_STDIO, PHASE_OTHER, "connect stdio");
+		return;
+	}
+	op = plan_add_op(p, OP_CONSOLE, PHASE_OTHER, "make the terminal");
+	op->n = input->rows ? input->rows : process->console_height;
+	op->m = input->columns ? input->columns : process->console_width;
+	op->k = process->uid;
+	op->flags = OP_FLAG_LATER;
+}
+
+int plan_build_exec(struct plan *p, const struct oci_process *process,
+		    const struct plan_input *input, struct err *err)
+{
+	int rc;
+
+	if (!process->args.count)
+		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
+	plan_add_groups(p, input);
+	plan_add_op(p, OP_BASELINE, PHASE_OTHER, "reset scheduler, signals, keyring")->n =
+		process->has_umask ? process->umask : 022;
+	plan_add_limits(p, process, input);
+	plan_add_op(p, OP_JOIN, PHASE_NAMESPACES, "join the container")->n = JOINED;
+	add_streams(p, process, input);
+	rc = plan_add_user(p, process, err);
+	if (rc == 0 && input->clone_before_filter)
+		plan_add_op(p, OP_CLONE, PHASE_NAMESPACES, "enter its pid namespace");
+	if (rc == 0)
+		rc = plan_add_confinement(p, process, input, err);
+	if (rc < 0)
+		return rc;
+	if (!input->clone_before_filter)
+		plan_add_op(p, OP_CLONE, PHASE_NAMESPACES, "enter its pid namespace");
+	plan_add_op(p, OP_SETSID, PHASE_OTHER, "new session");
+	if (process->terminal)
+		plan_add_op(p, OP_CONTROL_TERMINAL, PHASE_OTHER, "take the terminal");
+	plan_add_exec(p, process, plan_add_candidates(p, process));
+	return plan_check(p, err);
+}
