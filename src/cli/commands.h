@@ -10,5 +10,9 @@ extern const struct command command_exec, command_run, command_create, command_s
 	command_container_inspect, command_version, command_info, command_check, command_timeline,
 	command_images, command_load, command_tag, command_rmi, command_history,
 	command_image_inspect, command_events;
+/* What shows and prunes. */
+extern const struct command command_volume_create, command_volume_inspect, command_volume_ls,
+	command_volume_prune, command_volume_rm, command_container_prune, command_image_prune,
+	command_system_df, command_system_prune, command_why;
 
 #endif

@@ -29,6 +29,6 @@ struct inspector {
 int inspect_names(struct cli_context *ctx, const struct inspector *const *inspectors, size_t count,
 		  const char *format, const struct strv *names);
 
-extern const struct inspector inspect_container, inspect_image;
+extern const struct inspector inspect_container, inspect_image, inspect_volume;
 
 #endif

@@ -2,18 +2,23 @@
 /* inspect and container inspect, and what Go would have typed a container's members as. */
 #include "engine/inspect.h"
 
+#include <errno.h>
+
 #include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/inspect.h"
+#include "engine/size.h"
 
 struct inspect_options {
 	const char *format, *type;
+	bool size;
 };
 #define FIELD(field) offsetof(struct inspect_options, field)
 
 static const struct option container_rows[] = {
 	{"format", 'f', &option_text, FIELD(format), INSPECT_FORMAT_HELP, NULL},
-	{"size", 's', &option_later_bool, 0, NULL, NULL},
+	{"size", 's', &option_bool, FIELD(size),
+	 "Display total file sizes if the type is container", NULL},
 };
 static const struct option_table container_table = {OPTION_ROWS(container_rows)};
 
@@ -68,42 +73,97 @@ static const struct template_member members[] = {
 static const struct template_model model = {.members = members,
 					    .member_count = sizeof(members) / sizeof(members[0])};
 
-static int find_container(struct engine *e, const char *name, struct json_object **out,
-			  struct err *err)
+static int inspect_one(struct engine *e, const char *name, bool size, struct json_object **out,
+		       struct err *err)
 {
+	struct container_size sizes;
 	auto_container struct container c;
 	int rc;
 
 	container_init(&c);
 	rc = container_find(e, name, &c, err);
-	return rc < 0 ? rc : container_inspect(e, &c, out, err);
+	if (rc == 0 && size)
+		rc = container_size(e, &c, &sizes, err);
+	return rc < 0 ? rc : container_inspect(e, &c, size ? &sizes : NULL, out, err);
+}
+
+static int find_container(struct engine *e, const char *name, struct json_object **out,
+			  struct err *err)
+{
+	return inspect_one(e, name, false, out, err);
+}
+
+static int find_sized_container(struct engine *e, const char *name, struct json_object **out,
+				struct err *err)
+{
+	return inspect_one(e, name, true, out, err);
 }
 
 const struct inspector inspect_container = {"container", find_container, &model};
+static const struct inspector inspect_sized_container = {"container", find_sized_container, &model};
 
 /* In the order in which an untyped name is looked for. */
-static const struct inspector *const inspectors[] = {&inspect_container, &inspect_image};
+static const struct inspector *const inspectors[] = {&inspect_container, &inspect_image,
+						     &inspect_volume};
+static const struct inspector *const sized[] = {&inspect_sized_container, &inspect_image,
+						&inspect_volume};
+#define INSPECTOR_COUNT (sizeof(inspectors) / sizeof(inspectors[0]))
+
+/* Docker's kinds of objects that there are none of here. */
+static int find_nothing(struct engine *e, const char *name, struct json_object **out,
+			struct err *err)
+{
+	(void)e, (void)out;
+	return err_set(err, ERR_NOT_FOUND, ENOENT, "No such object: %s", name);
+}
+
+static const struct inspector others[] = {
+	{"config", find_nothing, NULL}, {"network", find_nothing, NULL},
+	{"node", find_nothing, NULL},   {"plugin", find_nothing, NULL},
+	{"secret", find_nothing, NULL}, {"service", find_nothing, NULL},
+	{"task", find_nothing, NULL},
+};
+
+static const struct inspector *inspector_of(const char *type)
+{
+	for (size_t i = 0; i < sizeof(inspectors) / sizeof(inspectors[0]); i++) {
+		if (str_eq(inspectors[i]->type, type))
+			return inspectors[i];
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (str_eq(others[i].type, type))
+			return &others[i];
+	}
+	return NULL;
+}
 
 static int cmd_inspect(struct cli_context *ctx, int argc, char **argv)
 {
 	struct inspect_options o = {.format = NULL};
-	auto_strbuf struct strbuf known = {0}, quoted = {0};
+	auto_strbuf struct strbuf quoted = {0};
 	auto_strv struct strv args = {0};
-	size_t count = sizeof(inspectors) / sizeof(inspectors[0]);
+	const struct inspector *one;
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
 	if (rc != CLI_GO_ON)
 		return rc;
 	if (!o.type)
-		return inspect_names(ctx, inspectors, count, o.format, &args);
-	for (size_t i = 0; i < count; i++) {
-		if (str_eq(inspectors[i]->type, o.type))
-			return inspect_names(ctx, &inspectors[i], 1, o.format, &args);
-		strbuf_printf(&known, "%s\"%s\"", i ? ", " : "", inspectors[i]->type);
+		return inspect_names(ctx, o.size ? sized : inspectors, INSPECTOR_COUNT, o.format,
+				     &args);
+	one = inspector_of(o.type);
+	if (!one) {
+		quote_go(&quoted, o.type, strlen(o.type));
+		cli_note("unknown type: %s: must be one of \"config\", \"container\", \"image\", "
+			 "\"network\", \"node\", \"plugin\", \"secret\", \"service\", "
+			 "\"task\", \"volume\"",
+			 strbuf_str(&quoted));
+		return EXIT_FAILED;
 	}
-	quote_go(&quoted, o.type, strlen(o.type));
-	cli_note("unknown type: %s: must be one of %s", strbuf_str(&quoted), strbuf_str(&known));
-	return EXIT_FAILED;
+	if (o.size && one == &inspect_container)
+		one = &inspect_sized_container;
+	else if (o.size)
+		cli_note("WARNING: --size ignored for %s", o.type);
+	return inspect_names(ctx, &one, 1, o.format, &args);
 }
 
 const struct command command_inspect = {
@@ -122,7 +182,9 @@ static int cmd_container_inspect(struct cli_context *ctx, int argc, char **argv)
 	auto_strv struct strv args = {0};
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
-	return rc != CLI_GO_ON ? rc : inspect_names(ctx, inspectors, 1, o.format, &args);
+	return rc != CLI_GO_ON
+		       ? rc
+		       : inspect_names(ctx, o.size ? sized : inspectors, 1, o.format, &args);
 }
 
 const struct command command_container_inspect = {

@@ -119,6 +119,28 @@ int list_print(const struct list_layout *layout, const char *format,
 	return cli_print(&aligned);
 }
 
+int list_label_method(struct json_object *row, const char *name, const char *argument,
+		      struct json_object **result)
+{
+	auto_free char *labels = NULL, *key = NULL;
+	const char *text = json_object_get_string(json_object_object_get(row, "Labels"));
+	char *rest, *pair;
+
+	if (!argument || !str_eq(name, "Label"))
+		return 0;
+	labels = xstrdup(text ? text : "");
+	key = xasprintf("%s=", argument);
+	rest = labels;
+	while ((pair = strsep(&rest, ",")) != NULL) {
+		if (str_starts(pair, key)) {
+			*result = json_object_new_string(pair + strlen(key));
+			return 1;
+		}
+	}
+	*result = json_object_new_string("");
+	return 1;
+}
+
 void list_put_cut(const char *text, size_t width, bool cut, struct strbuf *out)
 {
 	size_t len = strlen(text), at = 0;

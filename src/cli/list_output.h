@@ -32,6 +32,10 @@ int list_print(const struct list_layout *layout, const char *format,
 /* True if the format may use that field: for those that cost something to find out. */
 bool list_wants(const char *format, const char *field);
 
+/* A `method` of list_layout: `.Label "k"` of rows whose "Labels" is "k=v,k2=v2". */
+int list_label_method(struct json_object *row, const char *name, const char *argument,
+		      struct json_object **result);
+
 /* Appends at most `width` characters of text, the last then being an ellipsis; all of it unless cut. */
 void list_put_cut(const char *text, size_t width, bool cut, struct strbuf *out);
 /* Go's time.Time.String() in the host's time zone: "2023-11-14 22:13:20 +0000 UTC". */

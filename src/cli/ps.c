@@ -44,28 +44,6 @@ static const struct option rows[] = {
 };
 static const struct option_table table = {OPTION_ROWS(rows)};
 
-static int label_method(struct json_object *row, const char *name, const char *argument,
-			struct json_object **result)
-{
-	auto_free char *labels = NULL, *key = NULL;
-	const char *text = json_object_get_string(json_object_object_get(row, "Labels"));
-	char *rest, *pair;
-
-	if (!argument || !str_eq(name, "Label"))
-		return 0;
-	labels = xstrdup(text ? text : "");
-	key = xasprintf("%s=", argument);
-	rest = labels;
-	while ((pair = strsep(&rest, ",")) != NULL) {
-		if (str_starts(pair, key)) {
-			*result = json_object_new_string(pair + strlen(key));
-			return 1;
-		}
-	}
-	*result = json_object_new_string("");
-	return 1;
-}
-
 #define TABLE \
 	"{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 
@@ -265,7 +243,7 @@ static int print_list(struct engine *engine, const struct ps_options *o,
 		.field_count = FIELD_COUNT,
 		.table = o->size ? TABLE "\t{{.Size}}" : TABLE,
 		.go_type = "*formatter.ContainerContext",
-		.method = label_method,
+		.method = list_label_method,
 	};
 	const char *format = o->quiet ? "{{.ID}}" : o->format;
 	auto_free struct entry *entries = xcalloc(count + 1, sizeof(*entries));

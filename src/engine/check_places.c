@@ -141,7 +141,9 @@ static void check_volume(struct checker *k, int volumes, const char *name)
 	/* Somebody is filling it. */
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return;
-	if (faccessat(fd, "_data", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (str_starts(name, VOLUME_REMOVED_PREFIX))
+		why = "removal that did not end";
+	else if (faccessat(fd, "_data", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		why = "volume that was never finished";
 	else if (is_orphan(k, fd))
 		why = "anonymous volume of a container that does not exist";

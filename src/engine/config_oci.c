@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/str.h"
+#include "engine/volume_record.h"
 
 static bool mode_is(const char *mode, const char *what)
 {
@@ -223,8 +224,23 @@ static void add_network_files(const struct container_config *c, const char *run_
 	}
 }
 
+static int add_volume(struct engine *e, struct oci_config *out, const struct mount_request *r,
+		      const char *path, struct err *err)
+{
+	struct mount_request mount = *r;
+	auto_free char *source = NULL;
+	bool read_only;
+	int rc = volume_source(e, path, &source, &read_only, err);
+
+	mount.read_only = r->read_only || read_only;
+	if (rc == 0)
+		add_bind(out, &mount, source);
+	return rc;
+}
+
 /* Shallow targets first, so that none hides another; volume_paths goes by the order of requests. */
-static void add_user_mounts(const struct container *c, struct oci_config *out)
+static int add_user_mounts(struct engine *e, const struct container *c, struct oci_config *out,
+			   struct err *err)
 {
 	const struct container_config *config = &c->config;
 	int deepest = 0;
@@ -246,13 +262,13 @@ static void add_user_mounts(const struct container *c, struct oci_config *out)
 				continue;
 			if (r->kind == MOUNT_KIND_TMPFS)
 				add_tmpfs(out, r);
-			else
-				add_bind(out, r,
-					 r->kind == MOUNT_KIND_BIND
-						 ? r->source
-						 : c->volume_paths.items[this_volume]);
+			else if (r->kind == MOUNT_KIND_BIND)
+				add_bind(out, r, r->source);
+			else if (add_volume(e, out, r, c->volume_paths.items[this_volume], err) < 0)
+				return err_code(err);
 		}
 	}
+	return 0;
 }
 
 /* What every container has, whatever the caller's own limits are. */
@@ -471,7 +487,6 @@ int container_to_oci(struct engine *e, const struct container *c, const struct u
 	const struct container_config *config = &c->config;
 	int rc = container_process(c, user, out, quiet_limits, err);
 
-	(void)e;
 	if (rc < 0)
 		return rc;
 	out->oci_version = xstrdup(OCI_VERSION);
@@ -483,7 +498,9 @@ int container_to_oci(struct engine *e, const struct container *c, const struct u
 	add_default_mounts(config, out);
 	if (!config->rootfs)
 		add_network_files(config, run_dir, out);
-	add_user_mounts(c, out);
+	rc = add_user_mounts(e, c, out, err);
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < config->sysctls.count; i++) {
 		auto_free char *key = xstrdup(config->sysctls.items[i]);
 		char *eq = strchr(key, '=');

@@ -302,3 +302,14 @@ int copy_tree(int src_fd, int dst_fd, struct err *err)
 	strbuf_free(&c.path);
 	return rc;
 }
+
+int copy_attributes(int src_fd, int dst_fd, struct err *err)
+{
+	struct copier c = {.dst_root = dst_fd, .err = err};
+	struct stat st;
+	int rc = fstat(src_fd, &st) < 0 ? fail(&c, "open")
+					: copy_attributes_fd(&c, src_fd, dst_fd, &st);
+
+	strbuf_free(&c.path);
+	return rc;
+}

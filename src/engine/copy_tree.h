@@ -14,5 +14,7 @@
  * levels.
  */
 int must_check copy_tree(int src_fd, int dst_fd, struct err *err);
+/* The owner, xattrs, mode and times of one open file or directory to another. */
+int must_check copy_attributes(int src_fd, int dst_fd, struct err *err);
 
 #endif

@@ -86,7 +86,8 @@ static int by_exit_code(struct filter_context *f, const struct container *c, con
 
 	(void)f;
 	if (str_to_i64(value, &code) < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "invalid filter 'exited=%s'", value);
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "strconv.Atoi: parsing \"%s\": invalid syntax", value);
 	return c->state.status == CONTAINER_EXITED && c->state.exit_code == code;
 }
 
@@ -167,7 +168,7 @@ static int by_health(struct filter_context *f, const struct container *c, const 
 		if (str_eq(words[i], value))
 			return (size_t)c->state.health == i;
 	}
-	return err_set(err, ERR_INVALID, EINVAL, "unrecognized filter value for health: %s", value);
+	return err_set(err, ERR_INVALID, EINVAL, "Unrecognised filter value for health: %s", value);
 }
 
 /* Swarm's tasks: there are none. */
@@ -232,8 +233,9 @@ static int by_ports(const char *key, const struct strv *own, const char *value, 
 			       "filter for '%s' should not contain ':': %s", key, value);
 	if (!parse_ports(value, &wanted))
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "error while looking up for %s %s: Invalid containerPort: %s", key,
-			       value, value);
+			       "error while looking up for %s %s: strconv.ParseUint: parsing "
+			       "\"%s\": invalid syntax",
+			       key, value, value);
 	for (size_t i = 0; i < own->count; i++) {
 		const char *colon = strrchr(own->items[i], ':');
 
@@ -293,14 +295,14 @@ static const struct filter_row {
 	bool every;       /* all values must pass, not any */
 	bool implies_all; /* containers that do not run are wanted */
 } rows[] = {
-	{"ancestor", by_image, false, false},  {"before", by_before, true, false},
-	{"exited", by_exit_code, false, true}, {"expose", by_expose, false, false},
-	{"health", by_health, false, false},   {"id", by_id, false, false},
-	{"is-task", by_task, true, false},     {"isolation", by_isolation, false, false},
-	{"label", by_label, true, false},      {"label!", by_other_label, true, false},
-	{"name", by_name, false, false},       {"network", by_network, false, false},
-	{"publish", by_publish, false, false}, {"since", by_since, true, false},
-	{"status", by_status, false, true},    {"volume", by_volume, false, false},
+	{"ancestor", by_image, false, false},   {"before", by_before, true, false},
+	{"exited", by_exit_code, false, false}, {"expose", by_expose, false, false},
+	{"health", by_health, false, false},    {"id", by_id, false, false},
+	{"is-task", by_task, true, false},      {"isolation", by_isolation, false, false},
+	{"label", by_label, true, false},       {"label!", by_other_label, true, false},
+	{"name", by_name, false, false},        {"network", by_network, false, false},
+	{"publish", by_publish, false, false},  {"since", by_since, true, false},
+	{"status", by_status, false, true},     {"volume", by_volume, false, false},
 };
 
 static const struct filter_row *find_row(const char *filter, const char **value)
@@ -344,6 +346,7 @@ static int passes(struct filter_context *f, const struct strv *filters, const st
 int container_filter(struct engine *e, const struct strv *filters, bool all, struct container *list,
 		     size_t *count, struct err *err)
 {
+	static const struct container nothing;
 	struct filter_context f = {.engine = e};
 	size_t kept = 0;
 
@@ -356,6 +359,9 @@ int container_filter(struct engine *e, const struct strv *filters, bool all, str
 				       (int)strcspn(filters->items[i], "="), filters->items[i]);
 		all = all || row->implies_all;
 	}
+	/* A bad value is one whether there is anything to filter or not. */
+	if (passes(&f, filters, &nothing, err) < 0)
+		return err_code(err);
 	for (size_t i = 0; i < *count; i++) {
 		struct container swap = list[i];
 		bool runs = swap.state.status == CONTAINER_RUNNING ||

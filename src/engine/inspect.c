@@ -10,9 +10,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "engine/internal.h"
 #include "engine/record_fields.h"
+#include "engine/summary.h"
+
+#define HEALTH_MAX_BYTES (1u << 20)
 
 static void write_time(struct json_writer *w, const char *key, uint64_t wall_ns)
 {
@@ -22,8 +26,21 @@ static void write_time(struct json_writer *w, const char *key, uint64_t wall_ns)
 	json_write_string(w, key, text);
 }
 
-static void write_state(struct json_writer *w, const struct container_state *s)
+/* The monitor's file is Docker's object. */
+static void write_health(const struct engine *e, const struct container *c, struct json_writer *w)
 {
+	auto_free char *path = xasprintf("containers/%s/health.json", c->id);
+	auto_json struct json_object *o = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (json_read_at(e->run_fd, path, HEALTH_MAX_BYTES, &o, &ignored) == 0)
+		json_write_raw(w, "Health", json_text(o));
+}
+
+static void write_state(const struct engine *e, const struct container *c, struct json_writer *w)
+{
+	const struct container_state *s = &c->state;
+
 	json_write_begin(w, "State", '{');
 	json_write_string(w, "Status", container_status_text(s->status));
 	json_write_bool(w, "Running",
@@ -38,6 +55,7 @@ static void write_state(struct json_writer *w, const struct container_state *s)
 	json_write_string(w, "Error", s->error ? s->error : "");
 	write_time(w, "StartedAt", s->started_ns);
 	write_time(w, "FinishedAt", s->finished_ns);
+	write_health(e, c, w);
 	json_write_end(w, '}');
 }
 
@@ -178,7 +196,7 @@ static const char empty_endpoint[] =
 static void write_network(const struct container *c, struct json_writer *w)
 {
 	static const char *const texts[] = {"SecondaryIPAddresses", "SecondaryIPv6Addresses", NULL};
-	const char *mode = c->config.network_mode;
+	const char *network = container_network(c);
 
 	json_write_begin(w, "NetworkSettings", '{');
 	json_write_string(w, "Bridge", "");
@@ -199,11 +217,8 @@ static void write_network(const struct container *c, struct json_writer *w)
 	json_write_string(w, "IPv6Gateway", "");
 	json_write_string(w, "MacAddress", "");
 	json_write_begin(w, "Networks", '{');
-	/* Without a network of our own yet, the default is none. */
-	if (!mode || str_eq(mode, "default") || str_eq(mode, "none"))
-		json_write_raw(w, "none", empty_endpoint);
-	else if (str_eq(mode, "host"))
-		json_write_raw(w, "host", empty_endpoint);
+	if (*network)
+		json_write_raw(w, network, empty_endpoint);
 	json_write_end(w, '}');
 	json_write_end(w, '}');
 }
@@ -233,7 +248,7 @@ static void write_table(struct json_writer *w, const char *key, const struct fie
 	json_write_end(w, '}');
 }
 
-static void write_head(const struct container *c, struct json_writer *w)
+static void write_head(const struct engine *e, const struct container *c, struct json_writer *w)
 {
 	json_write_string(w, "Id", c->id);
 	write_time(w, "Created", c->created_ns);
@@ -242,17 +257,17 @@ static void write_head(const struct container *c, struct json_writer *w)
 	for (size_t i = 1; i < c->argv.count; i++)
 		json_write_string(w, NULL, c->argv.items[i]);
 	json_write_end(w, ']');
-	write_state(w, &c->state);
+	write_state(e, c, w);
 	json_write_string(w, "Image", c->image_id ? c->image_id : "");
 }
 
-void container_inspect_write(const struct engine *e, const struct container *c,
-			     struct json_writer *w)
+void container_inspect_write(struct engine *e, const struct container *c,
+			     const struct container_size *size, struct json_writer *w)
 {
 	auto_free char *name = xasprintf("/%s", c->name ? c->name : "");
 
 	json_write_begin(w, NULL, '{');
-	write_head(c, w);
+	write_head(e, c, w);
 	write_files(e, c, w);
 	json_write_string(w, "Name", name);
 	json_write_u64(w, "RestartCount", c->restart_count);
@@ -264,6 +279,10 @@ void container_inspect_write(const struct engine *e, const struct container *c,
 	json_write_raw(w, "ExecIDs", "null");
 	write_table(w, "HostConfig", &record_hostconfig_fields, c);
 	write_graph_driver(e, c, w);
+	if (size) {
+		json_write_u64(w, "SizeRw", size->rw_bytes);
+		json_write_u64(w, "SizeRootFs", size->rootfs_bytes);
+	}
 	write_mounts(c, w);
 	write_table(w, "Config", &record_config_fields, c);
 	write_network(c, w);
@@ -271,12 +290,12 @@ void container_inspect_write(const struct engine *e, const struct container *c,
 	json_write_end(w, '}');
 }
 
-int container_inspect(const struct engine *e, const struct container *c, struct json_object **out,
-		      struct err *err)
+int container_inspect(struct engine *e, const struct container *c,
+		      const struct container_size *size, struct json_object **out, struct err *err)
 {
 	auto_strbuf struct strbuf text = {0};
 	struct json_writer w = {.out = &text};
 
-	container_inspect_write(e, c, &w);
+	container_inspect_write(e, c, size, &w);
 	return json_parse(text.data, text.len, "container", out, err);
 }

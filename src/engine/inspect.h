@@ -7,13 +7,16 @@
 
 #include "engine/engine.h"
 #include "engine/json_writer.h"
+#include "engine/size.h"
 
 /* Appends the object: Docker's members (API 1.41) in Docker's order, then one of our own, "Cloche",
- * with what Docker has no member for. c holds a fresh state. */
-void container_inspect_write(const struct engine *e, const struct container *c,
-			     struct json_writer *w);
+ * with what Docker has no member for. c holds a fresh state; size NULL: without SizeRw and
+ * SizeRootFs. */
+void container_inspect_write(struct engine *e, const struct container *c,
+			     const struct container_size *size, struct json_writer *w);
 /* The same as a tree for templates; the caller puts it. */
-int must_check container_inspect(const struct engine *e, const struct container *c,
-				 struct json_object **out, struct err *err);
+int must_check container_inspect(struct engine *e, const struct container *c,
+				 const struct container_size *size, struct json_object **out,
+				 struct err *err);
 
 #endif

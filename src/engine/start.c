@@ -249,11 +249,11 @@ static int write_record(struct launch *l, bool durable, struct err *err)
 {
 	struct container *c = l->c;
 	auto_free char *dir = xasprintf("containers/%s", c->id);
-	auto_close int record_dir = -1;
+	auto_close int record_dir = -1, volumes_lock = -1;
 	int rc = make_layer(l, err);
 
 	if (rc == 0)
-		rc = container_volumes_make(l->e, c, &l->undo, err);
+		rc = container_volumes_make(l->e, c, &l->undo, &volumes_lock, err);
 	if (rc < 0)
 		return rc;
 	if (!c->persistent) {

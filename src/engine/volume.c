@@ -2,7 +2,9 @@
 /*
  * Volumes. A volume's directory is locked (flock on <data>/volumes/<name>) while it is filled, so
  * that of two containers that start with the same fresh volume one fills it and the other finds it
- * full. Content is copied aside and renamed into place: a killed copy leaves no half volume.
+ * full. Content is copied aside, and what was copied whole is moved in entry by entry, since another
+ * container may have the empty directory mounted already; a killed copy leaves no half volume, and a
+ * killed move is finished by the next who comes.
  */
 #include "engine/volume.h"
 
@@ -16,20 +18,27 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "base/json.h"
 #include "engine/copy_tree.h"
+#include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/volume_record.h"
 #include "kernel/mount.h"
 #include "kernel/path.h"
 
 #define VOLUME_NAME_MAX 255
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1 /* linux/fs.h, which clashes with sys/mount.h */
+#endif
 #define VOLUME_OWNER "owner" /* symlink of an anonymous volume to its container's id */
 
-static int check_name(const char *name, struct err *err)
+int volume_check_name(const char *name, struct err *err)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
@@ -124,6 +133,42 @@ static void raise_open_files(void)
 	}
 }
 
+/* What a container has made there meanwhile stays. */
+static int move_entry(int from, int to, const char *name)
+{
+	if (syscall(SYS_renameat2, from, name, to, name, RENAME_NOREPLACE) == 0 || errno == EEXIST)
+		return 0;
+	return -errno;
+}
+
+/* Moves a whole copy into _data, if there is one; cut anywhere it can be begun again. */
+static int move_in(int volume_dir, struct err *err)
+{
+	int from = openat(volume_dir, VOLUME_READY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int to = openat(volume_dir, "_data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *dir = from < 0 ? NULL : fdopendir(from);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (from < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open " VOLUME_READY);
+	if (!dir || to < 0)
+		return err_sys(err, "open the volume");
+	while (rc == 0 && (entry = readdir(dir)) != NULL) {
+		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
+			rc = move_entry(from, to, entry->d_name);
+	}
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "put the copy in place: %s",
+			       err_errno_text(-rc));
+	rc = copy_attributes(from, to, err);
+	if (rc == 0)
+		rc = remove_tree_at(volume_dir, VOLUME_READY);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "put the copy in place: %s",
+				err_errno_text(-rc))
+		      : 0;
+}
+
 /* In a child: a mount namespace cannot be left again. */
 static int fill(struct engine *e, const char *lower, const char *image_path, int volume_dir,
 		const char *mountpoint, struct err *err)
@@ -136,10 +181,11 @@ static int fill(struct engine *e, const char *lower, const char *image_path, int
 		return root;
 	raise_open_files();
 	rc = copy_from_image(root, image_path, volume_dir, &copied, err);
-	/* Replaces the empty directory. */
-	if (rc == 0 && copied && renameat(volume_dir, VOLUME_ASIDE, volume_dir, "_data") < 0)
-		rc = err_sys(err, "put the copy in place");
-	return rc;
+	if (rc < 0 || !copied)
+		return rc;
+	if (renameat(volume_dir, VOLUME_ASIDE, volume_dir, VOLUME_READY) < 0)
+		return err_sys(err, "put the copy in place");
+	return move_in(volume_dir, err);
 }
 
 static int read_result(int fd, pid_t child, struct err *err)
@@ -191,8 +237,9 @@ static int populate_locked(struct engine *e, const char *lower, const char *imag
 
 	if (data < 0)
 		return err_sys(err, "open the volume");
-	if (!is_empty(data))
-		return 0;
+	rc = move_in(volume_dir, err);
+	if (rc < 0 || !is_empty(data))
+		return rc;
 	rc = remove_tree_at(volume_dir, VOLUME_ASIDE);
 	if (rc < 0)
 		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", VOLUME_ASIDE,
@@ -225,7 +272,7 @@ int volume_populate(struct engine *e, const char *lower, const char *image_path,
 
 /* Opens volumes/<name>, making it when missing, and locks it. A sweeper may remove a directory
  * without _data between our mkdir and our lock: then once more. */
-static int lock_directory(struct engine *e, const char *name, struct err *err)
+int volume_lock_directory(struct engine *e, const char *name, struct err *err)
 {
 	char path[sizeof("volumes/") + VOLUME_NAME_MAX];
 	struct stat st;
@@ -249,7 +296,7 @@ static int lock_directory(struct engine *e, const char *name, struct err *err)
 
 /* The volume's own directory, and for an anonymous one whose it is: without a container to its
  * owner's id it is what a crash left. */
-static int make_data(int volume_dir, const char *name, const char *owner, struct err *err)
+int volume_make_data(int volume_dir, const char *name, const char *owner, struct err *err)
 {
 	if (mkdirat(volume_dir, "_data", 0700) < 0)
 		return errno == EEXIST ? 0 : err_sys(err, "make volume %s", name);
@@ -258,7 +305,7 @@ static int make_data(int volume_dir, const char *name, const char *owner, struct
 		return err_sys(err, "make volume %s", name);
 	if (owner && symlinkat(owner, volume_dir, VOLUME_OWNER) < 0)
 		return err_sys(err, "make volume %s", name);
-	return 0;
+	return 1;
 }
 
 static int name_volume(const struct mount_request *m, char generated[static ID_LEN + 1],
@@ -268,10 +315,21 @@ static int name_volume(const struct mount_request *m, char generated[static ID_L
 
 	*name = m->source;
 	if (m->source)
-		return check_name(m->source, err);
+		return volume_check_name(m->source, err);
 	*name = generated;
 	rc = id_generate(generated);
 	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "make an id: %s", err_errno_text(-rc)) : 0;
+}
+
+/* A directory of the host's is never filled from an image. */
+static bool stands_for_another(int volume_dir)
+{
+	auto_json struct json_object *o = NULL;
+	struct err ignored = ERR_INIT;
+	struct json_object *options;
+
+	return json_read_at(volume_dir, VOLUME_FILE, VOLUME_FILE_MAX, &o, &ignored) == 0 &&
+	       json_get_object(o, "Options", &options) == 0 && json_object_object_length(options);
 }
 
 static int make_volume(struct engine *e, struct container *c, const struct mount_request *m,
@@ -285,7 +343,7 @@ static int make_volume(struct engine *e, struct container *c, const struct mount
 
 	if (rc < 0)
 		return rc;
-	fd = lock_directory(e, name, err);
+	fd = volume_lock_directory(e, name, err);
 	if (fd < 0)
 		return fd;
 	path = xasprintf("%s/volumes/%s", e->root, name);
@@ -297,28 +355,37 @@ static int make_volume(struct engine *e, struct container *c, const struct mount
 			return err_set(err, ERR_SYSTEM, -rc, "too many volumes");
 		}
 	}
-	rc = make_data(fd, name, m->source ? NULL : c->id, err);
+	rc = volume_make_data(fd, name, m->source ? NULL : c->id, err);
 	if (rc < 0)
 		return rc;
+	if (rc)
+		event_emit(e, "volume", "create", name,
+			   &(struct event_attribute){"driver", "local"}, 1);
 	strv_add_taken(&c->volume_paths, xasprintf("%s/_data", path));
-	if (m->no_copy || !c->lower || !*c->lower)
+	if (m->no_copy || !c->lower || !*c->lower || stands_for_another(fd))
 		return 0;
 	rc = populate_locked(e, c->lower, m->target, fd, path, err);
 	return rc < 0 ? err_wrap(err, "fill volume %s from the image's %s", name, m->target) : 0;
 }
 
 int container_volumes_make(struct engine *e, struct container *c, struct undo_stack *undo,
-			   struct err *err)
+			   int *lock, struct err *err)
 {
-	strv_free(&c->volume_paths);
-	for (size_t i = 0; i < c->config.mount_count; i++) {
-		const struct mount_request *m = &c->config.mounts[i];
-		int rc = m->kind == MOUNT_KIND_VOLUME ? make_volume(e, c, m, undo, err) : 0;
+	auto_close int held = -1;
+	int rc = 0;
 
-		if (rc < 0)
-			return rc;
+	strv_free(&c->volume_paths);
+	for (size_t i = 0; rc == 0 && i < c->config.mount_count; i++) {
+		const struct mount_request *m = &c->config.mounts[i];
+
+		if (m->kind == MOUNT_KIND_VOLUME && held < 0)
+			rc = volumes_lock(e, false, &held, err);
+		if (m->kind == MOUNT_KIND_VOLUME && rc == 0)
+			rc = make_volume(e, c, m, undo, err);
 	}
-	return 0;
+	if (rc == 0 && lock)
+		*lock = take_fd(&held);
+	return rc;
 }
 
 static bool others_refer(const struct container *list, size_t count, const char *id,
@@ -345,15 +412,18 @@ static char *anonymous_directory(const struct engine *e, const char *path)
 	return id_is_hex(name, ID_LEN) ? xasprintf("volumes/%s", name) : NULL;
 }
 
-static int remove_volume(struct engine *e, const char *path, struct err *err)
+/* Out of sight under the lock; the tree itself goes later. */
+static int remove_volume(struct engine *e, const char *path, struct strv *aside, struct err *err)
 {
 	auto_free char *directory = anonymous_directory(e, path);
-	int rc = directory ? remove_tree_at(e->root_fd, directory) : 0;
+	char *gone = NULL;
+	int rc = directory ? volume_take_away(e, directory + strlen("volumes/"), &gone) : -ENOENT;
 
-	if (rc < 0)
-		return err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", directory,
-			       err_errno_text(-rc));
-	return 0;
+	if (rc == 0)
+		strv_add_taken(aside, gone);
+	return rc < 0 && rc != -ENOENT ? err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", directory,
+						 err_errno_text(-rc))
+				       : 0;
 }
 
 /* Calls fn for the path of every anonymous volume that c made. */
@@ -381,14 +451,29 @@ struct removal {
 	const struct container *c;
 	struct container *others;
 	size_t count;
+	struct strv aside; /* taken away, to be deleted */
 };
 
 static int remove_unshared(const char *path, void *arg, struct err *err)
 {
 	struct removal *r = arg;
 
-	return others_refer(r->others, r->count, r->c->id, path) ? 0
-								 : remove_volume(r->e, path, err);
+	return others_refer(r->others, r->count, r->c->id, path)
+		       ? 0
+		       : remove_volume(r->e, path, &r->aside, err);
+}
+
+static int take_unshared(struct removal *r, struct err *err)
+{
+	auto_close int lock = -1;
+	int rc = volumes_lock(r->e, true, &lock, err);
+
+	if (rc == 0)
+		rc = container_list_brief(r->e, &r->others, &r->count, err);
+	if (rc == 0)
+		rc = each_anonymous(r->c, remove_unshared, r, err);
+	container_list_free(r->others, r->count);
+	return rc;
 }
 
 int container_volumes_remove(struct engine *e, const struct container *c, struct err *err)
@@ -398,10 +483,15 @@ int container_volumes_remove(struct engine *e, const struct container *c, struct
 
 	if (!c->volume_paths.count)
 		return 0;
-	rc = container_list_brief(e, &r.others, &r.count, err);
-	if (rc == 0)
-		rc = each_anonymous(c, remove_unshared, &r, err);
-	container_list_free(r.others, r.count);
+	rc = take_unshared(&r, err);
+	for (size_t i = 0; i < r.aside.count; i++) {
+		int removed = remove_tree_at(e->root_fd, r.aside.items[i]);
+
+		if (removed < 0 && rc == 0)
+			rc = err_set(err, ERR_SYSTEM, -removed, "remove %s: %s", r.aside.items[i],
+				     err_errno_text(-removed));
+	}
+	strv_free(&r.aside);
 	return rc;
 }
 

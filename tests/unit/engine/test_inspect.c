@@ -95,7 +95,7 @@ static void has_dockers_order(void **state)
 	size_t i = 0;
 
 	fill(&c);
-	assert_int_equal(container_inspect(&f->e, &c, &o, &err), 0);
+	assert_int_equal(container_inspect(&f->e, &c, NULL, &o, &err), 0);
 	json_object_object_foreach(o, key, value) {
 		(void)value;
 		assert_true(i < sizeof(members) / sizeof(members[0]));
@@ -145,7 +145,7 @@ static void shows_what_it_knows(void **state)
 	struct err err;
 
 	fill(&c);
-	assert_int_equal(container_inspect(&f->e, &c, &o, &err), 0);
+	assert_int_equal(container_inspect(&f->e, &c, NULL, &o, &err), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_string_equal(text_at(o, cases[i][0]), cases[i][1]);
 	assert_int_equal(json_get_array(o, "Mounts", &mounts), 0);
@@ -162,7 +162,7 @@ static void names_the_layers(void **state)
 
 	assert_int_equal(symlinkat("../cache1/diff", f->e.root_fd, "overlay2/l/TOP"), 0);
 	fill(&c);
-	assert_int_equal(container_inspect(&f->e, &c, &o, &err), 0);
+	assert_int_equal(container_inspect(&f->e, &c, NULL, &o, &err), 0);
 	lower = xasprintf("\"%s/overlay2/cache1/diff:%s/overlay2/l/LOW\"", f->e.root, f->e.root);
 	assert_string_equal(text_at(o, "/GraphDriver/Data/LowerDir"), lower);
 	upper = xasprintf("\"%s/overlay2/%s/diff\"", f->e.root, c.id);

@@ -115,7 +115,7 @@ static void fills_fresh_volumes(void **state)
 	make_volume(&c, NULL, "/data");
 	make_volume(&c, "named", "/alias"); /* through a link inside the image */
 	make_volume(&c, NULL, "/nothing/here");
-	if (container_volumes_make(&f->e, &c, &undo, &err) < 0)
+	if (container_volumes_make(&f->e, &c, &undo, NULL, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(c.volume_paths.count, 3);
 	merged = open_volume(&c, 0);
@@ -149,7 +149,7 @@ static void leaves_full_volumes_alone(void **state)
 	make_volume(&c, "kept", "/data");
 	make_volume(&c, "bare", "/data");
 	c.config.mounts[1].no_copy = true;
-	assert_int_equal(container_volumes_make(&f->e, &c, NULL, &err), 0);
+	assert_int_equal(container_volumes_make(&f->e, &c, NULL, NULL, &err), 0);
 	assert_int_equal(entry_count(f->e.root_fd, "volumes/kept/_data"), 1);
 	assert_int_equal(entry_count(f->e.root_fd, "volumes/bare/_data"), 0);
 }
@@ -166,7 +166,7 @@ static void sweeps_a_killed_copy(void **state)
 	container_init(&c);
 	c.lower = xstrdup("l/TOP");
 	make_volume(&c, "v1", "/data");
-	assert_int_equal(container_volumes_make(&f->e, &c, NULL, &err), 0);
+	assert_int_equal(container_volumes_make(&f->e, &c, NULL, NULL, &err), 0);
 	assert_int_equal(entry_count(f->e.root_fd, "volumes/v1"), 1);
 	assert_int_equal(faccessat(f->e.root_fd, "volumes/v1/_data/top", F_OK, 0), 0);
 }
@@ -182,7 +182,7 @@ static void refuses_bad_names(void **state)
 
 		container_init(&c);
 		make_volume(&c, bad[i], "/data");
-		assert_true(container_volumes_make(&f->e, &c, NULL, &err) < 0);
+		assert_true(container_volumes_make(&f->e, &c, NULL, NULL, &err) < 0);
 		assert_int_equal(err.kind, ERR_INVALID);
 	}
 }
@@ -229,7 +229,7 @@ static void removes_anonymous_volumes_nobody_else_has(void **state)
 	make_volume(&a, NULL, "/one");
 	make_volume(&a, "named", "/two");
 	make_volume(&a, NULL, "/three");
-	assert_int_equal(container_volumes_make(&f->e, &a, NULL, &err), 0);
+	assert_int_equal(container_volumes_make(&f->e, &a, NULL, NULL, &err), 0);
 	/* b shares the third */
 	make_volume(&b, NULL, "/three");
 	strv_add(&b.volume_paths, a.volume_paths.items[2]);
