@@ -48,5 +48,6 @@ const struct command_group command_groups[] = {
 	{"container", "Manage containers"},
 	{"image", "Manage images"},
 	{"system", "Manage Cloche"},
+	{"volume", "Manage volumes"},
 };
 const size_t command_groups_count = sizeof(command_groups) / sizeof(command_groups[0]);
