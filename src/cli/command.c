@@ -43,12 +43,11 @@ static int run_command(struct cli_context *ctx, const struct command *c, int arg
 static bool comes_later(const char *group, const char *word)
 {
 	static const char *const words[] = {
-		"attach", "build",   "builder",  "checkpoint", "commit", "config",  "context",
-		"cp",     "diff",    "df",       "events",     "export", "import",  "login",
-		"logout", "logs",    "manifest", "network",    "node",   "pause",   "plugin",
-		"port",   "prune",   "pull",     "push",       "rename", "restart", "save",
-		"search", "secret",  "service",  "stack",      "stats",  "swarm",   "top",
-		"trust",  "unpause", "update",   "volume"};
+		"build",    "builder", "checkpoint", "commit", "config",  "context", "cp",
+		"diff",     "df",      "export",     "import", "login",   "logout",  "logs",
+		"manifest", "network", "node",       "plugin", "port",    "prune",   "pull",
+		"push",     "save",    "search",     "secret", "service", "stack",   "stats",
+		"swarm",    "top",     "trust",      "update", "volume"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (str_eq(words[i], word)) {

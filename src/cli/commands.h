@@ -5,6 +5,9 @@
 
 struct command;
 
+extern const struct command command_attach, command_pause, command_rename, command_restart,
+	command_unpause;
+
 extern const struct command command_exec, command_run, command_create, command_start, command_kill,
 	command_stop, command_rm, command_wait, command_ps, command_inspect,
 	command_container_inspect, command_version, command_info, command_check, command_timeline,

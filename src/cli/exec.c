@@ -55,31 +55,6 @@ static int cannot_run(const struct err *err)
 								       : EXIT_CANNOT_RUN;
 }
 
-/* The first thing that the supervisor says: STARTED, or why not. */
-static int container_await_started(struct start_handle *handle, struct err *err)
-{
-	struct frame_header header;
-	struct frame_started started;
-	struct err reason;
-
-	if (fd_read_full(handle->client_fd, &header, sizeof(header)) == (ssize_t)sizeof(header)) {
-		uint32_t length = frame_length(&header);
-
-		if (header.type == FRAME_STARTED && length == sizeof(started) &&
-		    fd_read_full(handle->client_fd, &started, sizeof(started)) ==
-			    (ssize_t)sizeof(started))
-			return 0;
-		if (header.type == FRAME_ERROR && length == sizeof(reason) &&
-		    fd_read_full(handle->client_fd, &reason, sizeof(reason)) ==
-			    (ssize_t)sizeof(reason)) {
-			reason.msg[sizeof(reason.msg) - 1] = '\0';
-			*err = reason;
-			return err_code(err);
-		}
-	}
-	return err_set(err, ERR_SYSTEM, EPIPE, "monitor lost while the command was started");
-}
-
 static int wait_for_start(struct start_handle *handle)
 {
 	struct err err = ERR_INIT;

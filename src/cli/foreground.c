@@ -56,7 +56,10 @@ static int exit_code(struct cli_context *ctx, const struct foreground *f,
 	case ATTACH_EXITED:
 		return result->exit.code;
 	case ATTACH_DETACHED:
-		return 0;
+		if (!f->say_detached)
+			return 0;
+		cli_note("read escape sequence");
+		return EXIT_FAILED;
 	case ATTACH_NOT_STARTED:
 		return f->created_here ? cli_fail_start(ctx, err) : cli_fail(err);
 	case ATTACH_LOST:

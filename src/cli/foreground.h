@@ -14,6 +14,7 @@ struct foreground {
 	bool proxy_signals;
 	const char *detach_keys; /* NULL: the default */
 	bool created_here;       /* a failed start ends with 125-127, as run does; else with 1 */
+	bool say_detached;       /* to detach is said, and ends with 1, as attach does */
 };
 
 /* Relays handle->client_fd until the end and returns the exit code of this process, everything said.

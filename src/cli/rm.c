@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rm. With -f a container that is not there is said, and is no failure. */
+#include <errno.h>
+
 #include "cli/commands.h"
 #include "cli/engine_door.h"
 
 struct rm_options {
-	bool force, volumes;
+	bool force, volumes, link;
 };
 
 static const struct option rows[] = {
 	{"force", 'f', &option_bool, offsetof(struct rm_options, force),
 	 "Force the removal of a running container (uses SIGKILL)", NULL},
-	{"link", 'l', &option_later_bool, 0, NULL, NULL},
+	{"link", 'l', &option_bool, offsetof(struct rm_options, link), "Remove the specified link",
+	 NULL},
 	{"volumes", 'v', &option_bool, offsetof(struct rm_options, volumes),
 	 "Remove anonymous volumes associated with the container", NULL},
 };
@@ -23,7 +26,12 @@ static int remove_one(struct engine *e, const char *name, const struct rm_option
 	int rc;
 
 	container_init(&c);
+	name += *name == '/';
 	rc = container_find(e, name, &c, err);
+	/* Every name there is is a container's default one: links belong to networks of old. */
+	if (rc == 0 && o->link)
+		return err_set(err, ERR_CONFLICT, EINVAL,
+			       "Conflict, cannot remove the default link name of the container");
 	return rc < 0 ? rc : container_remove(e, &c, o->force, o->volumes, err);
 }
 

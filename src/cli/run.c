@@ -35,45 +35,53 @@ static void notice_network(const struct engine *e, const struct container_config
 			"--network host shares the host's. Said once.");
 }
 
-/* Reserves the file of --cidfile. fd, -1 without the flag; or CIDFILE_FAILED with *err. */
-#define CIDFILE_FAILED (-2)
-
-static int open_id_file(const struct container_config *config, struct err *err)
-{
-	const char *path = config->container_id_file;
+/* The file of --cidfile: reserved before anything is made, filled before the container runs. */
+struct id_file {
+	const char *path; /* NULL: none */
 	int fd;
+	bool written;
+	struct err err; /* why it could not be */
+};
 
+static int id_file_open(struct id_file *f, const char *path, struct err *err)
+{
+	*f = (struct id_file){.path = path, .fd = -1};
 	if (!path)
-		return -1;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd >= 0)
-		return fd;
+		return 0;
+	f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (f->fd >= 0)
+		return 0;
 	if (errno == EEXIST)
-		(void)!err_set(
+		return err_set(
 			err, ERR_CONFLICT, EEXIST,
 			"container ID file found, make sure the other container isn't running or "
 			"delete %s",
 			path);
-	else
-		(void)!err_sys(err, "failed to create the container ID file %s", path);
-	return CIDFILE_FAILED;
+	return err_sys(err, "failed to create the container ID file %s", path);
 }
 
-static int write_id_file(int fd, const char *path, const char *id, bool made, struct err *err)
+/* A start_options.created. */
+static void id_file_write(void *context, const struct container *c)
 {
-	int rc = 0;
+	struct id_file *f = context;
+	int rc = f->fd < 0 ? 0 : fd_write_all(f->fd, c->id, strlen(c->id));
 
-	if (fd < 0)
-		return 0;
-	if (made)
-		rc = fd_write_all(fd, id, strlen(id));
-	else
-		unlink(path);
-	close(fd);
+	f->written = true;
 	if (rc < 0)
-		return err_set(err, ERR_SYSTEM, -rc, "write the container ID file %s: %s", path,
-			       err_errno_text(-rc));
-	return 0;
+		(void)!err_set(&f->err, ERR_SYSTEM, -rc, "write the container ID file %s: %s",
+			       f->path, err_errno_text(-rc));
+}
+
+/* Without a container there is no file. */
+static void id_file_close(struct id_file *f, bool made)
+{
+	if (f->fd < 0)
+		return;
+	close(f->fd);
+	if (!made)
+		unlink(f->path);
+	else if (f->err.kind)
+		log_message(LOG_LEVEL_WARN, "%s", f->err.msg);
 }
 
 /* Parses and completes; CLI_GO_ON, or the exit code. */
@@ -91,24 +99,41 @@ static int read_options(struct cli_context *ctx, struct run_options *o, int argc
 }
 
 static void fill_start(const struct cli_context *ctx, const struct run_options *o,
-		       struct start_options *start)
+		       struct id_file *id_file, struct start_options *start)
 {
 	const struct container_config *c = &o->config;
 
 	cli_test_hook(POINT_CLI_MAIN);
 	cli_test_hook(POINT_CLI_PARSED);
 	*start = (struct start_options){
-		.attach = true,
+		.attach = !o->detach,
 		.stdin_open = c->open_stdin && c->attach_stdin,
 		.timeline = o->timeline,
 		.main_ns = ctx->main_ns,
 		.parsed_ns = clock_now_ns(),
+		.created = id_file->path ? id_file_write : NULL,
+		.created_context = id_file,
 	};
 	if (c->tty)
 		terminal_size(&start->rows, &start->columns);
 }
 
-/* Makes and starts the container, then stays with it. */
+/* Its id is printed once it runs. */
+static int leave_behind(struct cli_context *ctx, const struct container *c,
+			struct start_handle *handle)
+{
+	auto_strbuf struct strbuf out = {0};
+	struct err err = ERR_INIT;
+	int rc = container_await_started(handle, &err);
+
+	foreground_close(handle);
+	if (rc < 0)
+		return cli_fail_start(ctx, &err);
+	strbuf_printf(&out, "%s\n", c->id);
+	return cli_print(&out);
+}
+
+/* Makes and starts the container, then stays with it or not. */
 static int run_container(struct cli_context *ctx, struct engine *e, struct run_options *o,
 			 struct container *c)
 {
@@ -123,21 +148,21 @@ static int run_container(struct cli_context *ctx, struct engine *e, struct run_o
 	auto_strv struct strv warnings = {0};
 	struct start_options start;
 	struct start_handle handle;
+	struct id_file id_file;
 	struct err err = ERR_INIT;
-	int rc, id_file = open_id_file(&o->config, &err);
+	int rc;
 
-	if (id_file == CIDFILE_FAILED)
+	if (id_file_open(&id_file, id_path, &err) < 0)
 		return cli_fail_start(ctx, &err);
-	fill_start(ctx, o, &start);
+	fill_start(ctx, o, &id_file, &start);
 	rc = container_run(e, &o->config, o->name, &start, c, &handle, &warnings, &err);
 	print_warnings(&warnings);
-	if (write_id_file(id_file, id_path, c->id, rc == 0, &err) < 0)
-		log_message(LOG_LEVEL_WARN, "%s", err.msg);
+	id_file_close(&id_file, rc == 0);
 	if (rc < 0)
 		return cli_fail_start(ctx, &err);
 	if (o->timeline)
 		timeline_hand_over(ctx, e, c, handle.plan_fd);
-	return foreground_run(ctx, e, c, &handle, &f);
+	return o->detach ? leave_behind(ctx, c, &handle) : foreground_run(ctx, e, c, &handle, &f);
 }
 
 static int cmd_run(struct cli_context *ctx, int argc, char **argv)
@@ -181,16 +206,16 @@ static int create_container(struct engine *e, struct run_options *o, struct cont
 	auto_free char *id_path = o->config.container_id_file ? xstrdup(o->config.container_id_file)
 							      : NULL;
 	auto_strv struct strv warnings = {0};
-	int rc, id_file = open_id_file(&o->config, err);
+	struct id_file id_file;
+	int rc = id_file_open(&id_file, id_path, err);
 
-	if (id_file == CIDFILE_FAILED)
-		return err_code(err);
+	if (rc < 0)
+		return rc;
 	rc = container_create(e, &o->config, o->name, c, &warnings, err);
 	print_warnings(&warnings);
-	if (rc < 0)
-		(void)!write_id_file(id_file, id_path, c->id, false, err);
-	else
-		rc = write_id_file(id_file, id_path, c->id, true, err);
+	if (rc == 0)
+		id_file_write(&id_file, c);
+	id_file_close(&id_file, rc == 0);
 	return rc;
 }
 

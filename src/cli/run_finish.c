@@ -167,7 +167,9 @@ static void finish_streams(struct run_options *o)
 	struct container_config *c = &o->config;
 
 	c->open_stdin = o->interactive;
-	if (o->attach.count) {
+	if (o->detach) {
+		/* Nobody is attached; with -i standard input stays open for who attaches later. */
+	} else if (o->attach.count) {
 		c->attach_stdin = strv_contains(&o->attach, "stdin");
 		c->attach_stdout = strv_contains(&o->attach, "stdout");
 		c->attach_stderr = strv_contains(&o->attach, "stderr");
@@ -242,6 +244,14 @@ int run_options_finish(struct run_options *o, const struct strv *args, struct er
 	int rc;
 
 	forget_empty(o);
+	if (o->detach && o->attach.count)
+		return err_set(err, ERR_INVALID, 0,
+			       "conflicting options: cannot specify both --attach and --detach");
+	if (o->detach && o->timeline)
+		return err_set(
+			err, ERR_INVALID, 0,
+			"conflicting options: --timeline waits for the container's end; with "
+			"--detach, ask `cloche timeline` later");
 	finish_command(o, args);
 	finish_streams(o);
 	if (c->working_dir && *c->working_dir != '/')

@@ -152,7 +152,8 @@ static const struct option shared_rows[] = {
 };
 
 static const struct option run_rows[] = {
-	LATER_BOOL("detach", 'd'),
+	{"detach", 'd', &option_bool, FIELD(detach),
+	 "Run container in background and print container ID", NULL},
 	{"detach-keys", 0, &option_text, FIELD(detach_keys),
 	 "Override the key sequence for detaching a container", NULL},
 	{"floor", 0, &option_bool, FIELD(floor),

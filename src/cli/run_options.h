@@ -17,6 +17,7 @@ struct run_options {
 	const char *entrypoint; /* "" resets the image's */
 	struct strv attach, env_files, label_files;
 	bool interactive, sig_proxy;
+	bool detach;
 	bool timeline;
 	bool floor;
 	struct strv env, labels; /* moved into config by run_options_finish() */

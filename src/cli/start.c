@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* start: in the background, or one container in the foreground with -a or -i. */
-#include <errno.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "base/clock.h"
-#include "base/fd.h"
-#include "cli/attach.h"
 #include "cli/commands.h"
 #include "cli/engine_door.h"
 #include "cli/foreground.h"
@@ -29,29 +23,6 @@ static const struct option rows[] = {
 };
 static const struct option_table table = {OPTION_ROWS(rows)};
 
-/* The first thing the monitor says to who started a container: STARTED, or why not. */
-static int await_started(int fd, struct err *err)
-{
-	struct frame_header header;
-	struct frame_started started;
-	struct err reason;
-
-	if (fd_read_full(fd, &header, sizeof(header)) == (ssize_t)sizeof(header)) {
-		uint32_t length = frame_length(&header);
-
-		if (header.type == FRAME_STARTED && length == sizeof(started) &&
-		    fd_read_full(fd, &started, sizeof(started)) == (ssize_t)sizeof(started))
-			return 0;
-		if (header.type == FRAME_ERROR && length == sizeof(reason) &&
-		    fd_read_full(fd, &reason, sizeof(reason)) == (ssize_t)sizeof(reason)) {
-			reason.msg[sizeof(reason.msg) - 1] = '\0';
-			*err = reason;
-			return err_code(err);
-		}
-	}
-	return err_set(err, ERR_SYSTEM, EPIPE, "monitor lost while the container was started");
-}
-
 static int start_background(struct engine *e, struct container *c, const char *name, void *context,
 			    struct strbuf *out, struct err *err)
 {
@@ -60,40 +31,12 @@ static int start_background(struct engine *e, struct container *c, const char *n
 	struct start_handle handle;
 	int rc = container_start(e, c, &options, &handle, err);
 
-	if (rc == 0 && handle.client_fd >= 0)
-		rc = await_started(handle.client_fd, err);
+	if (rc == 0)
+		rc = container_await_started(&handle, err);
 	foreground_close(&handle);
 	if (rc == 0)
 		strbuf_printf(out, "%s\n", name);
 	return rc;
-}
-
-/* An attachment to a container that runs already. */
-static int attach_running(struct engine *e, struct container *c, bool input,
-			  struct start_handle *handle, struct err *err)
-{
-	struct {
-		struct frame_header header;
-		struct frame_attach attach;
-	} hello = {.attach = {.want_stdin = input, .want_output = 1}};
-	auto_free char *path = xasprintf("%s/containers/%s/attach.sock", e->run_root, c->id);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc;
-
-	if (fd < 0)
-		return err_sys(err, "attach: socket");
-	if (str_format(address.sun_path, sizeof(address.sun_path), "%s", path) < 0)
-		return err_set(err, ERR_INVALID, ENAMETOOLONG, "attach: the path %s is too long",
-			       path);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_sys(err, "attach: connect to %s", path);
-	frame_header_set(&hello.header, FRAME_ATTACH, sizeof(hello.attach));
-	rc = fd_send(fd, &hello, sizeof(hello), NULL, 0);
-	if (rc < 0)
-		return err_set(err, ERR_SYSTEM, -rc, "attach: %s", err_errno_text(-rc));
-	handle->client_fd = take_fd(&fd);
-	return 0;
 }
 
 static int start_foreground(struct cli_context *ctx, struct engine *e, const char *name,
@@ -122,7 +65,7 @@ static int start_foreground(struct cli_context *ctx, struct engine *e, const cha
 		terminal_size(&options.rows, &options.columns);
 	rc = container_start(e, &c, &options, &handle, err);
 	if (rc == 0 && handle.client_fd < 0)
-		rc = attach_running(e, &c, f.input, &handle, err);
+		rc = container_attach(e, &c, f.input, &handle, err);
 	if (rc < 0) {
 		foreground_close(&handle);
 		return cli_fail(err);

@@ -106,7 +106,9 @@ struct start_options {
 	uint64_t main_ns; /* when the front end's main() began; first stamp of the bill */
 	uint64_t parsed_ns;
 	uint16_t rows, columns; /* initial terminal size, 0 unknown */
-	char *detach_keys;
+	/* Called once the record stands, before anything of the container runs; NULL: none. */
+	void (*created)(void *context, const struct container *c);
+	void *created_context;
 };
 
 /* Made by container_run()/container_start(); owned by the caller. */
@@ -129,7 +131,23 @@ int must_check container_run(struct engine *e, struct container_config *config, 
 int must_check container_start(struct engine *e, struct container *c,
 			       const struct start_options *options, struct start_handle *handle,
 			       struct err *err);
-/* Sends a signal to PID 1. "Container <id> is not running" (ERR_CONFLICT). */
+/* Blocks until the container of a handle runs (0 at once when there is no connection, as after the
+ * start of a running one), or *err says why it does not. */
+int must_check container_await_started(struct start_handle *handle, struct err *err);
+/* Connects to a running container: handle->client_fd speaks engine/monitor/protocol.h. */
+int must_check container_attach(struct engine *e, struct container *c, bool input,
+				struct start_handle *handle, struct err *err);
+/* container_stop(), then container_start() in the background, until it runs again. */
+int must_check container_restart(struct engine *e, struct container *c, int64_t timeout_s,
+				 const struct start_options *options, struct err *err);
+/* Freezes and thaws all processes of a container, with Docker's words where that makes no sense. */
+int must_check container_pause(struct engine *e, struct container *c, struct err *err);
+int must_check container_unpause(struct engine *e, struct container *c, struct err *err);
+/* Gives it another name, whatever its state; c is read afresh. */
+int must_check container_rename(struct engine *e, struct container *c, const char *name,
+				struct err *err);
+/* Sends a signal to PID 1. "Container <id> is not running" (ERR_CONFLICT). One that asks for the end
+ * (SIGKILL, the stop signal) keeps restart policies away and thaws a paused container. */
 int must_check container_kill(struct engine *e, struct container *c, int signal, struct err *err);
 /* Stop signal, wait at most timeout_s (-1: for ever), SIGKILL. 0 also when it was not running. */
 int must_check container_stop(struct engine *e, struct container *c, int64_t timeout_s,

@@ -29,6 +29,22 @@ bool name_is_stale(struct engine *e, const char *id);
 /* Removes a stale reservation. 0 also when it was gone, -EBUSY when it is not stale. */
 int must_check name_sweep_stale(struct engine *e, const char *name);
 
+/* Reads the state; a container that is just being started, or swept up after (lock held, no life
+ * claimed), is given the time to say so. Its monitor writes the state right after it has answered the
+ * front end, and what follows a start in a script must not come too early. */
+int must_check container_read_settled(struct engine *e, struct container *c, struct err *err);
+/* Takes the marker of a paused container away and thaws it. */
+int must_check container_thaw(struct engine *e, struct container *c, struct err *err);
+/* The directories of its control groups, detecting the layout if need be. */
+int must_check container_cgroup_dirs(struct engine *e, const struct container *c,
+				     struct cgroup_dirs *out, struct err *err);
+/* Locks the record for a change of it and reads it afresh: *record_dir is open until the change is
+ * written, and closing it is the unlocking. */
+int must_check container_record_lock(struct engine *e, struct container *c, int *record_dir,
+				     struct err *err);
+/* A connection to the monitor of a running container: fd or -errno; and the first thing to say. */
+int must_check monitor_connect(const struct engine *e, const char *id);
+int must_check monitor_send_attach(int fd, bool input, bool output);
 /* True for states that have a PID 1. */
 bool container_is_alive(const struct container *c);
 /* True if no finished record of id exists (any more). */

@@ -8,9 +8,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -20,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/marker.h"
 #include "engine/monitor/protocol.h"
 #include "kernel/pidfd.h"
 
@@ -38,10 +36,7 @@ static int refuse_not_running(const struct container *c, struct err *err)
 	return err_set(err, ERR_CONFLICT, ESRCH, "Container %s is not running", c->id);
 }
 
-/* Reads the state; a container that is just being started, or swept up after (lock held, no life
- * claimed), is given the time to say so. Its monitor writes the state right after it has answered the
- * front end, and what follows a start in a script must not come too early. */
-static int read_settled(struct engine *e, struct container *c, struct err *err)
+int container_read_settled(struct engine *e, struct container *c, struct err *err)
 {
 	const struct timespec nap = {.tv_nsec = NS_PER_MS};
 
@@ -60,7 +55,7 @@ static int read_settled(struct engine *e, struct container *c, struct err *err)
 int container_open_init(struct engine *e, struct container *c, struct err *err)
 {
 	auto_close int fd = -1;
-	int rc = read_settled(e, c, err), pid;
+	int rc = container_read_settled(e, c, err), pid;
 
 	if (rc < 0)
 		return rc;
@@ -89,15 +84,69 @@ static int send_signal(const struct container *c, int pidfd, int signal, struct 
 	return err_sys(err, "send signal %d to container %.12s", signal, c->id);
 }
 
-int container_kill(struct engine *e, struct container *c, int signal, struct err *err)
+static int stop_signal_of(const struct container *c, int *signal, struct err *err)
 {
-	auto_close int pidfd = container_open_init(e, c, err);
+	int rc = signal_parse(c->stop_signal ? c->stop_signal : "SIGTERM", signal, err);
 
-	int rc = pidfd < 0 ? pidfd : send_signal(c, pidfd, signal, err);
+	return rc < 0 ? err_wrap(err, "stop signal of %.12s", c->id) : 0;
+}
 
+/* A signal that asks for the end is the user's word against every restart policy. Frozen processes
+ * take none but SIGKILL (on version 1 not even that), so such a signal thaws. */
+static int signal_for_user(struct engine *e, struct container *c, int pidfd, int signal,
+			   struct err *err)
+{
+	int stop_signal, rc = stop_signal_of(c, &stop_signal, err);
+	bool ends = signal == SIGKILL || signal == stop_signal;
+
+	if (rc < 0)
+		return rc;
+	if (ends) {
+		rc = marker_set(e, c, MARKER_STOPPED, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = send_signal(c, pidfd, signal, err);
 	if (rc == 0)
 		event_kill(e, c, signal);
+	if (rc == 0 && c->state.status == CONTAINER_PAUSED && (ends || !c->config.stop_signal))
+		rc = container_thaw(e, c, err);
 	return rc;
+}
+
+/* Between two runs: the user's word ends the waiting, unless the next run has just begun. Reads the
+ * state again until it is one or the other. */
+static int settle_restarting(struct engine *e, struct container *c, struct err *err)
+{
+	const struct timespec nap = {.tv_nsec = NS_PER_MS};
+	int rc = container_read_settled(e, c, err);
+
+	if (rc < 0 || c->state.status != CONTAINER_RESTARTING)
+		return rc;
+	rc = marker_set(e, c, MARKER_STOPPED, err);
+	for (int i = 0; rc == 0 && i < KILL_TIMEOUT_MS; i++) {
+		rc = container_state_read(e, c, err);
+		if (rc < 0 || c->state.status != CONTAINER_RESTARTING)
+			return rc;
+		nanosleep(&nap, NULL);
+	}
+	return rc < 0 ? rc
+		      : err_set(err, ERR_SYSTEM, ETIMEDOUT,
+				"the monitor of container %.12s does not stop restarting it",
+				c->id);
+}
+
+int container_kill(struct engine *e, struct container *c, int signal, struct err *err)
+{
+	auto_close int pidfd = -1;
+	int rc = container_read_settled(e, c, err);
+
+	if (rc < 0)
+		return rc;
+	if (c->state.status == CONTAINER_RESTARTING)
+		return settle_restarting(e, c, err);
+	pidfd = container_open_init(e, c, err);
+	return pidfd < 0 ? pidfd : signal_for_user(e, c, pidfd, signal, err);
 }
 
 /* Waits until fd is readable. 0, -ETIMEDOUT or -errno; timeout_ms -1 is for ever. */
@@ -120,22 +169,6 @@ static int wait_readable(int fd, int64_t timeout_ms)
 		if (rc == 0 && timeout_ms >= 0 && clock_now_ns() >= end)
 			return -ETIMEDOUT;
 	}
-}
-
-static int connect_monitor(const struct engine *e, const char *id)
-{
-	auto_close int dir = container_run_dir(e, id);
-	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (dir < 0 || fd < 0)
-		return dir < 0 ? dir : -errno;
-	/* The whole path may be longer than an address holds. */
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" ATTACH_SOCKET,
-		 dir);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return take_fd(&fd);
 }
 
 static int skip_bytes(int fd, uint32_t n)
@@ -177,17 +210,9 @@ static int read_exit(int fd, struct frame_exit *out)
 /* Blocks until the monitor says how it ended. 0, or -errno when it did not say. */
 static int wait_answer(const struct engine *e, const char *id, struct frame_exit *out)
 {
-	struct {
-		struct frame_header header;
-		struct frame_attach attach;
-	} hello = {.attach = {.want_output = 0}};
-	auto_close int fd = connect_monitor(e, id);
-	int rc;
+	auto_close int fd = monitor_connect(e, id);
+	int rc = fd < 0 ? fd : monitor_send_attach(fd, false, false);
 
-	if (fd < 0)
-		return fd;
-	frame_header_set(&hello.header, FRAME_ATTACH, sizeof(hello.attach));
-	rc = fd_send(fd, &hello, sizeof(hello), NULL, 0);
 	/* EPIPE (no signal, which would kill the caller): the monitor has ended, but its answer may
 	 * stand in our socket. */
 	return rc < 0 && rc != -EPIPE ? rc : read_exit(fd, out);
@@ -251,7 +276,7 @@ int container_wait(struct engine *e, struct container *c, int *exit_code, struct
 
 		if (container_is_gone(e, c->id))
 			break;
-		rc = read_settled(e, c, err);
+		rc = container_read_settled(e, c, err);
 		if (rc < 0)
 			return rc;
 		if (!container_is_alive(c)) {
@@ -284,30 +309,23 @@ static int wait_end(struct engine *e, struct container *c, struct err *err)
 	return rc < 0 && err->kind == ERR_NOT_FOUND ? 0 : rc;
 }
 
-static int send_and_tell(struct engine *e, struct container *c, int pidfd, int signal,
-			 struct err *err)
-{
-	int rc = send_signal(c, pidfd, signal, err);
-
-	if (rc == 0)
-		event_kill(e, c, signal);
-	return rc;
-}
-
 /* 1: it was not running. */
 static int end_it(struct engine *e, struct container *c, int signal, int64_t timeout_s,
 		  struct err *err)
 {
-	auto_close int pidfd = container_open_init(e, c, err);
-	int rc;
+	auto_close int pidfd = -1;
+	int rc = settle_restarting(e, c, err);
 
+	if (rc < 0)
+		return rc;
+	pidfd = container_open_init(e, c, err);
 	if (pidfd < 0)
 		return err->kind == ERR_CONFLICT ? 1 : pidfd;
-	rc = send_and_tell(e, c, pidfd, signal, err);
+	rc = signal_for_user(e, c, pidfd, signal, err);
 	if (rc == 0)
 		rc = wait_readable(pidfd, timeout_s < 0 ? -1 : timeout_s * 1000);
 	if (rc == -ETIMEDOUT) {
-		rc = send_and_tell(e, c, pidfd, SIGKILL, err);
+		rc = signal_for_user(e, c, pidfd, SIGKILL, err);
 		if (rc == 0)
 			rc = wait_readable(pidfd, KILL_TIMEOUT_MS);
 		if (rc == -ETIMEDOUT)
@@ -319,12 +337,10 @@ static int end_it(struct engine *e, struct container *c, int signal, int64_t tim
 
 int container_stop(struct engine *e, struct container *c, int64_t timeout_s, struct err *err)
 {
-	int signal, rc;
+	int signal, rc = stop_signal_of(c, &signal, err);
 
-	rc = signal_parse(c->stop_signal ? c->stop_signal : "SIGTERM", &signal, err);
-	if (rc < 0)
-		return err_wrap(err, "stop signal of %.12s", c->id);
-	rc = end_it(e, c, signal, timeout_s, err);
+	if (rc == 0)
+		rc = end_it(e, c, signal, timeout_s, err);
 	if (rc == 0)
 		event_container(e, c, "stop", NULL, NULL);
 	return rc < 0 ? rc : 0;
@@ -335,4 +351,39 @@ int container_kill_and_wait(struct engine *e, struct container *c, struct err *e
 	int rc = end_it(e, c, SIGKILL, KILL_TIMEOUT_MS / 1000, err);
 
 	return rc < 0 ? rc : 0;
+}
+
+static int start_again(struct engine *e, struct container *c, const struct start_options *options,
+		       struct err *err)
+{
+	struct start_handle handle;
+	int rc = container_state_read(e, c, err);
+
+	if (rc == 0)
+		rc = container_start(e, c, options, &handle, err);
+	if (rc < 0)
+		return rc;
+	rc = container_await_started(&handle, err);
+	if (handle.client_fd >= 0)
+		close(handle.client_fd);
+	if (handle.plan_fd >= 0)
+		close(handle.plan_fd);
+	return rc;
+}
+
+int container_restart(struct engine *e, struct container *c, int64_t timeout_s,
+		      const struct start_options *options, struct err *err)
+{
+	int rc = container_read_settled(e, c, err);
+
+	if (rc == 0 && container_is_alive(c) && c->config.auto_remove)
+		rc = marker_set(e, c, MARKER_KEEP, err);
+	if (rc == 0)
+		rc = container_stop(e, c, timeout_s, err);
+	if (rc == 0)
+		rc = start_again(e, c, options, err);
+	if (rc < 0)
+		return err_wrap(err, "Cannot restart container %s", c->name);
+	event_container(e, c, "restart", NULL, NULL);
+	return 0;
 }

@@ -29,6 +29,17 @@ int engine_detect_cgroups(struct engine *e, struct err *err)
 	return rc;
 }
 
+int container_cgroup_dirs(struct engine *e, const struct container *c, struct cgroup_dirs *out,
+			  struct err *err)
+{
+	char path[CGROUP_PATH_MAX];
+	int rc = engine_detect_cgroups(e, err);
+
+	if (rc == 0)
+		rc = container_cgroup_path(e, c, path, err);
+	return rc < 0 ? rc : cgroup_dirs_of(&e->cgroups, path, out, err);
+}
+
 int container_remove_cgroup(struct engine *e, const char *parent, const char *id, struct err *err)
 {
 	char path[CGROUP_PATH_MAX];
@@ -42,7 +53,9 @@ int container_remove_cgroup(struct engine *e, const char *parent, const char *id
 	rc = cgroup_dirs_of(&e->cgroups, path, &dirs, err);
 	if (rc < 0)
 		return rc;
-	/* A privileged container's process may have left one hierarchy, but hardly all: look in each. */
+	/* All at once, which thaws; a privileged container's process may have left one hierarchy, but
+	 * hardly all: look in each. */
+	rc = cgroup_kill_all(dirs.dirs, dirs.count, CGROUP_TIMEOUT_MS);
 	for (size_t i = 0; rc == 0 && i < dirs.count; i++)
 		rc = cgroup_kill_all(&dirs.dirs[i], 1, CGROUP_TIMEOUT_MS);
 	if (rc == 0)

@@ -22,6 +22,7 @@
 #include "engine/event.h"
 #include "engine/host_files.h"
 #include "engine/internal.h"
+#include "engine/marker.h"
 #include "engine/merge.h"
 #include "engine/start_internal.h"
 #include "engine/volume.h"
@@ -80,14 +81,6 @@ static void launch_abort(struct launch *l)
 	/* Under the lock: nobody may sweep, or take for ready, what is being removed. */
 	undo_unwind(&l->undo);
 	close_fd(&l->lock_fd);
-}
-
-static int detect_cgroups(struct engine *e, struct err *err)
-{
-	int rc = e->cgroups_detected ? 0 : cgroup_detect(&e->cgroups, err);
-
-	e->cgroups_detected = rc == 0;
-	return rc;
 }
 
 /* Lock and run directory: from here on the id is ours. */
@@ -346,12 +339,11 @@ static int prepare_and_release(struct launch *l, struct strv *warnings, struct e
 	return 0;
 }
 
-/* The same for a container that was made just now, while the kernel makes its namespaces. */
+/* The same for a container that was made just now. */
 static int tell_and_release(struct launch *l, struct strv *warnings, struct err *err)
 {
 	int rc;
 
-	event_container(l->e, l->c, "create", NULL, NULL);
 	if (l->options->attach)
 		event_container(l->e, l->c, "attach", NULL, NULL);
 	rc = prepare_and_release(l, warnings, err);
@@ -365,6 +357,34 @@ static void fill_handle(struct launch *l, struct start_handle *handle)
 	handle->client_fd = take_fd(&l->control_fd);
 	handle->plan_fd = take_fd(&l->plan_fd);
 	handle->pid = 0;
+}
+
+/* Says so to whoever wants to know, before anything of it runs. */
+static void tell_created(const struct launch *l)
+{
+	event_container(l->e, l->c, "create", NULL, NULL);
+	if (l->options->created)
+		l->options->created(l->options->created_context, l->c);
+}
+
+static struct launch *launch_new(struct engine *e, struct container *c,
+				 const struct start_options *options)
+{
+	struct launch *l = xcalloc(1, sizeof(*l));
+
+	launch_init_struct(l, e, c, options);
+	return l;
+}
+
+/* The end of every launch: handle NULL when nothing was to be started. */
+static int launch_end(struct launch *l, int rc, struct start_handle *handle)
+{
+	if (rc < 0)
+		launch_abort(l);
+	else if (handle)
+		fill_handle(l, handle);
+	launch_free(l);
+	return rc;
 }
 
 static int begin(struct engine *e, struct container_config *config, struct container *c,
@@ -386,7 +406,26 @@ static int begin(struct engine *e, struct container_config *config, struct conta
 		return err_sys(err, "make an id");
 	if (container_cgroup_path(e, c, group, err) < 0)
 		return err_code(err);
-	return detect_cgroups(e, err);
+	return engine_detect_cgroups(e, err);
+}
+
+/* Image, name, record: what create and run have in common. */
+static int make_record(struct launch *l, const char *name, bool durable, struct strv *warnings,
+		       struct err *err)
+{
+	int rc = resolve_image(l, warnings, err);
+
+	if (rc == 0 && l->plan)
+		stamp(l->plan, POINT_CLI_RESOLVED);
+	if (rc == 0)
+		rc = take_name(l, name, err);
+	if (rc == 0 && l->plan && l->c->config.rootfs)
+		launch_read_user_files(l);
+	if (rc == 0)
+		rc = write_record(l, durable, err);
+	if (rc == 0)
+		tell_created(l);
+	return rc;
 }
 
 int container_create(struct engine *e, struct container_config *config, const char *name,
@@ -398,21 +437,11 @@ int container_create(struct engine *e, struct container_config *config, const ch
 
 	if (rc < 0)
 		return rc;
-	l = xcalloc(1, sizeof(*l));
-	launch_init_struct(l, e, c, &no_options);
+	l = launch_new(e, c, &no_options);
 	rc = take_id(l, err);
 	if (rc == 0)
-		rc = resolve_image(l, warnings, err);
-	if (rc == 0)
-		rc = take_name(l, name, err);
-	if (rc == 0)
-		rc = write_record(l, true, err);
-	if (rc < 0)
-		launch_abort(l);
-	else
-		event_container(e, c, "create", NULL, NULL);
-	launch_free(l);
-	return rc;
+		rc = make_record(l, name, true, warnings, err);
+	return launch_end(l, rc, NULL);
 }
 
 int container_run(struct engine *e, struct container_config *config, const char *name,
@@ -425,29 +454,15 @@ int container_run(struct engine *e, struct container_config *config, const char 
 	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
 	if (rc < 0)
 		return rc;
-	l = xcalloc(1, sizeof(*l));
-	launch_init_struct(l, e, c, options);
+	l = launch_new(e, c, options);
 	rc = take_id(l, err);
 	if (rc == 0)
 		rc = spawn_monitor(l, err);
 	if (rc == 0)
-		rc = resolve_image(l, warnings, err);
-	if (rc == 0)
-		stamp(l->plan, POINT_CLI_RESOLVED);
-	if (rc == 0)
-		rc = take_name(l, name, err);
-	if (rc == 0 && c->config.rootfs)
-		launch_read_user_files(l);
-	if (rc == 0)
-		rc = write_record(l, false, err);
+		rc = make_record(l, name, false, warnings, err);
 	if (rc == 0)
 		rc = tell_and_release(l, warnings, err);
-	if (rc < 0)
-		launch_abort(l);
-	else
-		fill_handle(l, handle);
-	launch_free(l);
-	return rc;
+	return launch_end(l, rc, handle);
 }
 
 /* The image's passwd and group, under what the container itself has written since. */
@@ -473,7 +488,7 @@ static int read_users_for_restart(struct launch *l, struct err *err)
 /* A monitor that was lost may have left its container's groups and work directory. */
 static int sweep_last_run(struct launch *l, struct err *err)
 {
-	auto_free char *work = xasprintf("overlay2/%s/work/incompat", l->c->id);
+	auto_free char *work = xasprintf("overlay2/%s/work/work/incompat", l->c->id);
 	struct cgroup_dirs dirs;
 	int rc = cgroup_dirs_of(&l->e->cgroups, l->cgroup_path, &dirs, err);
 
@@ -495,36 +510,53 @@ static int refuse_gone(const struct launch *l, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", l->c->id);
 }
 
+/* The lock of a container that stands. 1: it lives already (another start was faster). */
+static int take_standing(struct launch *l, struct err *err)
+{
+	int rc = take_id(l, err);
+
+	/* The run directory belongs to the container, not to this attempt. */
+	undo_disarm(&l->undo);
+	if (rc < 0)
+		return container_is_alive(l->c) ? 1 : rc;
+	return container_is_gone(l->e, l->c->id) ? refuse_gone(l, err) : 0;
+}
+
+/* A user's start takes back a user's stop. */
+static int begin_again(struct launch *l, struct err *err)
+{
+	int rc = container_cgroup_path(l->e, l->c, l->cgroup_path, err);
+
+	if (rc < 0)
+		return rc;
+	marker_clear(l->e, l->c, MARKER_STOPPED);
+	marker_clear(l->e, l->c, MARKER_PAUSED);
+	marker_clear(l->e, l->c, MARKER_KEEP);
+	return sweep_last_run(l, err);
+}
+
 int container_start(struct engine *e, struct container *c, const struct start_options *options,
 		    struct start_handle *handle, struct err *err)
 {
 	auto_strv struct strv warnings = {0};
 	struct launch *l;
-	int rc = detect_cgroups(e, err);
+	int rc = engine_detect_cgroups(e, err);
 
 	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
 	if (rc < 0)
 		return rc;
-	if (c->state.status == CONTAINER_RUNNING || c->state.status == CONTAINER_PAUSED)
+	if (c->state.status == CONTAINER_PAUSED)
+		return err_set(err, ERR_CONFLICT, EBUSY,
+			       "cannot start a paused container, try unpause instead");
+	if (container_is_alive(c))
 		return 0;
-	l = xcalloc(1, sizeof(*l));
-	launch_init_struct(l, e, c, options);
-	rc = take_id(l, err);
-	/* The run directory belongs to the container, not to this attempt. */
-	undo_disarm(&l->undo);
-	/* Another start was faster, or a removal. */
-	if (rc < 0 ? container_is_alive(c) : container_is_gone(e, c->id)) {
-		if (rc == 0)
-			rc = refuse_gone(l, err);
-		else
-			rc = 0;
+	l = launch_new(e, c, options);
+	rc = take_standing(l, err);
+	if (rc) {
 		launch_free(l);
-		return rc;
+		return rc < 0 ? rc : 0;
 	}
-	if (rc == 0)
-		rc = container_cgroup_path(e, c, l->cgroup_path, err);
-	if (rc == 0)
-		rc = sweep_last_run(l, err);
+	rc = begin_again(l, err);
 	if (rc == 0)
 		rc = spawn_monitor(l, err);
 	if (rc == 0)
@@ -535,10 +567,5 @@ int container_start(struct engine *e, struct container *c, const struct start_op
 		event_container(e, c, "attach", NULL, NULL);
 	if (rc == 0)
 		rc = prepare_and_release(l, &warnings, err);
-	if (rc < 0)
-		launch_abort(l);
-	else
-		fill_handle(l, handle);
-	launch_free(l);
-	return rc;
+	return launch_end(l, rc, handle);
 }

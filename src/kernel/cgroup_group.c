@@ -332,6 +332,20 @@ static int kill_one(int pid, void *arg)
 	return 0;
 }
 
+/* On version 1 a frozen process takes no signal, not even this one. */
+static void thaw_v1(const struct cgroup_dir *dirs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char path[CGROUP_PATH_MAX];
+
+		if (dirs[i].v2 || !(dirs[i].controllers & CGROUP_FREEZER) ||
+		    str_format(path, sizeof(path), "%s/freezer.state", dirs[i].path))
+			continue;
+		if (file_write_kernel_at(AT_FDCWD, path, "THAWED") < 0)
+			continue;
+	}
+}
+
 int cgroup_kill_all(const struct cgroup_dir *dirs, size_t count, int timeout_ms)
 {
 	const struct cgroup_dir *dir = listing_dir(dirs, count);
@@ -345,6 +359,7 @@ int cgroup_kill_all(const struct cgroup_dir *dirs, size_t count, int timeout_ms)
 			return 0;
 		if (r)
 			return r;
+		thaw_v1(dirs, count);
 		/* One write kills what forks faster than we can list it (kernel 5.14). */
 		if (dir->v2) {
 			char path[CGROUP_PATH_MAX];

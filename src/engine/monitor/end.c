@@ -78,6 +78,9 @@ void end_reap(struct monitor *m)
 		return;
 	stamp(m->plan, POINT_MONITOR_EXITED);
 	m->exited = true;
+	/* Half of a restart: whoever asked for the end starts it again. */
+	if (m->plan->monitor.auto_remove && unlinkat(m->run_dir, "keep", 0) == 0)
+		m->plan->monitor.auto_remove = 0;
 	m->finished_wall_ns = clock_wall_ns();
 	decode_status(m, &info);
 	kill_the_rest(m);
@@ -91,7 +94,13 @@ void end_reap(struct monitor *m)
 static void release_record(struct monitor *m)
 {
 	const char *name = plan_string(m->plan, m->plan->monitor.name_link);
+	char renamed[PATH_MAX];
+	ssize_t n = readlinkat(m->run_dir, "name_link", renamed, sizeof(renamed) - 1);
 
+	if (n > 0) {
+		renamed[n] = '\0';
+		name = renamed;
+	}
 	unlinkat(m->run_dir, "config.v2.json", 0);
 	if (name)
 		unlink(name);

@@ -235,9 +235,9 @@ static void test_refusals(void **state)
 /* Flags of Docker that this version lacks are refused by name, never ignored. */
 static void test_not_supported(void **state)
 {
-	static const char *const flags[] = {"--publish=80:80",   "-d",         "--restart=always",
-					    "--device=/dev/x",   "--init",     "--gpus=all",
-					    "--pid=container:x", "--ipc=none", "--network=bridge"};
+	static const char *const flags[] = {
+		"--publish=80:80", "--restart=always",  "--device=/dev/x", "--init",
+		"--gpus=all",      "--pid=container:x", "--ipc=none",      "--network=bridge"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {

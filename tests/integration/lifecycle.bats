@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The daily life of containers as at a user's terminal: run -d, restart, pause, rename, attach, rm.
+# shellcheck disable=SC2154 # bats sets status, output, stderr
+
+bats_require_minimum_version 1.5.0
+load helpers
+setup() { setup_engine; }
+teardown() { teardown_engine; }
+
+@test "run -d prints the id once it runs, leaves it alone, and --rm removes it at its end" {
+	local id code
+	id=$(cloche run -d --name back --cidfile "$ENGINE_DIR/cid" cloche/busybox sleep 1000)
+	[[ $id =~ ^[0-9a-f]{64}$ ]]
+	assert_equal "$(cat "$ENGINE_DIR/cid")" "$id"
+	assert_equal "$(inspect back '[.State.Status, .Config.AttachStdout, .Config.OpenStdin] | @csv')" '"running",false,false'
+	run -0 cloche run -dit --rm --name shell cloche/busybox
+	assert_equal "$(inspect shell '[.Config.Tty, .Config.OpenStdin, .Config.AttachStdin] | @csv')" 'true,true,false'
+	run -0 cloche kill -s KILL shell
+	wait_for 5 gone shell
+	run -125 cloche run -d -a stdout cloche/busybox true
+	assert_contains "$output" "conflicting options: cannot specify both --attach and --detach"
+	# What cannot start says so with Docker's exit codes, and no id is printed.
+	code=0
+	cloche run -d --rm cloche/busybox nosuch >"$ENGINE_DIR/out" 2>"$ENGINE_DIR/err" || code=$?
+	assert_equal "$code:$(cat "$ENGINE_DIR/out")" 127:
+	assert_contains "$(cat "$ENGINE_DIR/err")" 'exec: "nosuch": executable file not found in $PATH'
+	run -126 cloche run -d --rm cloche/busybox /etc
+	run -125 cloche run -d --rm nosuch:tag true
+	assert_equal "$(cloche ps -a --format '{{.Names}}')" back
+}
+
+gone() { # CONTAINER
+	! cloche inspect "$1" >/dev/null 2>&1
+}
+
+@test "several at once: names are echoed, failures are said and the rest is done" {
+	cloche create --name one cloche/busybox sleep 1000 >/dev/null
+	cloche create --name two cloche/busybox sleep 1000 >/dev/null
+	run --separate-stderr -1 cloche container start one nosuch two
+	assert_equal "$output" $'one\ntwo'
+	assert_contains "$stderr" "failed to start containers: nosuch"
+	run -0 cloche container stop -t 0 one two
+	assert_equal "$output" $'one\ntwo'
+	assert_equal "$(cloche wait one two)" $'137\n137'
+	run --separate-stderr -1 cloche rm -l one
+	assert_contains "$stderr" "Conflict, cannot remove the default link name of the container"
+	run --separate-stderr -0 cloche rm -f -v one nosuch /two
+	assert_equal "$output" $'one\n/two'
+	assert_contains "$stderr" "No such container: nosuch"
+	run --separate-stderr -1 cloche rm one
+	assert_equal "$output" ""
+}
+
+@test "stop and restart: -s and -t, a new process, --rm survives a restart and nothing else" {
+	local first
+	cloche run -d --rm --name box cloche/busybox sh -c 'echo started; trap "exit 9" USR1; while :; do sleep 0.05; done' >/dev/null
+	first=$(container_pid box)
+	run -0 cloche restart -t 0 box
+	assert_equal "$output" box
+	[ "$(container_pid box)" != "$first" ]
+	! [ -e "/proc/$first" ] || [[ $(proc_status "$first" State) == Z* ]]
+	run -0 cloche restart -s USR1 -t 5 box
+	wait_for 5 container_is box running
+	run -1 cloche stop -t 1 --time 1 box
+	assert_contains "$output" "conflicting options: cannot specify both --timeout and --time"
+	run -1 cloche stop -s NOSUCH box
+	run -0 cloche stop -s KILL box
+	wait_for 5 gone box
+	# A stopped one is started.
+	cloche create --name still cloche/busybox sleep 1000 >/dev/null
+	run -0 cloche restart still
+	container_is still running
+}
+
+@test "rename: running or not, the old name is free at once, with --rm the new one in the end" {
+	local id
+	id=$(cloche create --name old cloche/busybox true)
+	run -0 cloche rename old new
+	assert_equal "$output" ""
+	assert_equal "$(inspect new .Id,.Name)" "$id"$'\n/new'
+	run -1 cloche rename new new
+	assert_contains "$output" "Renaming a container with the same name as its current name"
+	assert_contains "$output" "Error: failed to rename container named new"
+	run -1 cloche rename new ""
+	assert_contains "$output" "Neither old nor new names may be empty"
+	run -1 cloche rename -- new '-bad'
+	assert_contains "$output" "Invalid container name (-bad), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+	cloche run -d --rm --name old cloche/busybox sleep 1000 >/dev/null
+	run -1 cloche rename old new
+	assert_contains "$output" "Conflict. The container name \"/new\" is already in use by container \"$id\""
+	run -0 cloche rename old newer
+	run -0 cloche stop -t 0 newer
+	wait_for 5 gone newer
+	assert_equal "$(ls "$CLOCHE_ROOT/names")" new
+}
