@@ -150,9 +150,10 @@ enum container_health {
  * monitor holds. */
 struct container_state {
 	enum container_status status;
-	bool monitor_lost; /* the record says running but nobody holds the lock */
-	bool oom_killed;   /* the cgroup's counter rose, whoever the victim was */
-	int pid;           /* on the host, 0 when not running */
+	bool monitor_lost;   /* the record says running but nobody holds the lock */
+	bool host_restarted; /* as monitor_lost, but in an earlier boot of the host */
+	bool oom_killed;     /* the cgroup's counter rose, whoever the victim was */
+	int pid;             /* on the host, 0 when not running */
 	int monitor_pid;
 	int exit_code;                    /* 0-255; 128+n for signal n */
 	int exit_signal;                  /* 0: exited by itself */
@@ -163,6 +164,12 @@ struct container_state {
 	uint64_t throttled_periods, throttled_ns;
 	uint64_t cpu_usage_ns;
 	enum container_health health; /* filled for lists alone (container_list_brief) */
+	uint64_t pids_max_hits; /* forks refused by the pids limit */
+	uint64_t pressure_us;   /* time some process waited for memory; 0 also where not counted */
+	char signal_sender[16]; /* see engine/monitor/protocol.h; "" unknown */
+	uint64_t restart_count; /* by its restart policy, since it was started by a user */
+	uint64_t next_start_ns; /* wall clock, while CONTAINER_RESTARTING */
+	char boot_id[40];       /* of the boot it last ran in, "" unknown */
 };
 
 /* The record. */

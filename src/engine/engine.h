@@ -106,6 +106,7 @@ struct start_options {
 	uint64_t main_ns; /* when the front end's main() began; first stamp of the bill */
 	uint64_t parsed_ns;
 	uint16_t rows, columns; /* initial terminal size, 0 unknown */
+	uint32_t restart_count; /* a start by the restart policy: how many there were; 0: by a user */
 	/* Called once the record stands, before anything of the container runs; NULL: none. */
 	void (*created)(void *context, const struct container *c);
 	void *created_context;

@@ -136,6 +136,9 @@ static int fill_plan(struct exec_launch *x, struct err *err)
 	if (rc < 0)
 		return rc;
 	x->l.plan->monitor.id = plan_add_string(x->l.plan, x->l.c->id);
+	x->l.plan->monitor.stdin_once = true;
+	x->l.plan->monitor.launcher_stdin = x->options->open_stdin;
+	x->l.plan->monitor.launcher_output = !x->options->detach;
 	event_fill_plan(x->l.e, x->l.c, x->l.plan);
 	return plan_check(x->l.plan, err);
 }

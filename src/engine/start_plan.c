@@ -16,6 +16,7 @@
 #include "engine/config_oci.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/log_options.h"
 #include "engine/start_internal.h"
 #include "engine/user_files.h"
 #include "runtime/plan_build.h"
@@ -215,10 +216,29 @@ static plan_ref add_anonymous_volumes(struct launch *l)
 	return paths.count ? plan_add_list(l->plan, &paths) : 0;
 }
 
+static uint32_t restart_policy_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum plan_restart policy;
+	} known[] = {
+		{"on-failure", PLAN_RESTART_ON_FAILURE},
+		{"always", PLAN_RESTART_ALWAYS},
+		{"unless-stopped", PLAN_RESTART_UNLESS_STOPPED},
+	};
+
+	for (size_t i = 0; name && i < sizeof(known) / sizeof(known[0]); i++) {
+		if (str_eq(known[i].name, name))
+			return known[i].policy;
+	}
+	return PLAN_RESTART_NO;
+}
+
 static void fill_monitor(struct launch *l)
 {
 	struct plan_monitor *m = &l->plan->monitor;
 	const struct container *c = l->c;
+	struct err ignored = ERR_INIT;
 	bool log = !c->config.log_driver || !str_eq(c->config.log_driver, "none");
 
 	m->id = plan_add_string(l->plan, c->id);
@@ -233,8 +253,18 @@ static void fill_monitor(struct launch *l)
 				add_path(l->plan, "%s/overlay2/%s", l->e->root, c->id);
 		m->volume_directories = add_anonymous_volumes(l);
 	}
+	m->stdin_once = c->config.stdin_once;
+	m->launcher_stdin = l->options->stdin_open;
+	m->launcher_output = l->options->attach;
+	m->restart_policy = restart_policy_of(c->config.restart_policy);
+	m->restart_max = (uint32_t)c->config.restart_max_retries;
+	m->restart_count = l->options->restart_count;
 	m->log_max_bytes = c->persistent ? LOG_MAX_BYTES : LOG_MAX_BYTES_VOLATILE;
 	m->log_max_files = c->persistent ? LOG_MAX_FILES : LOG_MAX_FILES_VOLATILE;
+	/* Checked when the container was made. */
+	if (log_options_parse(&c->config.log_options, &m->log_max_bytes, &m->log_max_files,
+			      &ignored) < 0)
+		m->log_max_files = 1;
 	if (log && c->persistent)
 		m->log_path =
 			add_path(l->plan, "%s/containers/%s/%s-json.log", l->e->root, c->id, c->id);

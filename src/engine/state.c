@@ -73,6 +73,17 @@ static int get_int(struct json_object *o, const char *key, int *out)
 	return rc == -ENOENT ? 0 : rc;
 }
 
+/* A text of bounded length; missing is empty. */
+static int get_short(struct json_object *o, const char *key, char *out, size_t size)
+{
+	const char *text;
+	int rc = json_get_string(o, key, &text);
+
+	if (rc == 0)
+		rc = str_format(out, size, "%s", text);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int parse_state(struct json_object *o, struct container_state *s)
 {
 	const struct {
@@ -86,6 +97,18 @@ static int parse_state(struct json_object *o, struct container_state *s)
 		{"ThrottledPeriods", &s->throttled_periods},
 		{"ThrottledNs", &s->throttled_ns},
 		{"CpuUsageNs", &s->cpu_usage_ns},
+		{"PidsMaxHits", &s->pids_max_hits},
+		{"PressureUs", &s->pressure_us},
+		{"RestartCount", &s->restart_count},
+		{"NextStartNs", &s->next_start_ns},
+	};
+	const struct {
+		const char *key;
+		bool *value;
+	} flags[] = {
+		{"OomKilled", &s->oom_killed},
+		{"MonitorLost", &s->monitor_lost},
+		{"HostRestarted", &s->host_restarted},
 	};
 	const char *error;
 	int rc;
@@ -95,12 +118,14 @@ static int parse_state(struct json_object *o, struct container_state *s)
 	    get_int(o, "ExitCode", &s->exit_code) < 0 ||
 	    get_int(o, "ExitSignal", &s->exit_signal) < 0)
 		return -EINVAL;
-	rc = json_get_bool(o, "OomKilled", &s->oom_killed);
-	if (rc < 0 && rc != -ENOENT)
-		return rc;
-	rc = json_get_bool(o, "MonitorLost", &s->monitor_lost);
-	if (rc < 0 && rc != -ENOENT)
-		return rc;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		rc = json_get_bool(o, flags[i].key, flags[i].value);
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+	}
+	if (get_short(o, "SignalSender", s->signal_sender, sizeof(s->signal_sender)) < 0 ||
+	    get_short(o, "BootId", s->boot_id, sizeof(s->boot_id)) < 0)
+		return -EINVAL;
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
 		rc = json_get_u64(o, counters[i].key, counters[i].value);
 		if (rc < 0 && rc != -ENOENT)
@@ -183,19 +208,33 @@ static bool claims_life(enum container_status status)
 	       status == CONTAINER_RESTARTING;
 }
 
-/* PID 1 dies with its monitor by its parent-death signal, hence 137. When is not known: not before
- * the state was written. */
+/* Whether the state was written before the host was started last. Unknown is no. */
+static bool is_of_earlier_boot(const struct container_state *s)
+{
+	char now[sizeof(s->boot_id)];
+
+	if (!*s->boot_id ||
+	    file_read_small_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", now, sizeof(now)) < 0)
+		return false;
+	now[strcspn(now, "\n")] = '\0';
+	return *now && !str_eq(now, s->boot_id);
+}
+
+/* PID 1 dies with its monitor by its parent-death signal, hence 137; with the host it died of nothing
+ * that a code could tell, hence Docker's 255. When is not known: not before the state was written. */
 static void set_lost(struct container_state *s, uint64_t mtime_ns)
 {
+	s->host_restarted = s->host_restarted || is_of_earlier_boot(s);
+	s->monitor_lost = !s->host_restarted;
 	s->status = CONTAINER_EXITED;
-	s->monitor_lost = true;
-	s->exit_code = MONITOR_LOST_EXIT_CODE;
-	s->exit_signal = MONITOR_LOST_EXIT_CODE - 128;
+	s->exit_code = s->host_restarted ? HOST_RESTARTED_EXIT_CODE : MONITOR_LOST_EXIT_CODE;
+	s->exit_signal = s->host_restarted ? 0 : MONITOR_LOST_EXIT_CODE - 128;
 	s->pid = 0;
 	s->monitor_pid = 0;
+	s->next_start_ns = 0;
 	s->finished_ns = mtime_ns;
 	free(s->error);
-	s->error = xstrdup("monitor lost");
+	s->error = xstrdup(s->host_restarted ? "host was restarted" : "monitor lost");
 }
 
 /* True if a launch got as far as the container's files and no monitor ever said what came of it:
@@ -246,6 +285,10 @@ int container_state_read(struct engine *e, struct container *c, struct err *err)
 	}
 	if (!claims_life(s->status))
 		s->pid = 0;
+	if (s->status == CONTAINER_RUNNING && run_dir >= 0 &&
+	    faccessat(run_dir, PAUSED_FILE, F_OK, 0) == 0)
+		s->status = CONTAINER_PAUSED;
+	c->restart_count = s->restart_count;
 	return 0;
 }
 
@@ -278,7 +321,10 @@ static void write_lost_state(const struct container_state *s, struct strbuf *out
 	json_write_i64(&w, "ExitCode", s->exit_code);
 	json_write_i64(&w, "ExitSignal", s->exit_signal);
 	json_write_bool(&w, "OomKilled", false);
-	json_write_bool(&w, "MonitorLost", true);
+	json_write_bool(&w, "MonitorLost", s->monitor_lost);
+	json_write_bool(&w, "HostRestarted", s->host_restarted);
+	json_write_u64(&w, "RestartCount", s->restart_count);
+	json_write_string(&w, "BootId", s->boot_id);
 	json_write_string(&w, "Error", s->error);
 	json_write_end(&w, '}');
 	strbuf_putc(out, '\n');

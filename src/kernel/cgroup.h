@@ -241,6 +241,14 @@ int must_check cgroup_read_stats(const struct cgroup_dir *dirs, size_t count,
  * than half the files, none of which makes the kernel add up its counters. */
 int must_check cgroup_read_death(const struct cgroup_dir *dirs, size_t count,
 				 struct cgroup_stats *out);
+/* What tells why a container ended: how often a fork met the pids limit, and for how long some process
+ * waited for memory (version 2 with pressure accounting; 0 elsewhere). Missing counters are 0. */
+void cgroup_read_evidence(const struct cgroup_dir *dirs, size_t count, uint64_t *pids_max_hits,
+			  uint64_t *pressure_us);
+/* Begins the memory peak anew for the next run in the same group. On version 1 the counter itself is
+ * reset. On version 2 (kernel 6.12) it is reset for one open file, *peak_fd, whose reading is the peak
+ * from here on; -1 where that cannot be had and the group's own peak goes on. */
+void cgroup_reset_peak(const struct cgroup_dir *dirs, size_t count, int *peak_fd);
 /* SIGKILL to all processes of the group and of groups below it, until none is left or timeout_ms
  * have passed (-ETIMEDOUT). A group that is gone is empty. */
 int must_check cgroup_kill_all(const struct cgroup_dir *dirs, size_t count, int timeout_ms);

@@ -223,6 +223,58 @@ int cgroup_read_death(const struct cgroup_dir *dirs, size_t count, struct cgroup
 	return read_stats(dirs, count, true, out);
 }
 
+void cgroup_read_evidence(const struct cgroup_dir *dirs, size_t count, uint64_t *pids_max_hits,
+			  uint64_t *pressure_us)
+{
+	char text[256];
+
+	*pids_max_hits = *pressure_us = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct cgroup_dir *d = &dirs[i];
+		const char *total;
+
+		if ((d->controllers & CGROUP_PIDS) &&
+		    read_file(d, "pids.events", text, sizeof(text)) > 0)
+			(void)find_key(text, "max", pids_max_hits);
+		if (!d->v2 || !(d->controllers & CGROUP_MEMORY) ||
+		    read_file(d, "memory.pressure", text, sizeof(text)) <= 0)
+			continue;
+		/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=123" is the first line. */
+		total = strstr(text, "total=");
+		if (total)
+			*pressure_us = strtoull(total + strlen("total="), NULL, 10);
+	}
+}
+
+static void reset_peak_v2(const struct cgroup_dir *dir, int *peak_fd)
+{
+	char path[CGROUP_PATH_MAX];
+	auto_close int fd = -1;
+
+	if (str_format(path, sizeof(path), "%s/memory.peak", dir->path) < 0)
+		return;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "reset\n", 6) == 6)
+		*peak_fd = take_fd(&fd);
+}
+
+void cgroup_reset_peak(const struct cgroup_dir *dirs, size_t count, int *peak_fd)
+{
+	*peak_fd = -1;
+	for (size_t i = 0; i < count; i++) {
+		char path[CGROUP_PATH_MAX];
+
+		if (!(dirs[i].controllers & CGROUP_MEMORY))
+			continue;
+		if (dirs[i].v2)
+			reset_peak_v2(&dirs[i], peak_fd);
+		else if (str_format(path, sizeof(path), "%s/memory.max_usage_in_bytes",
+				    dirs[i].path) == 0 &&
+			 file_write_kernel_at(AT_FDCWD, path, "0") < 0)
+			continue;
+	}
+}
+
 struct pid_walk {
 	int (*fn)(int pid, void *arg);
 	void *arg;

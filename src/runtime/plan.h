@@ -228,6 +228,13 @@ struct plan_foreign {
 #define FOREIGN_LOG "oci.log"
 #define FOREIGN_PID_FILE "oci.pid"
 #define FOREIGN_CONSOLE "console.sock"
+/* Docker's restart policies. */
+enum plan_restart {
+	PLAN_RESTART_NO,
+	PLAN_RESTART_ON_FAILURE,
+	PLAN_RESTART_ALWAYS,
+	PLAN_RESTART_UNLESS_STOPPED,
+};
 
 /* What the monitor needs from release on. Strings are absolute host paths. */
 struct plan_monitor {
@@ -246,6 +253,12 @@ struct plan_monitor {
 	 * the attributes; names of the volumes that it has mounted (plan_list) or 0 */
 	plan_ref event_journal, event_from, event_attributes, event_volumes;
 	struct plan_foreign foreign; /* with plan_early.foreign */
+	/* Standard input ends when the first client that brought it leaves; else it stays open. */
+	uint32_t stdin_once;
+	uint32_t launcher_stdin, launcher_output; /* what the launching client is attached to */
+	uint32_t restart_policy;                  /* enum plan_restart */
+	uint32_t restart_max;                     /* on-failure: restarts at most; 0: for ever */
+	uint32_t restart_count;                   /* restarts before this monitor was started */
 };
 
 struct plan {

@@ -4,6 +4,7 @@
  * connection and nothing else.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,9 +30,6 @@ struct client *client_add(struct monitor *m, int fd, bool launcher)
 		if (c->fd >= 0)
 			continue;
 		*c = (struct client){.fd = fd, .launcher = launcher, .ready = launcher};
-		/* A frame under way was begun without this client. */
-		c->sent = sizeof(m->frame) + m->frame_len;
-		c->wants_output = launcher;
 		if (fd_set_nonblocking(fd, 1) == 0)
 			return c;
 		c->fd = -1;
@@ -63,22 +61,60 @@ bool client_frame_pending(const struct monitor *m)
 	return false;
 }
 
+bool client_listens(const struct monitor *m)
+{
+	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+		if (m->clients[i].fd >= 0 && m->clients[i].wants_output)
+			return true;
+	}
+	return false;
+}
+
+/* A client's input is over. With StdinOnce that is the end of the container's, but never of a
+ * terminal: its user may only have detached. */
+static void end_input(struct monitor *m)
+{
+	if (!m->plan->monitor.stdin_once || m->plan->early.terminal)
+		return;
+	m->input_end = true;
+	relay_input(m);
+}
+
 void client_drop(struct monitor *m, struct client *c)
 {
 	close(c->fd);
 	c->fd = -1;
-	/* Whoever started it in the foreground was its standard input. A terminal stays open: its user
-	 * may only have detached. */
-	if (c->launcher && !m->plan->early.terminal) {
-		m->input_end = true;
-		relay_input(m);
+	if (m->input_owner == c)
+		m->input_owner = NULL;
+	if (c->wants_stdin && !c->answer_len)
+		end_input(m);
+}
+
+static void push_answer(struct monitor *m, struct client *c)
+{
+	while (c->answer_sent < c->answer_len) {
+		ssize_t n = send(c->fd, c->answer + c->answer_sent, c->answer_len - c->answer_sent,
+				 MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			break;
+		c->answer_sent += (size_t)n;
 	}
+	client_drop(m, c);
 }
 
 void client_push(struct monitor *m, struct client *c)
 {
 	size_t header = sizeof(m->frame), total = header + m->frame_len;
 
+	if (c->answer_len) {
+		push_answer(m, c);
+		return;
+	}
 	while (m->frame_len && c->sent < total) {
 		size_t skip = c->sent > header ? c->sent - header : 0;
 		struct iovec iov[2] = {
@@ -113,11 +149,53 @@ void client_send(struct monitor *m, struct client *c, enum frame_type type, cons
 	frame_header_set(&header, type, (uint32_t)n);
 	/* Only sent while no output frame is half-way out; small enough for any socket buffer that is
 	 * not full, and a client with a full one is not listening. */
-	if (fd_set_nonblocking(c->fd, 0) < 0 ||
-	    sendmsg(c->fd, &msg, MSG_NOSIGNAL) != (ssize_t)(sizeof(header) + n))
+	if (sendmsg(c->fd, &msg, MSG_NOSIGNAL) != (ssize_t)(sizeof(header) + n))
 		client_drop(m, c);
-	else if (fd_set_nonblocking(c->fd, 1) < 0)
-		client_drop(m, c);
+}
+
+void client_answer_all(struct monitor *m)
+{
+	const struct frame_exit end = {.code = m->exit_code,
+				       .signal = m->exit_signal,
+				       .oom_killed = m->stats.oom_kills > 0,
+				       .finished_wall_ns = m->finished_wall_ns};
+	struct frame_header header;
+
+	frame_header_set(&header, FRAME_EXIT, sizeof(end));
+	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+		struct client *c = &m->clients[i];
+
+		if (c->fd < 0 || c->answer_len)
+			continue;
+		memcpy(c->answer, &header, sizeof(header));
+		memcpy(c->answer + sizeof(header), &end, sizeof(end));
+		c->answer_len = sizeof(c->answer);
+		c->wants_output = false;
+		push_answer(m, c);
+	}
+}
+
+void client_linger(struct monitor *m)
+{
+	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+		if (m->clients[i].fd >= 0 && !m->clients[i].answer_len)
+			client_drop(m, &m->clients[i]);
+	}
+	for (;;) {
+		struct pollfd p[MONITOR_CLIENTS_MAX];
+		bool any = false;
+
+		for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+			p[i] = (struct pollfd){.fd = m->clients[i].fd, .events = POLLOUT};
+			any = any || p[i].fd >= 0;
+		}
+		if (!any || (poll(p, MONITOR_CLIENTS_MAX, -1) < 0 && errno != EINTR))
+			return;
+		for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+			if (p[i].revents)
+				push_answer(m, &m->clients[i]);
+		}
+	}
 }
 
 void client_send_all(struct monitor *m, enum frame_type type, const void *payload, size_t n)
@@ -126,10 +204,12 @@ void client_send_all(struct monitor *m, enum frame_type type, const void *payloa
 		client_send(m, &m->clients[i], type, payload, n);
 }
 
-static void send_signal(const struct monitor *m, int number)
+static void send_signal(struct monitor *m, int number)
 {
-	if (m->started && !m->exited && number > 0 && number <= 64)
-		syscall(SYS_pidfd_send_signal, m->pidfd, number, NULL, 0);
+	if (!m->started || m->exited || number <= 0 || number > 64)
+		return;
+	m->client_signal = number;
+	syscall(SYS_pidfd_send_signal, m->pidfd, number, NULL, 0);
 }
 
 static void on_control(struct monitor *m, struct client *c)
@@ -138,14 +218,15 @@ static void on_control(struct monitor *m, struct client *c)
 		struct frame_resize resize;
 		struct frame_signal signal;
 		struct frame_attach attach;
+		struct frame_restart restart;
 	} u;
 
 	memset(&u, 0, sizeof(u));
 	memcpy(&u, c->control, c->control_got < sizeof(u) ? c->control_got : sizeof(u));
 	switch (c->header.type) {
 	case FRAME_STDIN_END:
-		m->input_end = true;
-		relay_input(m);
+		if (c->wants_stdin)
+			end_input(m);
 		return;
 	case FRAME_RESIZE:
 		if (m->plan->early.terminal && m->input >= 0) {
@@ -159,7 +240,14 @@ static void on_control(struct monitor *m, struct client *c)
 		return;
 	case FRAME_ATTACH:
 		c->ready = true;
+		c->wants_stdin = u.attach.want_stdin;
 		c->wants_output = u.attach.want_output;
+		/* Output from now on: the frame under way was read before. */
+		c->sent = sizeof(m->frame) + m->frame_len;
+		return;
+	case FRAME_RESTART:
+		m->restart.policy = (enum plan_restart)u.restart.policy;
+		m->restart.max = u.restart.max;
 		return;
 	default:
 		return;
@@ -180,6 +268,8 @@ static void receive_input(struct monitor *m, struct client *c)
 		return;
 	}
 	c->payload_left -= (uint32_t)n;
+	/* Two clients' frames do not mix. */
+	m->input_owner = c->payload_left ? c : NULL;
 	if (!c->payload_left)
 		c->header_got = 0;
 	if (m->input < 0 || m->input_end)
@@ -197,7 +287,7 @@ static bool header_is_valid(const struct client *c)
 		return c->ready && length <= FRAME_PAYLOAD_MAX;
 	if (!c->ready && c->header.type != FRAME_ATTACH)
 		return false;
-	return c->header.type >= FRAME_STDIN_END && c->header.type <= FRAME_ATTACH &&
+	return c->header.type >= FRAME_STDIN_END && c->header.type <= FRAME_RESTART &&
 	       length <= MONITOR_CONTROL_MAX;
 }
 
@@ -252,6 +342,6 @@ void client_receive(struct monitor *m, struct client *c)
 		receive_header(m, c);
 	else if (c->header.type != FRAME_STDIN)
 		receive_control(m, c);
-	else if (m->input_len == m->input_sent)
+	else if (m->input_len == m->input_sent && (!m->input_owner || m->input_owner == c))
 		receive_input(m, c);
 }

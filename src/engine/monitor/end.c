@@ -22,7 +22,7 @@
 #define KILL_TIMEOUT_MS 2000
 #define REMOVE_TIMEOUT_MS 2000
 
-static size_t cgroup_dirs(const struct monitor *m, struct cgroup_dir out[PLAN_MAX_CGROUPS])
+size_t end_cgroup_dirs(const struct monitor *m, struct cgroup_dir out[PLAN_MAX_CGROUPS])
 {
 	const struct plan_monitor *pm = &m->plan->monitor;
 	size_t n = pm->cgroup_count < PLAN_MAX_CGROUPS ? pm->cgroup_count : PLAN_MAX_CGROUPS;
@@ -34,19 +34,46 @@ static size_t cgroup_dirs(const struct monitor *m, struct cgroup_dir out[PLAN_MA
 	return n;
 }
 
+/* What earlier runs in the same group have counted is not this one's. */
+static void subtract_earlier(struct monitor *m)
+{
+	const struct cgroup_stats *before = &m->restart.before;
+	char text[32];
+	ssize_t n;
+
+	m->stats.oom_kills -= before->oom_kills;
+	m->stats.cpu_usage_ns -= before->cpu_usage_ns;
+	m->stats.throttled_periods -= before->throttled_periods;
+	m->stats.throttled_ns -= before->throttled_ns;
+	m->pids_max_hits -= m->restart.pids_max_before;
+	m->pressure_us -= m->restart.pressure_before_us;
+	n = m->restart.peak_fd < 0 ? -1 : pread(m->restart.peak_fd, text, sizeof(text) - 1, 0);
+	if (n > 0) {
+		text[n] = '\0';
+		m->stats.memory_peak_bytes = strtoull(text, NULL, 10);
+	}
+}
+
 void end_read_stats(struct monitor *m)
 {
 	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
-	size_t n = cgroup_dirs(m, dirs);
+	size_t n = end_cgroup_dirs(m, dirs);
 
-	if (n && cgroup_read_death(dirs, n, &m->stats) < 0)
+	if (n && cgroup_read_death(dirs, n, &m->stats) < 0) {
 		m->stats = (struct cgroup_stats){0};
+		return;
+	}
+	/* Nobody can ask about one that is removed. */
+	if (n && !m->plan->monitor.auto_remove)
+		cgroup_read_evidence(dirs, n, &m->pids_max_hits, &m->pressure_us);
+	if (n && m->runs)
+		subtract_earlier(m);
 }
 
 static void kill_the_rest(struct monitor *m)
 {
 	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
-	size_t n = cgroup_dirs(m, dirs);
+	size_t n = end_cgroup_dirs(m, dirs);
 
 	/* Without a pid namespace of its own nothing died with PID 1. */
 	if (n && !m->plan->monitor.own_pid_namespace &&
@@ -63,6 +90,35 @@ static void decode_status(struct monitor *m, const siginfo_t *info)
 		m->exit_signal = info->si_status;
 		m->exit_code = 128 + info->si_status;
 	}
+}
+
+/* Faults of a program's own come with these, and with no signal from anybody. */
+static bool is_fault(int number)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		if (faults[i] == number)
+			return true;
+	}
+	return false;
+}
+
+/* The kernel does not tell a parent who sent the signal; what can be excluded is. The kernel keeps
+ * signals from inside, of those that end it, from PID 1 of a pid namespace. */
+static const char *signal_sender(const struct monitor *m)
+{
+	if (!m->exit_signal)
+		return "";
+	if (m->exit_signal == SIGKILL && m->stats.oom_kills)
+		return "kernel-oom";
+	if (restart_is_stopped(m))
+		return "user";
+	if (m->client_signal == m->exit_signal)
+		return "client";
+	if (is_fault(m->exit_signal))
+		return "self";
+	return m->plan->monitor.own_pid_namespace ? "host" : "";
 }
 
 void end_reap(struct monitor *m)
@@ -85,8 +141,11 @@ void end_reap(struct monitor *m)
 	decode_status(m, &info);
 	kill_the_rest(m);
 	end_read_stats(m);
-	if (!m->plan->monitor.auto_remove)
-		store_state(m, "exited");
+	if (!m->plan->monitor.auto_remove) {
+		m->signal_sender = signal_sender(m);
+		restart_decide(m);
+		store_state(m, m->restart.again ? "restarting" : "exited");
+	}
 	event_die(m);
 }
 
@@ -110,7 +169,7 @@ static void release_record(struct monitor *m)
 static void remove_groups(struct monitor *m)
 {
 	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
-	size_t n = cgroup_dirs(m, dirs);
+	size_t n = end_cgroup_dirs(m, dirs);
 
 	foreign_remove(m);
 	if (n && cgroup_remove(dirs, n, REMOVE_TIMEOUT_MS) < 0)
@@ -161,23 +220,21 @@ static _Noreturn void sweep_and_exit(struct monitor *m)
 		sync_record(m);
 	}
 	stamp(m->plan, POINT_MONITOR_CLEANED);
+	/* A client that is stopped keeps us, but not the container, from being gone. */
+	close(PLAN_FD_LOCK);
+	client_linger(m);
 	_exit(0);
 }
 
 _Noreturn void end_finish(struct monitor *m)
 {
-	struct frame_exit frame = {.code = m->exit_code,
-				   .signal = m->exit_signal,
-				   .oom_killed = m->stats.oom_kills > 0,
-				   .finished_wall_ns = m->finished_wall_ns};
-
 	log_flush(m, true);
 	if (m->plan->monitor.auto_remove)
 		release_record(m);
 	stamp(m->plan, POINT_MONITOR_RECORDED);
 	/* Those who connected while we were at it want to know as well. */
 	client_accept(m);
-	client_send_all(m, FRAME_EXIT, &frame, sizeof(frame));
+	client_answer_all(m);
 	stamp(m->plan, POINT_MONITOR_ANSWERED);
 	sweep_and_exit(m);
 }
@@ -185,16 +242,23 @@ _Noreturn void end_finish(struct monitor *m)
 _Noreturn void end_refuse(struct monitor *m)
 {
 	m->exited = true;
+	m->exit_signal = 0;
+	m->signal_sender = "";
+	m->restart.again = false;
 	m->finished_wall_ns = clock_wall_ns();
 	m->exit_code = m->start_error.kind == ERR_NO_COMMAND ? 127
 		       : m->start_error.kind == ERR_NO_EXEC  ? 126
 							     : 128;
 	if (m->plan->monitor.auto_remove)
 		release_record(m);
-	else if (store_state(m, "created") < 0)
+	else if (store_state(m, m->runs ? "exited" : "created") < 0)
 		/* Without this file no state means "created"; with it, that the monitor was lost. */
 		unlinkat(m->run_dir, "hostname", 0);
-	client_send_all(m, FRAME_ERROR, &m->start_error, sizeof(m->start_error));
+	/* Who came by the socket had no part in the start: the end of the container is all it asked for. */
+	if (m->runs)
+		client_answer_all(m);
+	else
+		client_send_all(m, FRAME_ERROR, &m->start_error, sizeof(m->start_error));
 	sweep_and_exit(m);
 }
 

@@ -86,9 +86,13 @@ static _Noreturn void conclude(struct monitor *m, enum frame_type type, const vo
 	if (m->started)
 		say_died(m);
 	client_accept(m);
-	client_send_all(m, type, payload, n);
+	if (type == FRAME_EXIT)
+		client_answer_all(m);
+	else
+		client_send_all(m, type, payload, n);
 	follow_container(m);
 	exec_sweep(m);
+	client_linger(m);
 	_exit(0);
 }
 
@@ -183,9 +187,5 @@ void exec_reap(struct monitor *m)
 
 _Noreturn void exec_finish(struct monitor *m)
 {
-	struct frame_exit frame = {.code = m->exit_code,
-				   .signal = m->exit_signal,
-				   .finished_wall_ns = m->finished_wall_ns};
-
-	conclude(m, FRAME_EXIT, &frame, sizeof(frame));
+	conclude(m, FRAME_EXIT, NULL, 0);
 }

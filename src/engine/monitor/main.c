@@ -33,6 +33,8 @@
 /* How long the container may run before its bill is stored: a short one should not pay for it. */
 #define TIMELINE_DELAY_MS 25
 #define RELEASE_POLL_MS 2
+/* How long nothing may happen before buffers are given back. */
+#define REST_DELAY_MS 1000
 
 static struct plan *map_plan(int fd)
 {
@@ -76,7 +78,16 @@ static void listen_for_clients(struct monitor *m)
 
 static void on_released(struct monitor *m)
 {
+	const struct plan_monitor *pm = &m->plan->monitor;
+	struct client *launcher = &m->clients[0];
+
 	m->released = true;
+	restart_init(m);
+	launcher->wants_output = pm->launcher_output;
+	launcher->wants_stdin = pm->launcher_stdin;
+	/* It may have let the child go as the last thing it did. */
+	if (launcher->fd < 0 && pm->launcher_stdin && pm->stdin_once)
+		m->input_end = true;
 	m->run_dir = open(plan_string(m->plan, m->plan->early.run_directory),
 			  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
@@ -131,11 +142,17 @@ static void on_report_end(struct monitor *m)
 	stamp(m->plan, POINT_MONITOR_EXEC);
 	m->started = true;
 	m->started_wall_ns = clock_wall_ns();
+	m->run_began_ns = clock_now_ns();
+	/* Stopped between two runs, too late to keep this one from beginning. */
+	if (m->runs && restart_is_stopped(m))
+		syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
 	/* Whoever hears that it runs must find it running. */
 	rc = store_state(m, "running");
 	if (rc < 0)
 		end_unrecorded(m, rc);
 	event_start(m);
+	if (m->runs)
+		return;
 	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
 	listen_for_clients(m);
 }
@@ -173,6 +190,7 @@ enum poll_slot {
 	SLOT_INPUT,
 	SLOT_OUTPUT,
 	SLOT_ERROR,
+	SLOT_MARKER,
 	SLOT_CLIENTS,
 	SLOT_COUNT = SLOT_CLIENTS + MONITOR_CLIENTS_MAX,
 };
@@ -189,6 +207,7 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	/* Before release nobody but the launcher may speak, so the report socket can wait. */
 	p[SLOT_REPORT] = (struct pollfd){.fd = m->report_fd, .events = POLLIN};
 	p[SLOT_LISTEN] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
+	p[SLOT_MARKER] = (struct pollfd){.fd = m->restart.watch_fd, .events = POLLIN};
 	if (m->input >= 0 && input_pending)
 		p[SLOT_INPUT] = (struct pollfd){.fd = m->input, .events = POLLOUT};
 	for (int s = 0; s < 2; s++) {
@@ -198,8 +217,11 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	}
 	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
 		struct client *c = &m->clients[i];
-		bool blocked = input_pending && c->payload_left && c->header.type == FRAME_STDIN;
-		bool sending = c->wants_output && frame_pending;
+		bool other = m->input_owner && m->input_owner != c;
+		bool blocked = c->answer_len || ((input_pending || other) && c->payload_left &&
+						 c->header.type == FRAME_STDIN);
+		bool sending = c->answer_len || (c->wants_output && frame_pending &&
+						 c->sent < sizeof(m->frame) + m->frame_len);
 
 		/* A client held back is not polled at all: its hang-up would be told for ever. */
 		if (c->fd < 0 || (blocked && !sending))
@@ -218,9 +240,9 @@ static void handle_clients(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 
 		if (c->fd < 0 || c->fd != p[SLOT_CLIENTS + i].fd)
 			continue;
-		if (got & POLLOUT)
+		if ((got & POLLOUT) || (got && c->answer_len))
 			client_push(m, c);
-		if (c->fd >= 0 && (got & (POLLIN | POLLHUP | POLLERR)))
+		if (c->fd >= 0 && !c->answer_len && (got & (POLLIN | POLLHUP | POLLERR)))
 			client_receive(m, c);
 	}
 }
@@ -251,9 +273,29 @@ static int poll_timeout(const struct monitor *m)
 {
 	if (m->exited)
 		return 0;
+	if (m->restart.waiting)
+		return restart_timeout_ms(m);
 	if (m->terminal_idle)
 		return TERMINAL_IDLE_MS;
-	return m->started && !m->timeline_stored ? TIMELINE_DELAY_MS : -1;
+	if (m->started && !m->timeline_stored)
+		return TIMELINE_DELAY_MS;
+	return m->log.used ? REST_DELAY_MS : -1;
+}
+
+/* What can wait until the start is over, or until there is nothing to do. */
+static void on_quiet(struct monitor *m, bool quiet)
+{
+	bool due = m->started && !m->timeline_stored &&
+		   clock_now_ns() - m->run_began_ns >= TIMELINE_DELAY_MS * 1000000ull;
+
+	if (due && !client_frame_pending(m)) {
+		store_running_in_record(m);
+		store_timeline(m);
+	} else if (quiet && !due && m->log.used) {
+		log_rest(m);
+	}
+	if (quiet)
+		m->terminal_idle = false;
 }
 
 static _Noreturn void finish(struct monitor *m)
@@ -273,16 +315,18 @@ static _Noreturn void run(struct monitor *m)
 		 * says that its monitor was lost. */
 		if (n < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
 			_exit(1);
-		if (n == 0)
-			m->terminal_idle = false;
-		if (n == 0 && m->started && !m->timeline_stored)
-			store_timeline(m);
-		if (n == 0 && m->log.out_len)
-			log_flush(m, false);
+		if (!m->exited && !m->restart.waiting)
+			on_quiet(m, n == 0);
 		if (n > 0)
 			handle(m, p);
-		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0)
-			finish(m);
+		if (m->restart.waiting)
+			restart_tick(m);
+		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0) {
+			if (!m->restart.again)
+				finish(m);
+			restart_pause(m);
+			continue;
+		}
 		if (m->exited && n == 0) {
 			/* Only a client that does not read can hold us up now: wait for it. */
 			if (!client_frame_pending(m)) {
@@ -319,7 +363,7 @@ int main(int argc, char **argv)
 	caller_leave_descriptors(m);
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
 		m->output[1] = -1;
-	m->log.fd = m->console_fd = -1;
+	m->log.fd = m->console_fd = m->restart.watch_fd = m->restart.peak_fd = -1;
 	m->event_fd = -1;
 	/* Only a container has a bill. */
 	m->timeline_stored = m->plan->early.exec;
@@ -332,5 +376,6 @@ int main(int argc, char **argv)
 	}
 	caller_leave_groups(m);
 	caller_leave_limits();
+	store_read_boot_id(m);
 	run(m);
 }

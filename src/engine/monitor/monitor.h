@@ -17,13 +17,21 @@
 #include "kernel/cgroup.h"
 #include "runtime/plan.h"
 
-#define MONITOR_CLIENTS_MAX 16
+#define MONITOR_CLIENTS_MAX 64
 #define MONITOR_CONTROL_MAX 16 /* largest payload of a frame that is not STDIN */
+
+/* Files that commands leave in the run directory for the monitor. */
+#define STOPPED_FILE "stopped" /* stopped on a user's behalf: not to be restarted */
+#define PAUSED_FILE "paused"
 
 /* One attached front end. */
 struct client {
-	int fd;                             /* -1: free */
-	bool wants_output, launcher, ready; /* ready: its ATTACH came (the launcher needs none) */
+	int fd; /* -1: free */
+	bool wants_output, wants_stdin;
+	bool launcher, ready; /* ready: its ATTACH came (the launcher needs none) */
+	/* the EXIT frame; once it has been taken, the connection is closed */
+	unsigned char answer[sizeof(struct frame_header) + sizeof(struct frame_exit)];
+	size_t answer_len, answer_sent;
 	struct frame_header header;
 	size_t header_got;
 	uint32_t payload_left;
@@ -32,15 +40,33 @@ struct client {
 	size_t sent; /* bytes of the current output frame, header included */
 };
 
+#define LOG_ENTRY_MAX 16384 /* bytes of output in one entry of the log, as Docker cuts them */
+#define LOG_OUT_BYTES (256u << 10)
+
 /* Docker's json-file log. */
 struct log_writer {
-	int fd; /* -1: not opened yet */
-	bool failed;
+	int fd;      /* -1: not opened yet */
+	bool failed; /* the last write failed: what it held is not in the log */
+	bool used;   /* the buffers hold memory that an idle monitor gives back */
 	uint64_t size;
-	char partial[2][16384]; /* line begun but not ended, per stream */
+	char partial[2][LOG_ENTRY_MAX]; /* line begun but not ended, per stream */
 	size_t partial_len[2];
-	char out[65536];
 	size_t out_len;
+	_Alignas(4096) char out[LOG_OUT_BYTES];
+};
+
+/* What is between two runs of a container with a restart policy. */
+struct restart {
+	enum plan_restart policy;
+	uint32_t max, count;
+	bool again;   /* the run that has just ended is followed by another */
+	bool waiting; /* for due_ns */
+	int watch_fd; /* inotify on the run directory while waiting; -1 */
+	int peak_fd;  /* see cgroup_reset_peak() */
+	uint64_t delay_ns, due_ns, next_wall_ns;
+	/* the group's counters when this run began */
+	struct cgroup_stats before;
+	uint64_t pids_max_before, pressure_before_us;
 };
 
 struct monitor {
@@ -57,14 +83,21 @@ struct monitor {
 	/* how it ended */
 	int exit_code, exit_signal;
 	uint64_t started_wall_ns, finished_wall_ns;
+	const char *signal_sender; /* static text for state.json */
+	int client_signal;         /* the last signal that a client sent to PID 1 */
 	struct cgroup_stats stats;
-	uint64_t oom_kills_before;
+	uint64_t pids_max_hits, pressure_us;
 	struct err start_error;
+	uint32_t runs;         /* before this one */
+	uint64_t run_began_ns; /* monotonic, at the exec of this run */
+	struct restart restart;
+	char boot_id[40];
 	/* the output frame under way: read once, sent to every client before the next is read */
 	struct frame_header frame;
 	size_t frame_len; /* payload; 0: none under way */
-	unsigned char frame_bytes[FRAME_PAYLOAD_MAX];
+	_Alignas(4096) unsigned char frame_bytes[FRAME_PAYLOAD_MAX];
 	unsigned char input_bytes[FRAME_PAYLOAD_MAX];
+	struct client *input_owner; /* whose STDIN frame is under way; NULL */
 	size_t input_len, input_sent;
 	struct log_writer log;
 	int event_fd;           /* the journal of events, -1 until the first one */
@@ -103,7 +136,14 @@ void client_push(struct monitor *m, struct client *c);
 void client_send(struct monitor *m, struct client *c, enum frame_type type, const void *payload,
 		 size_t n);
 void client_send_all(struct monitor *m, enum frame_type type, const void *payload, size_t n);
+/* Tells the end of this run to everybody, as far as their sockets take it; client_push() sends the
+ * rest, and closes. */
+void client_answer_all(struct monitor *m);
 bool client_frame_pending(const struct monitor *m);
+/* Whether anybody wants the container's output. */
+bool client_listens(const struct monitor *m);
+/* Returns once everybody has taken the answer, or has gone. */
+void client_linger(struct monitor *m);
 /* relay.c: container's streams. */
 void relay_output(struct monitor *m, int stream);
 void relay_input(struct monitor *m);
@@ -111,12 +151,29 @@ void relay_close_output(struct monitor *m, int stream);
 /* log.c */
 void log_write(struct monitor *m, int stream, const unsigned char *bytes, size_t n);
 void log_flush(struct monitor *m, bool end);
+/* Gives the memory of the buffers back; nothing may be in them. */
+void log_rest(struct monitor *m);
+/* restart.c */
+void restart_init(struct monitor *m);
+/* Whether a command has stopped the container on a user's behalf. */
+bool restart_is_stopped(const struct monitor *m);
+/* Sets restart.again and what follows from it: PID 1 has ended, its exit code is known. */
+void restart_decide(struct monitor *m);
+/* The run is over and all of its output read: answers, and waits for the next. */
+void restart_pause(struct monitor *m);
+/* While waiting: how long poll may wait, and what to do after it. */
+int restart_timeout_ms(const struct monitor *m);
+void restart_tick(struct monitor *m);
 /* store.c: state.json and timeline.json. */
 /* 0 or -errno: the state that stands is then not the true one. */
 int store_state(struct monitor *m, const char *status);
+/* That it runs, beside a persistent record: what a reboot leaves of it. */
+void store_running_in_record(struct monitor *m);
+void store_read_boot_id(struct monitor *m);
 void store_timeline(struct monitor *m);
 void store_timeline_in_record(struct monitor *m);
 /* end.c: after PID 1 has ended. */
+size_t end_cgroup_dirs(const struct monitor *m, struct cgroup_dir out[PLAN_MAX_CGROUPS]);
 void end_reap(struct monitor *m);
 void end_read_stats(struct monitor *m);
 /* The child did not become the container's program, or (pidfd -1) there is none. */

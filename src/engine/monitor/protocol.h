@@ -10,12 +10,20 @@
  *	  | ----- STDIN_END ------------> |   half-close of the container's stdin
  *	  | ----- RESIZE {rows,cols} ---> |
  *	  | ----- SIGNAL {number} ------> |   to PID 1 of the container
+ *	  | ----- RESTART {policy,max} -> |   another restart policy from now on
  *	  | <---- STDOUT / STDERR bytes - |
- *	  | <---- EXIT {code...} -------- |   after all output; the connection then ends
+ *	  | <---- EXIT {code...} -------- |   after all output; the connection then ends, also when the
+ *	  |                               |   container is to be restarted
  *
  * End of file without EXIT means that the monitor died: "monitor lost". A client that goes away
  * never disturbs the container. Frames with an unknown type or a payload over FRAME_PAYLOAD_MAX
- * end the connection.
+ * end the connection. STDIN_END and the leaving of a client that asked for stdin close the container's
+ * stdin only where it was made with StdinOnce, and never a terminal.
+ *
+ * A container that waits to be restarted has the state "restarting" and no PID 1. Whoever stops it
+ * makes the file `stopped` in its run directory first: the monitor, which sees that at once, then ends
+ * with EXIT. It may as well have begun the next run a moment before: read the state again until it is
+ * not "restarting" any more, and signal what then runs.
  */
 #ifndef CLOCHE_ENGINE_MONITOR_PROTOCOL_H
 #define CLOCHE_ENGINE_MONITOR_PROTOCOL_H
@@ -33,6 +41,7 @@ enum frame_type {
 	FRAME_RESIZE = 17,
 	FRAME_SIGNAL = 18,
 	FRAME_ATTACH = 19, /* first frame of a client that came by attach.sock */
+	FRAME_RESTART = 20,
 	FRAME_STARTED = 32,
 	FRAME_ERROR = 33,
 	FRAME_EXIT = 34,
@@ -56,6 +65,11 @@ struct frame_signal {
 
 struct frame_attach {
 	uint8_t want_stdin, want_output, zero[2];
+};
+
+struct frame_restart {
+	uint32_t policy; /* enum plan_restart */
+	uint32_t max;
 };
 
 struct frame_started {
@@ -84,11 +98,18 @@ static inline uint32_t frame_length(const struct frame_header *h)
 
 /*
  * <run>/containers/<id>/state.json, replaced atomically by the monitor, one line:
- * {"SchemaVersion":1,"Status":"running|exited|created","Pid":N,"MonitorPid":N,"StartedNs":N,
- *  "FinishedNs":N,"ExitCode":N,"ExitSignal":N,"OomKilled":bool,"OomKills":N,"PeakMemoryBytes":N,
- *  "CpuUsageNs":N,"ThrottledPeriods":N,"ThrottledNs":N,"Error":"text"}
- * Times are wall-clock ns. "created" with Error: the start failed. The same file is copied into a
- * persistent container's record directory when it ends.
+ * {"SchemaVersion":1,"Status":"running|restarting|exited|created","Pid":N,"MonitorPid":N,
+ *  "StartedNs":N,"FinishedNs":N,"ExitCode":N,"ExitSignal":N,"SignalSender":"who","OomKilled":bool,
+ *  "OomKills":N,"PeakMemoryBytes":N,"CpuUsageNs":N,"ThrottledPeriods":N,"ThrottledNs":N,
+ *  "PidsMaxHits":N,"PressureUs":N,"RestartCount":N,"NextStartNs":N,"BootId":"uuid","Error":"text"}
+ * Times are wall-clock ns. "created" with Error: the start failed. "restarting": between two runs, the
+ * next of which begins at NextStartNs. Counters are those of the last run. SignalSender says who ended
+ * PID 1, as far as that can be known: "kernel-oom", "user" (through the engine), "client" (a signal
+ * passed on by an attached one), "self" (a fault of the program's own), "host" (something outside the
+ * container), "" (unknown, or no signal).
+ *
+ * The same file stands in a persistent container's record directory, from shortly after the start, so
+ * that after a reboot, which the boot id tells, its end is known.
  */
 
 #endif

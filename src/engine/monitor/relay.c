@@ -5,10 +5,13 @@
  * as the container takes it, the client's socket holding back the rest.
  */
 #include <errno.h>
-#include <sys/ioctl.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "engine/monitor/monitor.h"
+
+#define READS_MAX 16
+#define PIPE_WIDE_BYTES (256 << 10)
 
 void relay_close_output(struct monitor *m, int stream)
 {
@@ -23,25 +26,17 @@ void relay_close_output(struct monitor *m, int stream)
 	m->output[stream] = -1;
 }
 
-void relay_output(struct monitor *m, int stream)
+/* A container that fills its pipe gets a larger one: fewer turns of ours for the same bytes. */
+static void widen(const struct monitor *m, int fd)
 {
-	ssize_t n = read(m->output[stream], m->frame_bytes, sizeof(m->frame_bytes));
+	if (!m->plan->early.terminal && fcntl(fd, F_GETPIPE_SZ) < PIPE_WIDE_BYTES)
+		fcntl(fd, F_SETPIPE_SZ, PIPE_WIDE_BYTES);
+}
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	/* EIO is a terminal's way to say that nobody holds the other side; more may come if somebody
-	 * opens it again, but not once PID 1 is gone. */
-	if (n < 0 && errno == EIO && m->plan->early.terminal && !m->exited) {
-		m->terminal_idle = true;
-		return;
-	}
-	if (n <= 0) {
-		relay_close_output(m, stream);
-		return;
-	}
-	m->frame_len = (size_t)n;
+static void begin_frame(struct monitor *m, int stream, size_t n)
+{
+	m->frame_len = n;
 	frame_header_set(&m->frame, stream == 0 ? FRAME_STDOUT : FRAME_STDERR, (uint32_t)n);
-	log_write(m, stream, m->frame_bytes, (size_t)n);
 	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
 		struct client *c = &m->clients[i];
 
@@ -49,6 +44,43 @@ void relay_output(struct monitor *m, int stream)
 		if (c->fd >= 0 && c->wants_output)
 			client_push(m, c);
 	}
+}
+
+/* One read. True if there is likely more and nobody who must take this first. */
+static bool relay_once(struct monitor *m, int stream)
+{
+	ssize_t n = read(m->output[stream], m->frame_bytes, sizeof(m->frame_bytes));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	/* EIO is a terminal's way to say that nobody holds the other side; more may come if somebody
+	 * opens it again, but not once PID 1 is gone. */
+	if (n < 0 && errno == EIO && m->plan->early.terminal && !m->exited) {
+		m->terminal_idle = true;
+		return false;
+	}
+	if (n <= 0) {
+		relay_close_output(m, stream);
+		return false;
+	}
+	log_write(m, stream, m->frame_bytes, (size_t)n);
+	if (client_listens(m)) {
+		begin_frame(m, stream, (size_t)n);
+		return false;
+	}
+	m->frame_len = 0;
+	if ((size_t)n < sizeof(m->frame_bytes))
+		return false;
+	widen(m, m->output[stream]);
+	return true;
+}
+
+void relay_output(struct monitor *m, int stream)
+{
+	/* Bounded: the other stream, and who wants to attach, have their turn. */
+	for (int i = 0; i < READS_MAX && relay_once(m, stream); i++)
+		;
+	log_flush(m, false);
 }
 
 static void close_input(struct monitor *m)

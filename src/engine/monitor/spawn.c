@@ -2,7 +2,7 @@
 /*
  * Making the child: its pipes, one clone3() with all its namespaces, born in its v2 group. The child
  * arms its parent-death signal before it waits, and keeps no descriptor by which it could hold the
- * container's lock or its client's connection open.
+ * container's lock or a client's connection open. The group stays open here, for the next run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +59,21 @@ static int open_stdio(const struct monitor *m, struct stdio_pipes *s, struct err
 					 : 0;
 }
 
+/* Of a later run than the first the monitor has more open. */
+static void close_others(const struct monitor *m)
+{
+	const int fds[] = {m->run_dir, m->listen_fd, m->log.fd, m->event_fd, m->restart.peak_fd};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
+		if (m->clients[i].fd >= 0)
+			close(m->clients[i].fd);
+	}
+}
+
 static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *s, int report)
 {
 	struct child_context c = {.root_fd = -1,
@@ -69,8 +84,8 @@ static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *
 				  .die_with_parent = 1};
 
 	close(PLAN_FD_LOCK);
-	close(PLAN_FD_CONTROL);
 	close(m->report_fd);
+	close_others(m);
 	/* It leads to the host's directories (CVE-2024-21626). */
 	if (m->plan->early.has_cgroup_fd)
 		close(PLAN_FD_CGROUP);
@@ -114,8 +129,6 @@ int monitor_spawn_child(struct monitor *m, struct err *err)
 		become_child(m, &s, report[1]);
 	stamp(m->plan, POINT_MONITOR_CLONED);
 	close(report[1]);
-	if (m->plan->early.has_cgroup_fd)
-		close(PLAN_FD_CGROUP);
 	for (int i = 0; i < 3; i++) {
 		if (s.child[i] >= 0)
 			close(s.child[i]);

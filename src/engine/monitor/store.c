@@ -14,6 +14,7 @@
 #include "engine/monitor/monitor.h"
 
 #define STATE_FILE "state.json"
+#define STATE_BYTES 4096
 
 /* Our own messages are plain text, but they name the container's files. */
 static void escape(const char *text, char *out, size_t size)
@@ -33,26 +34,37 @@ static void escape(const char *text, char *out, size_t size)
 	out[n] = '\0';
 }
 
+static const char *as_bool(bool b)
+{
+	return b ? "true" : "false";
+}
+
 static size_t format_state(const struct monitor *m, const char *status, char *out, size_t size)
 {
-	uint64_t oom_kills = m->stats.oom_kills;
+	const struct cgroup_stats *c = &m->stats;
+	bool running = strcmp(status, "running") == 0;
 	char error[2 * ERR_MSG_MAX];
 	int n;
 
 	escape(m->start_error.kind ? m->start_error.msg : "", error, sizeof(error));
-	n = snprintf(
-		out, size,
-		"{\"SchemaVersion\":1,\"Status\":\"%s\",\"Pid\":%d,\"MonitorPid\":%d,"
-		"\"StartedNs\":%llu,\"FinishedNs\":%llu,\"ExitCode\":%d,\"ExitSignal\":%d,"
-		"\"OomKilled\":%s,\"OomKills\":%llu,\"PeakMemoryBytes\":%llu,\"CpuUsageNs\":%llu,"
-		"\"ThrottledPeriods\":%llu,\"ThrottledNs\":%llu,\"Error\":\"%s\"}\n",
-		status, strcmp(status, "running") == 0 ? m->pid : 0, getpid(),
-		(unsigned long long)m->started_wall_ns, (unsigned long long)m->finished_wall_ns,
-		m->exit_code, m->exit_signal, oom_kills ? "true" : "false",
-		(unsigned long long)oom_kills, (unsigned long long)m->stats.memory_peak_bytes,
-		(unsigned long long)m->stats.cpu_usage_ns,
-		(unsigned long long)m->stats.throttled_periods,
-		(unsigned long long)m->stats.throttled_ns, error);
+	n = snprintf(out, size,
+		     "{\"SchemaVersion\":1,\"Status\":\"%s\",\"Pid\":%d,\"MonitorPid\":%d,"
+		     "\"StartedNs\":%llu,\"FinishedNs\":%llu,\"ExitCode\":%d,\"ExitSignal\":%d,"
+		     "\"SignalSender\":\"%s\",\"OomKilled\":%s,\"OomKills\":%llu,"
+		     "\"PeakMemoryBytes\":%llu,\"CpuUsageNs\":%llu,\"ThrottledPeriods\":%llu,"
+		     "\"ThrottledNs\":%llu,\"PidsMaxHits\":%llu,\"PressureUs\":%llu,"
+		     "\"RestartCount\":%u,\"NextStartNs\":%llu,\"BootId\":\"%s\","
+		     "\"Error\":\"%s\"}\n",
+		     status, running ? m->pid : 0, getpid(), (unsigned long long)m->started_wall_ns,
+		     (unsigned long long)m->finished_wall_ns, running ? 0 : m->exit_code,
+		     running ? 0 : m->exit_signal, m->signal_sender ? m->signal_sender : "",
+		     as_bool(c->oom_kills > 0), (unsigned long long)c->oom_kills,
+		     (unsigned long long)c->memory_peak_bytes, (unsigned long long)c->cpu_usage_ns,
+		     (unsigned long long)c->throttled_periods, (unsigned long long)c->throttled_ns,
+		     (unsigned long long)m->pids_max_hits, (unsigned long long)m->pressure_us,
+		     m->restart.count,
+		     (unsigned long long)(m->restart.again ? m->restart.next_wall_ns : 0),
+		     m->boot_id, error);
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
@@ -76,21 +88,43 @@ static int replace_state(int dir, const char *text, size_t n)
 	return (rc == -ENOSPC || rc == -EDQUOT) && overwrite(dir, text, n) == 0 ? 0 : rc;
 }
 
-int store_state(struct monitor *m, const char *status)
+/* The run root's is the one that is read; this one is for after the next boot. */
+static void store_in_record(const struct monitor *m, const char *text, size_t n)
 {
 	const char *record = plan_string(m->plan, m->plan->monitor.record_directory);
-	char text[2048];
+	auto_close int dir = record ? open(record, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (dir >= 0 && replace_state(dir, text, n) < 0)
+		return;
+}
+
+int store_state(struct monitor *m, const char *status)
+{
+	char text[STATE_BYTES];
 	size_t n = format_state(m, status, text, sizeof(text));
 	int rc = replace_state(m->run_dir, text, n);
 
-	if (record && strcmp(status, "running") != 0) {
-		auto_close int dir = open(record, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		/* The run root's is the one that is read; this one is for after the next boot. */
-		if (dir >= 0 && replace_state(dir, text, n) < 0)
-			return rc;
-	}
+	/* That it runs is told first and written beside the record later. */
+	if (strcmp(status, "running") != 0)
+		store_in_record(m, text, n);
 	return rc;
+}
+
+void store_running_in_record(struct monitor *m)
+{
+	char text[STATE_BYTES];
+
+	store_in_record(m, text, format_state(m, "running", text, sizeof(text)));
+}
+
+void store_read_boot_id(struct monitor *m)
+{
+	ssize_t n = file_read_small_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", m->boot_id,
+				       sizeof(m->boot_id));
+
+	if (n < 0)
+		m->boot_id[0] = '\0';
+	m->boot_id[strcspn(m->boot_id, "\n")] = '\0';
 }
 
 /* The bill as JSON, decoded by observe/timeline. Points by number, ops with their labels. */
