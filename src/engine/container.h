@@ -164,7 +164,7 @@ struct container_state {
 	uint64_t throttled_periods, throttled_ns;
 	uint64_t cpu_usage_ns;
 	enum container_health health; /* filled for lists alone (container_list_brief) */
-	uint64_t pids_max_hits; /* forks refused by the pids limit */
+	uint64_t pids_max_hits;       /* forks refused by the pids limit */
 	uint64_t pressure_us;   /* time some process waited for memory; 0 also where not counted */
 	char signal_sender[16]; /* see engine/monitor/protocol.h; "" unknown */
 	uint64_t restart_count; /* by its restart policy, since it was started by a user */

@@ -16,9 +16,6 @@
 #define ATTACH_SOCKET "attach.sock"
 #define MONITOR_LOST_EXIT_CODE 137
 #define HOST_RESTARTED_EXIT_CODE 255
-/* In the run directory: made by who stops or pauses on a user's behalf, read by the monitor too. */
-#define STOPPED_FILE "stopped"
-#define PAUSED_FILE "paused"
 
 /* Opens the directory that holds the record, data root first. An fd, or -ENOENT when no finished
  * record exists. */

@@ -23,6 +23,7 @@
 #include "engine/engine.h"
 #include "engine/internal.h"
 #include "engine/json_writer.h"
+#include "engine/marker.h"
 
 #define STATE_MAX_BYTES 65536
 #define LOCK_TRIES 5000 /* at least five seconds */
@@ -286,7 +287,7 @@ int container_state_read(struct engine *e, struct container *c, struct err *err)
 	if (!claims_life(s->status))
 		s->pid = 0;
 	if (s->status == CONTAINER_RUNNING && run_dir >= 0 &&
-	    faccessat(run_dir, PAUSED_FILE, F_OK, 0) == 0)
+	    faccessat(run_dir, MARKER_PAUSED, F_OK, 0) == 0)
 		s->status = CONTAINER_PAUSED;
 	c->restart_count = s->restart_count;
 	return 0;

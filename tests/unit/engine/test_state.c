@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "engine/internal.h"
 #include "engine_fixture.h"
 
 static const char running[] =
@@ -107,6 +108,61 @@ static void falls_back_to_the_copy(void **state)
 	assert_int_equal(c.state.exit_code, 137);
 }
 
+static void reads_evidence_and_restarts(void **state)
+{
+	static const char text[] =
+		"{\"SchemaVersion\":1,\"Status\":\"restarting\",\"Pid\":0,\"MonitorPid\":41,"
+		"\"StartedNs\":7,\"FinishedNs\":9,\"ExitCode\":137,\"ExitSignal\":9,"
+		"\"SignalSender\":\"kernel-oom\",\"PidsMaxHits\":6,\"PressureUs\":8,"
+		"\"RestartCount\":3,\"NextStartNs\":11,\"BootId\":\"a-b\"}\n";
+	struct fixture *f = *state;
+	auto_container struct container c;
+	char id[ID_LEN + 1];
+	int lock;
+
+	fixture_container(f, "1", "web", 1, true);
+	fixture_state(f, "1", text);
+	fixture_id(id, "1");
+	assert_int_equal(container_lock(&f->e, id, true, &lock), 0);
+	read_one(f, "1", &c);
+	assert_int_equal(c.state.status, CONTAINER_RESTARTING);
+	assert_string_equal(c.state.signal_sender, "kernel-oom");
+	assert_int_equal(c.state.pids_max_hits, 6);
+	assert_int_equal(c.state.pressure_us, 8);
+	assert_int_equal(c.state.restart_count, 3);
+	assert_int_equal(c.restart_count, 3);
+	assert_int_equal(c.state.next_start_ns, 11);
+	assert_string_equal(c.state.boot_id, "a-b");
+	close(lock);
+}
+
+static void knows_an_earlier_boot(void **state)
+{
+	static const char text[] = "{\"SchemaVersion\":1,\"Status\":\"running\",\"Pid\":42,"
+				   "\"MonitorPid\":41,\"StartedNs\":7,\"RestartCount\":2,"
+				   "\"BootId\":\"00000000-0000-0000-0000-000000000000\"}\n";
+	struct fixture *f = *state;
+	auto_container struct container c;
+	struct err err = ERR_INIT;
+
+	fixture_container(f, "1", "web", 1, true);
+	fixture_state(f, "1", text);
+	read_one(f, "1", &c);
+	assert_int_equal(c.state.status, CONTAINER_EXITED);
+	assert_true(c.state.host_restarted);
+	assert_false(c.state.monitor_lost);
+	assert_int_equal(c.state.exit_code, 255);
+	assert_int_equal(c.state.exit_signal, 0);
+	assert_string_equal(c.state.error, "host was restarted");
+	/* The same once it has been written down. */
+	assert_int_equal(container_state_write_lost(&f->e, &c, &err), 0);
+	container_free(&c);
+	read_one(f, "1", &c);
+	assert_true(c.state.host_restarted);
+	assert_int_equal(c.state.exit_code, 255);
+	assert_int_equal(c.state.restart_count, 2);
+}
+
 static void names_a_damaged_state(void **state)
 {
 	struct fixture *f = *state;
@@ -203,6 +259,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reads_the_death_record, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(falls_back_to_the_copy, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(reads_evidence_and_restarts, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(knows_an_earlier_boot, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(names_a_damaged_state, fixture_setup,
 						fixture_teardown),

@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Restart policies as the monitor carries them out, and what it keeps open and tells meanwhile.
+
+load helpers
+
+setup() { setup_engine; }
+teardown() { teardown_engine; }
+
+# made NAME POLICY MAX COMMAND...: a container with a restart policy.
+made() {
+	local name=$1 policy=$2 max=$3 file
+	shift 3
+	cloche create --name "$name" --network none cloche/busybox "$@" >/dev/null
+	file=$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$name")/hostconfig.json
+	jq -c --arg p "$policy" --argjson m "$max" '.RestartPolicy={Name:$p,MaximumRetryCount:$m}' "$file" >"$file.new"
+	mv "$file.new" "$file"
+}
+
+run_dir() { echo "$CLOCHE_RUN_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$1")"; }
+state() { jq -r "$2" "$(run_dir "$1")/state.json"; }
+log_of() { cat "$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$1")/"*-json.log; }
+state_is() { [ "$(state "$1" "$2")" = "$3" ]; }
+restarted() { [ "$(state "$1" .RestartCount)" -ge "$2" ]; }
+
+# What a user's stop does first.
+mark_stopped() { : >"$(run_dir "$1")/stopped"; }
+
+@test "policies against exit codes" {
+	made never no 0 false
+	made failed on-failure 2 sh -c 'exit 3'
+	made fine on-failure 2 true
+	made always always 0 true
+	made unless unless-stopped 0 false
+	cloche start never failed fine always unless >/dev/null
+	wait_for 10 state_is failed .Status exited
+	wait_for 10 restarted always 2
+	wait_for 10 restarted unless 2
+	assert_equal "$(state never '[.Status, .RestartCount, .ExitCode] | @csv')" '"exited",0,1'
+	assert_equal "$(state failed '[.Status, .RestartCount, .ExitCode] | @csv')" '"exited",2,3'
+	assert_equal "$(state fine '[.Status, .RestartCount, .ExitCode] | @csv')" '"exited",0,0'
+	[ "$(inspect always .RestartCount)" -ge 2 ]
+	# The stop is not kept waiting by the pause, which is longer by now.
+	mark_stopped always
+	mark_stopped unless
+	wait_for 5 state_is always .Status exited
+	wait_for 5 state_is unless .Status exited
+	assert_equal "$(cloche wait unless)" 1
+}
+
+@test "the pauses double; each run's output and counters are its own" {
+	local times i pause
+	made loop on-failure 3 sh -c 'echo run; exit 1'
+	cloche start loop >/dev/null
+	wait_for 10 state_is loop .Status exited
+	assert_equal "$(log_of loop | jq -r .log | grep -c run)" 4
+	mapfile -t times < <(grep '"status":"start"\|"status":"die"' "$CLOCHE_RUN_ROOT/events/journal" | jq .timeNano)
+	[ "${#times[@]}" -eq 8 ]
+	for i in 0 1 2; do
+		# From one end to the next start; the clock of the monitor begins a little before the event.
+		pause=$(((times[2 * i + 2] - times[2 * i + 1]) / 1000000))
+		echo "pause $i: $pause ms"
+		[ "$pause" -ge $((95 << i)) ]
+		[ "$pause" -lt $(((100 << i) + $(patience 1) * 1000)) ]
+	done
+	# Four runs of a shell would have used more than one has.
+	[ "$(state loop .CpuUsageNs)" -gt 0 ]
+	assert_equal "$(state loop .BootId)" "$(cat /proc/sys/kernel/random/boot_id)"
+}
+
+@test "a program that is gone at a restart ends it, with the reason" {
+	local dir
+	made vanish always 0 /bin/own
+	dir=$CLOCHE_ROOT/overlay2/$(cloche inspect -f '{{.Id}}' vanish)/diff
+	mkdir -p "$dir/bin"
+	printf '#!/bin/sh\nrm /bin/own\n' >"$dir/bin/own"
+	chmod 755 "$dir/bin/own"
+	cloche start vanish >/dev/null
+	wait_for 5 state_is vanish .Status exited
+	assert_equal "$(state vanish '[.ExitCode, .RestartCount] | @csv')" 127,1
+	assert_contains "$(state vanish .Error)" "no such file or directory"
+}
+
+@test "stdin of a detached container stays open; with StdinOnce it ends with its first client" {
+	cloche create -i --name open --network none cloche/busybox cat >/dev/null
+	local file
+	file=$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' open)/config.v2.json
+	jq -c '.Config.StdinOnce=false' "$file" >"$file.new" && mv "$file.new" "$file"
+	cloche start open >/dev/null
+	echo one | timeout -s KILL "$(patience 2)" cloche start -ai open >"$ENGINE_DIR/out" || true
+	container_is open running
+	wait_for 5 grep -q one "$ENGINE_DIR/out"
+	cloche create -i --name once --network none cloche/busybox cat >/dev/null
+	cloche start once >/dev/null
+	container_is once running
+	assert_equal "$(echo two | cloche start -ai once)" two
+	wait_for 5 container_is once exited
+}
+
+@test "several clients get the same bytes, in order, and the end" {
+	local i sum
+	cloche create -i --name many --network none cloche/busybox \
+		sh -c 'read go; i=0; while [ $i -lt 20000 ]; do echo "line $i of the talk"; i=$((i + 1)); done; exit 7' >/dev/null
+	cloche start many >/dev/null
+	for i in 1 2 3 4; do
+		cloche start -a many >"$ENGINE_DIR/out$i" 2>/dev/null &
+		eval "client$i=\$!"
+	done
+	# Not before all of them are attached.
+	wait_for 10 attached many 4
+	echo go | cloche start -ai many >"$ENGINE_DIR/out0" || [ $? -eq 7 ]
+	# shellcheck disable=SC2154
+	for i in 1 2 3 4; do
+		local pid=client$i status=0
+		wait "${!pid}" || status=$?
+		assert_equal "$status" 7
+	done
+	sum=$(seq -f 'line %.0f of the talk' 0 19999 | md5sum)
+	for i in 0 1 2 3 4; do assert_equal "$(md5sum <"$ENGINE_DIR/out$i")" "$sum"; done
+	assert_equal "$(log_of many | jq -rj .log | md5sum)" "$sum"
+}
+
+# Connections that the container's monitor has accepted, the launcher's among them.
+attached() {
+	local monitor
+	monitor=$(state "$1" .MonitorPid)
+	[ "$(ls -l "/proc/$monitor/fd" | grep -c socket:)" -gt "$2" ]
+}
+
+@test "the log keeps every byte through rotation, and its files stay small" {
+	local dir file
+	cloche create --name bytes --network none cloche/busybox sh -c \
+		'seq 1 30000; cat /bin/busybox | head -c 200000 | tr "\200-\377" "a-z\"\\\\\n\t"; printf "no end \303\244 \342\202\254"' >/dev/null
+	dir=$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' bytes)
+	file=$dir/hostconfig.json
+	jq -c '.LogConfig.Config={"max-size":"200k","max-file":"50"}' "$file" >"$file.new" && mv "$file.new" "$file"
+	cloche start bytes >/dev/null
+	cloche wait bytes >/dev/null
+	[ "$(ls "$dir" | grep -c json.log)" -ge 10 ]
+	find "$dir" -name '*json.log*' -size +220k | grep . && return 1
+	all_logs "$dir" | jq -rj .log >"$ENGINE_DIR/said"
+	# Every byte, through all files in their order: cloche run has no log in the way.
+	cloche run --rm --network none cloche/busybox sh -c \
+		'seq 1 30000; cat /bin/busybox | head -c 200000 | tr "\200-\377" "a-z\"\\\\\n\t"; printf "no end \303\244 \342\202\254"' >"$ENGINE_DIR/expected"
+	cmp "$ENGINE_DIR/said" "$ENGINE_DIR/expected"
+}
+
+# The files of a log, the oldest first.
+all_logs() {
+	local n=100
+	while [ $((--n)) -gt 0 ]; do
+		[ ! -e "$(echo "$1"/*-json.log)".$n ] || cat "$1"/*-json.log.$n
+	done
+	cat "$1"/*-json.log
+}
+
+@test "a host restart is told from a lost monitor" {
+	local id dir
+	made reboot no 0 sleep 1000
+	cloche start reboot >/dev/null
+	id=$(cloche inspect -f '{{.Id}}' reboot)
+	dir=$CLOCHE_ROOT/containers/$id
+	wait_for 5 test -e "$dir/state.json"
+	assert_equal "$(jq -r .Status "$dir/state.json")" running
+	kill -9 "$(state reboot .MonitorPid)"
+	wait_for 5 container_is reboot exited
+	assert_equal "$(inspect reboot '[.State.ExitCode, .State.Error] | @csv')" '137,"monitor lost"'
+	# What a reboot leaves: no run root, and a state of another boot.
+	rm -rf "${CLOCHE_RUN_ROOT:?}"
+	sed -i 's/"BootId":"[^"]*"/"BootId":"00000000-0000-4000-8000-000000000000"/' "$dir/state.json"
+	assert_equal "$(inspect reboot '[.State.ExitCode, .State.Error, .State.Status] | @csv')" '255,"host was restarted","exited"'
+	assert_equal "$(cloche start reboot)" reboot
+	container_is reboot running
+}
