@@ -5,9 +5,9 @@
 
 #include "base/human.h"
 #include "base/json.h"
-#include "base/template.h"
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/list_output.h"
 
 struct format_options {
 	const char *format;
@@ -21,32 +21,6 @@ static const struct option rows[] = {
 	 NULL},
 };
 static const struct option_table table = {OPTION_ROWS(rows)};
-
-/* Prints object by format; "json" is the whole of it. */
-static int print_formatted(const char *format, struct json_object *object, const char *go_type)
-{
-	const struct template_model model = {.root_type = go_type};
-	auto_template struct template *t = NULL;
-	auto_strbuf struct strbuf out = {0};
-	struct err err = ERR_INIT;
-	int rc;
-
-	if (str_eq(format, "json"))
-		format = "{{json .}}";
-	rc = template_parse(format, strlen(format), &t, &err);
-	if (rc < 0) {
-		cli_note("template parsing error: %s", err.msg);
-		return 64;
-	}
-	rc = template_execute(t, object, &model, &out, &err);
-	strbuf_putc(&out, '\n');
-	if (cli_print(&out))
-		return EXIT_FAILED;
-	if (rc == 0)
-		return 0;
-	cli_note("%s", err.msg);
-	return EXIT_FAILED;
-}
 
 /* ---- version ---- */
 
@@ -103,7 +77,7 @@ static int cmd_version(struct cli_context *ctx, int argc, char **argv)
 		return cli_fail(&err);
 	if (o.format && *o.format) {
 		object = version_object(&info);
-		return print_formatted(o.format, object, "system.versionInfo");
+		return list_print_object(o.format, object, "system.versionInfo");
 	}
 	version_text(&info, &out);
 	return cli_print(&out);
@@ -254,7 +228,7 @@ static int print_info(const struct engine *e, const struct engine_info *i, const
 
 	if (format && *format) {
 		object = info_object(e, i);
-		return print_formatted(format, object, "system.dockerInfo");
+		return list_print_object(format, object, "system.dockerInfo");
 	}
 	info_text(e, i, &out);
 	rc = cli_print(&out);

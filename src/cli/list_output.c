@@ -9,6 +9,8 @@
 #include "cli/command.h"
 #include "cli/table.h"
 
+#define EXIT_TEMPLATE 64 /* a template that does not parse, as Docker's client ends */
+
 struct parsed_format {
 	bool table;
 	char *template; /* heap */
@@ -117,6 +119,31 @@ int list_print(const struct list_layout *layout, const char *format,
 		return cli_print(&text);
 	table_align(strbuf_str(&text), &aligned);
 	return cli_print(&aligned);
+}
+
+int list_print_object(const char *format, struct json_object *object, const char *go_type)
+{
+	const struct template_model model = {.root_type = go_type};
+	auto_template struct template *t = NULL;
+	auto_strbuf struct strbuf out = {0};
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (str_eq(format, "json"))
+		format = "{{json .}}";
+	rc = template_parse(format, strlen(format), &t, &err);
+	if (rc < 0) {
+		cli_note("template parsing error: %s", err.msg);
+		return EXIT_TEMPLATE;
+	}
+	rc = template_execute(t, object, &model, &out, &err);
+	strbuf_putc(&out, '\n');
+	if (cli_print(&out))
+		return EXIT_FAILED;
+	if (rc == 0)
+		return 0;
+	cli_note("%s", err.msg);
+	return EXIT_FAILED;
 }
 
 int list_label_method(struct json_object *row, const char *name, const char *argument,

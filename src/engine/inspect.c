@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "engine/exec.h"
 #include "engine/internal.h"
 #include "engine/record_fields.h"
 #include "engine/summary.h"
@@ -240,6 +241,21 @@ static void write_own(const struct container *c, struct json_writer *w)
 	json_write_end(w, '}');
 }
 
+static void write_execs(const struct engine *e, const struct container *c, struct json_writer *w)
+{
+	auto_strv struct strv ids = {0};
+	struct err ignored = ERR_INIT;
+
+	if (exec_list(e, c->id, &ids, &ignored) < 0 || !ids.count) {
+		json_write_raw(w, "ExecIDs", "null");
+		return;
+	}
+	json_write_begin(w, "ExecIDs", '[');
+	for (size_t i = 0; i < ids.count; i++)
+		json_write_string(w, NULL, ids.items[i]);
+	json_write_end(w, ']');
+}
+
 static void write_table(struct json_writer *w, const char *key, const struct field_table *table,
 			const struct container *c)
 {
@@ -276,7 +292,7 @@ void container_inspect_write(struct engine *e, const struct container *c,
 	json_write_string(w, "MountLabel", "");
 	json_write_string(w, "ProcessLabel", "");
 	json_write_string(w, "AppArmorProfile", "");
-	json_write_raw(w, "ExecIDs", "null");
+	write_execs(e, c, w);
 	write_table(w, "HostConfig", &record_hostconfig_fields, c);
 	write_graph_driver(e, c, w);
 	if (size) {

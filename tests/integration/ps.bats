@@ -63,13 +63,13 @@ record_of() { echo "$CLOCHE_ROOT/containers/$(inspect "$1" .Id)"; }
 	cloche run --name one -l a=b cloche/busybox true
 	cloche create --name two cloche/busybox true >/dev/null
 	cloche create --name half cloche/busybox true >/dev/null
-	local one two half before
+	local one two half before shown='{{.ID}} {{.Image}} {{.Command}} {{.CreatedAt}} {{.State}} {{.Names}} {{.Labels}} {{.Networks}}'
 	one=$(record_of one) two=$(record_of two) half=$(record_of half)
-	before=$(cloche ps -a --filter name=one --filter name=two --no-trunc)
+	before=$(cloche ps -a --filter name=one --filter name=two --format "$shown")
 	jq -c 'del(.Brief)' "$one/config.v2.json" >"$ENGINE_DIR/record" && cp "$ENGINE_DIR/record" "$one/config.v2.json"
 	jq -c '.Brief |= .[:6]' "$two/config.v2.json" >"$ENGINE_DIR/record" && cp "$ENGINE_DIR/record" "$two/config.v2.json"
 	mv "$half/config.v2.json" "$half/moved"
-	assert_equal "$(cloche ps -a --no-trunc)" "$before"
+	assert_equal "$(cloche ps -a --format "$shown")" "$before"
 	mv "$half/moved" "$half/config.v2.json"
 	assert_equal "$(names -a)" "half two one "
 }
