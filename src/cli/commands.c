@@ -49,6 +49,7 @@ const struct command *const commands[] = {
 	&command_check,
 	&command_timeline,
 	&command_events,
+	&command_logs,
 	&command_exec,
 	&help,
 };

@@ -18,4 +18,7 @@ extern const struct command command_volume_create, command_volume_inspect, comma
 	command_volume_prune, command_volume_rm, command_container_prune, command_image_prune,
 	command_system_df, command_system_prune, command_why;
 
+/* What goes on. */
+extern const struct command command_logs;
+
 #endif

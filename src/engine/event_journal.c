@@ -53,25 +53,31 @@ static int open_locked(int dirfd, const char *path, int *fd, struct stat *st)
 	return -EBUSY;
 }
 
-/* Appenders hold it for microseconds; one that keeps it is not waited for. */
-static bool lock_exclusively(int fd)
+/* Appenders hold it for microseconds; one that was taken off the processor meanwhile is waited for
+ * only when the file has grown well beyond its bound. */
+static bool lock_exclusively(int fd, bool patient)
 {
-	for (int i = 0; i < ROTATE_TRIES; i++) {
+	const struct timespec nap = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < ROTATE_TRIES + (patient ? EVENT_LOCK_TRIES : 0); i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return true;
-		sched_yield();
+		if (i < ROTATE_TRIES)
+			sched_yield();
+		else
+			nanosleep(&nap, NULL);
 	}
 	return false;
 }
 
-/* Only if nobody else is at it: whoever comes next finds it full as well. */
-static void rotate(int dirfd, const char *path, int *fd)
+/* If nobody else is at it: whoever comes next finds it full as well. */
+static void rotate(int dirfd, const char *path, int *fd, bool patient)
 {
 	char old[PATH_MAX];
 	struct stat st;
 
 	if (str_format(old, sizeof(old), "%s" EVENT_OLD_SUFFIX, path) == 0 &&
-	    lock_exclusively(*fd) && is_current(dirfd, path, *fd, &st) &&
+	    lock_exclusively(*fd, patient) && is_current(dirfd, path, *fd, &st) &&
 	    renameat(dirfd, path, dirfd, old) == 0) {
 		close(*fd);
 		*fd = -1;
@@ -93,8 +99,9 @@ int event_journal_append(int dirfd, const char *path, int *fd, const struct iove
 		n += parts[i].iov_len;
 	written = writev(*fd, parts, count);
 	rc = written < 0 ? -errno : (size_t)written < n ? -ENOSPC : 0;
-	if ((uint64_t)st.st_size + n >= EVENT_JOURNAL_MAX_BYTES)
-		rotate(dirfd, path, fd);
+	n += (size_t)st.st_size;
+	if (n >= EVENT_JOURNAL_MAX_BYTES)
+		rotate(dirfd, path, fd, n >= EVENT_JOURNAL_MAX_BYTES / 4 * 5);
 	else
 		flock(*fd, LOCK_UN);
 	return rc;

@@ -55,7 +55,7 @@ lines_of() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 @test "what happens is told as it happens, until a signal or the time" {
 	local pid
 	cloche run --rm cloche/busybox true
-	cloche events --format '{{.Action}}' -f type=container >"$ENGINE_DIR/live" &
+	cloche events --format '{{.Action}}' -f type=container >"$ENGINE_DIR/live" 3>&- &
 	pid=$!
 	# It watches once its inotify descriptor is open and its journal too.
 	wait_for 5 eval "ls -l /proc/$pid/fd | grep -q events/journal"
