@@ -51,6 +51,7 @@ const struct command *const commands[] = {
 	&command_events,
 	&command_logs,
 	&command_exec,
+	&command_cp,
 	&help,
 };
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);

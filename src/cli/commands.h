@@ -21,4 +21,7 @@ extern const struct command command_volume_create, command_volume_inspect, comma
 /* What goes on. */
 extern const struct command command_logs;
 
+/* files in and out of containers and images */
+extern const struct command command_cp;
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must hold afterwards: a bug in a parser reaches the image store and nothing else of the host's
- * files, cannot start a program, talk to anybody, trace or mount, and cannot get any of it back.
+ * What must hold afterwards: a bug in a parser reaches the directory it works in (the image store, a
+ * container's root, the target of a copy) and nothing else of the host's files, cannot start a program, talk to anybody, trace or mount, and cannot get any of it back.
  *
  * CAP_SYS_ADMIN has to stay, since the kernel wants it for trusted.* attributes; what else it would
  * allow is what the list of system calls leaves out. chroot is no prison for who holds CAP_SYS_CHROOT
@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -107,11 +108,8 @@ static const int allowed[] = {
 	SCMP_SYS(flistxattr),
 	/* the process itself */
 	SCMP_SYS(brk),
-	SCMP_SYS(mmap),
-	SCMP_SYS(mmap2),
 	SCMP_SYS(munmap),
 	SCMP_SYS(mremap),
-	SCMP_SYS(mprotect),
 	SCMP_SYS(madvise),
 	SCMP_SYS(futex),
 	SCMP_SYS(futex_time64),
@@ -133,10 +131,21 @@ static const int allowed[] = {
 	SCMP_SYS(exit_group),
 };
 
+/* Only for memory that holds no program: a library of the root that it is confined to can never be
+ * loaded, whatever makes the C library look for one (CVE-2019-14271). */
+static const int allowed_without_exec[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect)};
+
 static int limit_calls(struct err *err)
 {
+	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int rc = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < 3; i++) {
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_without_exec[i], 1, no_exec);
+		if (rc == -EDOM)
+			rc = 0;
+	}
 
 	for (size_t i = 0; rc == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++) {
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);

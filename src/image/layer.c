@@ -121,14 +121,15 @@ static int apply_entry(struct layer *l, struct archive_entry *e, struct err *err
 	return layer_place(l, e, path, err);
 }
 
-static int apply_entries(struct layer *l, const struct feed *f, struct err *err)
+static int read_entries(struct layer *l, const struct feed *f, layer_entry_fn entry,
+			struct err *err)
 {
 	struct archive_entry *e;
 	int rc;
 
 	while ((rc = archive_read_next_header(l->archive, &e)) == ARCHIVE_OK ||
 	       rc == ARCHIVE_WARN) {
-		rc = apply_entry(l, e, err);
+		rc = entry(l, e, err);
 		if (rc < 0 && f->err.kind != ERR_NONE)
 			*err = f->err;
 		if (rc < 0)
@@ -153,20 +154,25 @@ static int drain(struct stream *s, struct err *err)
 	return (int)n;
 }
 
-static int apply(struct layer *l, struct feed *f, struct err *err)
+int layer_read(struct layer *l, struct stream *tar, layer_entry_fn entry, struct err *err)
 {
-	int rc = layer_start(l, err);
+	struct feed f = {.stream = tar, .err = ERR_INIT};
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	l->archive = open_tar(f);
-	rc = l->archive ? apply_entries(l, f, err) : bad_layer(f, NULL, err);
+	l->archive = open_tar(&f);
+	rc = l->archive ? read_entries(l, &f, entry, err) : bad_layer(&f, NULL, err);
 	archive_read_free(l->archive);
-	if (rc == 0)
-		rc = drain(f->stream, err);
-	if (rc == 0)
-		rc = layer_finish(l, err);
-	return rc;
+	l->archive = NULL;
+	return rc < 0 ? rc : drain(tar, err);
+}
+
+void layer_free(struct layer *l)
+{
+	if (l->parent >= 0)
+		close(l->parent);
+	for (size_t i = 0; i < l->directory_count; i++)
+		free(l->directories[i].path);
+	free(l->directories);
 }
 
 int layer_apply(struct stream *tar, int dir, const struct merged *lower, struct layer_result *out,
@@ -175,20 +181,19 @@ int layer_apply(struct stream *tar, int dir, const struct merged *lower, struct 
 	auto_hash struct hash hash = {0};
 	auto_stream struct stream *tap = NULL;
 	struct layer l = {.root = dir, .lower = lower, .out = out, .parent = -1};
-	struct feed f = {.err = ERR_INIT};
 	int rc = hash_start(&hash, err);
 
 	memset(out, 0, sizeof(*out));
 	if (rc < 0)
 		return rc;
-	f.stream = tap = stream_tap_borrowed(tar, &hash, NULL);
-	rc = apply(&l, &f, err);
+	tap = stream_tap_borrowed(tar, &hash, NULL);
+	rc = layer_start(&l, err);
+	if (rc == 0)
+		rc = layer_read(&l, tap, apply_entry, err);
+	if (rc == 0)
+		rc = layer_finish(&l, err);
 	if (rc == 0)
 		rc = hash_finish(&hash, out->diff_id, err);
-	if (l.parent >= 0)
-		close(l.parent);
-	for (size_t i = 0; i < l.directory_count; i++)
-		free(l.directories[i].path);
-	free(l.directories);
+	layer_free(&l);
 	return rc;
 }

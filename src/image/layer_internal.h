@@ -37,6 +37,13 @@ struct placed {
 	bool symlink;
 };
 
+/* ---- layer.c ---- */
+
+typedef int (*layer_entry_fn)(struct layer *l, struct archive_entry *e, struct err *err);
+/* Reads a tar to its end and gives every entry to fn. */
+int must_check layer_read(struct layer *l, struct stream *tar, layer_entry_fn fn, struct err *err);
+void layer_free(struct layer *l);
+
 /* ---- layer_attributes.c ---- */
 
 /* Owner, mode, xattrs and ACLs of e, in the order in which none undoes another. path is for
@@ -59,6 +66,9 @@ int must_check layer_parent(struct layer *l, const char *path, const char **leaf
 /* Makes what e describes at path, in place of what is there. */
 int must_check layer_place(struct layer *l, struct archive_entry *e, const char *path,
 			   struct err *err);
+/* Makes it where the caller, who called layer_parent(), has seen to it that nothing is. */
+int must_check layer_make(struct layer *l, struct archive_entry *e, const char *leaf,
+			  const char *path, struct err *err);
 /* Hides `name` of the lower layers in the directory of path ("a/.wh.name"). */
 int must_check layer_whiteout(struct layer *l, const char *path, const char *name, struct err *err);
 /* Hides everything the lower layers have in the directory of path ("a/.wh..wh..opq"). */

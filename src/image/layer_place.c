@@ -476,24 +476,30 @@ static int clear_place(struct layer *l, const char *leaf, bool directory, bool *
 	return remove_tree_at(l->parent, leaf);
 }
 
-int layer_place(struct layer *l, struct archive_entry *e, const char *path, struct err *err)
+int layer_make(struct layer *l, struct archive_entry *e, const char *leaf, const char *path,
+	       struct err *err)
 {
-	bool directory = archive_entry_filetype(e) == AE_IFDIR && !archive_entry_hardlink(e);
 	maker make = maker_of(e);
-	const char *leaf;
-	bool hid;
-	int rc;
 
 	if (!make)
 		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "%.200s: unknown type of entry",
 			       path);
-	rc = layer_parent(l, path, &leaf, err);
+	return make(l, e, leaf, path, err);
+}
+
+int layer_place(struct layer *l, struct archive_entry *e, const char *path, struct err *err)
+{
+	bool directory = archive_entry_filetype(e) == AE_IFDIR && !archive_entry_hardlink(e);
+	const char *leaf;
+	bool hid;
+	int rc = layer_parent(l, path, &leaf, err);
+
 	if (rc < 0)
 		return rc;
 	rc = clear_place(l, leaf, directory, &hid);
 	if (rc < 0)
 		return fail_code(err, rc, path, "replace");
-	rc = make(l, e, leaf, path, err);
+	rc = layer_make(l, e, leaf, path, err);
 	if (rc == 0 && hid && directory) {
 		auto_close int fd = path_open_nosymlink(l->parent, leaf, OPEN_DIR, 0);
 

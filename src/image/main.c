@@ -6,11 +6,14 @@
  *   cloche-image --root DIR load [-i FILE|-] [-q]
  *   cloche-image --root DIR load --builtin [-q]
  *
+ * and by the engine with commands of program.h.
+ *
  * Results go to standard output, errors to standard error; exit 0 or 1 (125 for wrong usage). Before
  * a byte of the archive is read the process gives up what it does not need (confine.h).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <iconv.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -21,10 +24,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "image/confine.h"
 #include "image/load.h"
+#include "image/program.h"
 
 #define EXIT_USAGE 125
 #define BUILTIN_ARCHIVE "busybox.tar"
@@ -159,11 +164,17 @@ static void raise_fd_limit(void)
 	}
 }
 
-/* What libraries would read from the host later, when it is out of reach. */
-static int prepare_libraries(struct err *err)
+int program_prepare(struct err *err)
 {
+	iconv_t names;
+
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		return err_set(err, ERR_SYSTEM, ENOMEM, "start OpenSSL");
+	/* libarchive converts names; the C library reads its list of converters once, so from the
+	 * host and never from what it is confined to */
+	names = iconv_open("UTF-8", "ANSI_X3.4-1968");
+	if (names != (iconv_t)-1)
+		iconv_close(names);
 	return 0;
 }
 
@@ -182,7 +193,7 @@ static int load(struct arguments *a, struct err *err)
 	root = open(a->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return err_sys(err, "open %s", a->root);
-	rc = prepare_libraries(err);
+	rc = program_prepare(err);
 	if (rc == 0)
 		rc = confine(root, err);
 	if (rc == 0)
@@ -190,19 +201,43 @@ static int load(struct arguments *a, struct err *err)
 	return rc < 0 ? rc : image_load(&store, input, &options, err);
 }
 
+/* Commands of the engine, which hands descriptors over and gets its answer through one. */
+static const struct {
+	const char *name;
+	int (*run)(char **arguments, struct err *err);
+} engine_commands[] = {
+	{"extract", program_extract},
+};
+
+static int run_for_engine(int (*run)(char **arguments, struct err *err), char **arguments)
+{
+	struct err err = ERR_INIT;
+	int rc = run(arguments, &err);
+
+	if (rc == 0)
+		err.kind = ERR_NONE;
+	if (fd_write_all(IMAGE_PROGRAM_ERROR_FD, &err, sizeof(err)) < 0)
+		return EXIT_USAGE;
+	return rc < 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = {0};
 	struct err err = ERR_INIT;
-	int rc = parse(argv, &a);
+	int rc;
 
-	(void)argc;
-	if (rc)
-		return rc;
 	umask(0);
 	raise_fd_limit();
 	/* a reader that went away must not end a load half-way */
 	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; argc > 1 && i < sizeof(engine_commands) / sizeof(engine_commands[0]);
+	     i++)
+		if (str_eq(argv[1], engine_commands[i].name))
+			return run_for_engine(engine_commands[i].run, argv + 2);
+	rc = parse(argv, &a);
+	if (rc)
+		return rc;
 	rc = load(&a, &err);
 	if (rc < 0) {
 		/* it stands in for the command line, whose user knows no other name */
