@@ -69,15 +69,6 @@ static void overlay(const struct container *c, const struct exec_options *o, str
 		strv_set_env(&out->env, o->env.items[i]);
 }
 
-/* A profile of the user's own may deny clone(), which every other one allows. */
-static bool has_own_profile(const struct container_config *config)
-{
-	const char *profile = container_security_option(config, "seccomp");
-
-	return profile && !str_eq(profile, "unconfined") && !str_eq(profile, "builtin") &&
-	       !str_eq(profile, "default");
-}
-
 /* The files as they are now, through the root of the process that the pidfd stands for. */
 static int read_user_files(struct exec_launch *x, struct err *err)
 {
@@ -101,7 +92,7 @@ static int fill_operations(struct exec_launch *x, struct container *as, struct e
 	struct launch *l = &x->l;
 	struct plan_input input = {.rows = x->options->rows,
 				   .columns = x->options->columns,
-				   .clone_before_filter = has_own_profile(&as->config),
+				   .clone_before_filter = container_has_own_profile(&as->config),
 				   .limits_best_effort = true};
 	struct cgroup_join join;
 	uint64_t caps;

@@ -30,6 +30,8 @@ struct launch {
 int must_check launch_fill_early(struct launch *l, struct err *err);
 /* Opens (making it on first use) the v2 group that monitors live in; *fd -1 without v2. */
 int must_check launch_monitor_group(struct launch *l, int *fd, struct err *err);
+/* Whether its filter is the user's own: that may deny clone(), which every other one allows. */
+bool container_has_own_profile(const struct container_config *config);
 /* The filter that a container with these capabilities gets; empty when it has none. */
 int must_check container_seccomp(const struct engine *e, const struct container_config *config,
 				 uint64_t caps, struct seccomp_program *out, struct err *err);

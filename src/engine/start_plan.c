@@ -15,6 +15,7 @@
 #include "engine/cgroup_path.h"
 #include "engine/config_oci.h"
 #include "engine/event.h"
+#include "engine/health.h"
 #include "engine/internal.h"
 #include "engine/log_options.h"
 #include "engine/start_internal.h"
@@ -151,6 +152,14 @@ void launch_read_user_files(struct launch *l)
 	if (root < 0)
 		return;
 	user_files_read(root, &l->passwd, &l->group);
+}
+
+bool container_has_own_profile(const struct container_config *config)
+{
+	const char *profile = container_security_option(config, "seccomp");
+
+	return profile && !str_eq(profile, "unconfined") && !str_eq(profile, "builtin") &&
+	       !str_eq(profile, "default");
 }
 
 int container_seccomp(const struct engine *e, const struct container_config *config, uint64_t caps,
@@ -331,5 +340,8 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 		return rc;
 	fill_monitor(l);
 	event_fill_plan(l->e, l->c, l->plan);
+	rc = health_fill_plan(l, user, &join, err);
+	if (rc < 0)
+		return rc;
 	return plan_check(l->plan, err);
 }

@@ -16,14 +16,31 @@
 #include "runtime/plan_build.h"
 
 #define OVERFLOWED UINT32_MAX
+#define PLAN_MEMFD_BYTES (PLAN_HEALTH_OFFSET + PLAN_BYTES)
 
-int plan_map(int fd, struct plan **out, struct err *err)
+static int map_at(int fd, off_t offset, struct plan **out, struct err *err)
 {
-	void *p = mmap(NULL, PLAN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(NULL, PLAN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 
 	if (p == MAP_FAILED)
 		return err_sys(err, "map the plan");
 	*out = p;
+	return 0;
+}
+
+int plan_map(int fd, struct plan **out, struct err *err)
+{
+	return map_at(fd, 0, out, err);
+}
+
+int plan_map_health(int fd, struct plan **out, struct err *err)
+{
+	int rc = map_at(fd, PLAN_HEALTH_OFFSET, out, err);
+
+	if (rc < 0)
+		return rc;
+	(*out)->shared.version = PLAN_VERSION;
+	(*out)->used = sizeof(struct plan);
 	return 0;
 }
 
@@ -32,12 +49,13 @@ static int size_memfd(int fd)
 {
 	struct rlimit limit;
 
-	if (ftruncate(fd, PLAN_BYTES) == 0)
+	if (ftruncate(fd, PLAN_MEMFD_BYTES) == 0)
 		return 0;
 	if (errno != EFBIG || getrlimit(RLIMIT_FSIZE, &limit) < 0)
 		return -errno;
 	limit.rlim_cur = limit.rlim_max;
-	return setrlimit(RLIMIT_FSIZE, &limit) < 0 || ftruncate(fd, PLAN_BYTES) < 0 ? -errno : 0;
+	return setrlimit(RLIMIT_FSIZE, &limit) < 0 || ftruncate(fd, PLAN_MEMFD_BYTES) < 0 ? -errno
+											  : 0;
 }
 
 int plan_create(int *fd, struct plan **out, struct err *err)
@@ -50,7 +68,7 @@ int plan_create(int *fd, struct plan **out, struct err *err)
 	rc = size_memfd(memfd);
 	if (rc < 0)
 		return err_set(err, ERR_SYSTEM, -rc, "size the plan to %u KiB: %s%s",
-			       PLAN_BYTES / 1024, err_errno_text(-rc),
+			       PLAN_MEMFD_BYTES / 1024, err_errno_text(-rc),
 			       rc == -EFBIG ? " (raise the limit on file sizes, ulimit -f)" : "");
 	if (fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return err_sys(err, "seal the plan's size");

@@ -22,6 +22,8 @@
 #define PLAN_VERSION 1u
 /* The memfd's size: sparse, so only what is used costs memory. ARG_MAX is 2 MiB. */
 #define PLAN_BYTES (4u << 20)
+/* In the same memfd: the plan of the container's health check, if it has one. */
+#define PLAN_HEALTH_OFFSET PLAN_BYTES
 #define PLAN_MAX_OPS 448
 #define PLAN_MAX_CGROUPS 20
 
@@ -236,6 +238,14 @@ enum plan_restart {
 	PLAN_RESTART_UNLESS_STOPPED,
 };
 
+/* Times in ns, defaults filled in. */
+struct plan_health {
+	uint32_t enabled; /* there is a plan at PLAN_HEALTH_OFFSET */
+	uint32_t retries; /* failures in a row before it is unhealthy */
+	uint64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns;
+	plan_ref timeout_text; /* what is said of a check that takes longer than timeout_ns */
+};
+
 /* What the monitor needs from release on. Strings are absolute host paths. */
 struct plan_monitor {
 	plan_ref id;                /* 64 hex */
@@ -259,6 +269,7 @@ struct plan_monitor {
 	uint32_t restart_policy;                  /* enum plan_restart */
 	uint32_t restart_max;                     /* on-failure: restarts at most; 0: for ever */
 	uint32_t restart_count;                   /* restarts before this monitor was started */
+	struct plan_health health;
 };
 
 struct plan {

@@ -21,6 +21,8 @@
 int must_check plan_create(int *fd, struct plan **out, struct err *err);
 /* Maps an existing one. */
 int must_check plan_map(int fd, struct plan **out, struct err *err);
+/* The place of a second one in the same memfd, empty. */
+int must_check plan_map_health(int fd, struct plan **out, struct err *err);
 void plan_unmap(struct plan *p);
 
 /* Appends to the data area. After an overflow every ref is 0; plan_check() then reports it. */

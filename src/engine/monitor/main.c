@@ -151,6 +151,7 @@ static void on_report_end(struct monitor *m)
 	if (rc < 0)
 		end_unrecorded(m, rc);
 	event_start(m);
+	health_begin(m);
 	if (m->runs)
 		return;
 	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
@@ -191,7 +192,8 @@ enum poll_slot {
 	SLOT_OUTPUT,
 	SLOT_ERROR,
 	SLOT_MARKER,
-	SLOT_CLIENTS,
+	SLOT_HEALTH,
+	SLOT_CLIENTS = SLOT_HEALTH + HEALTH_SLOTS,
 	SLOT_COUNT = SLOT_CLIENTS + MONITOR_CLIENTS_MAX,
 };
 
@@ -208,6 +210,7 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	p[SLOT_REPORT] = (struct pollfd){.fd = m->report_fd, .events = POLLIN};
 	p[SLOT_LISTEN] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
 	p[SLOT_MARKER] = (struct pollfd){.fd = m->restart.watch_fd, .events = POLLIN};
+	health_prepare(m, p + SLOT_HEALTH);
 	if (m->input >= 0 && input_pending)
 		p[SLOT_INPUT] = (struct pollfd){.fd = m->input, .events = POLLOUT};
 	for (int s = 0; s < 2; s++) {
@@ -267,9 +270,12 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 		client_accept(m);
 	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
 		m->plan->early.exec ? exec_reap(m) : end_reap(m);
+	if (m->exited)
+		health_end(m);
 }
 
-static int poll_timeout(const struct monitor *m)
+/* How long the container itself can do without us. */
+static int quiet_ms(const struct monitor *m)
 {
 	if (m->exited)
 		return 0;
@@ -280,6 +286,13 @@ static int poll_timeout(const struct monitor *m)
 	if (m->started && !m->timeline_stored)
 		return TIMELINE_DELAY_MS;
 	return m->log.used ? REST_DELAY_MS : -1;
+}
+
+static int poll_timeout(const struct monitor *m)
+{
+	int own = quiet_ms(m), health = health_timeout_ms(m);
+
+	return health < 0 || (own >= 0 && own < health) ? own : health;
 }
 
 /* What can wait until the start is over, or until there is nothing to do. */
@@ -319,6 +332,7 @@ static _Noreturn void run(struct monitor *m)
 			on_quiet(m, n == 0);
 		if (n > 0)
 			handle(m, p);
+		health_tick(m, p + SLOT_HEALTH);
 		if (m->restart.waiting)
 			restart_tick(m);
 		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0) {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "engine/monitor/health.h"
 #include "engine/monitor/protocol.h"
 #include "kernel/cgroup.h"
 #include "runtime/plan.h"
@@ -102,6 +103,7 @@ struct monitor {
 	struct log_writer log;
 	int event_fd;           /* the journal of events, -1 until the first one */
 	char event_text[16384]; /* attributes of events that have changed since the plan was made */
+	struct health_check health;
 	/* plan_early.foreign */
 	int console_fd;    /* where the runtime sends the terminal's master, -1 */
 	bool foreign_made; /* the runtime knows the container */
