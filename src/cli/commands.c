@@ -42,6 +42,7 @@ const struct command *const commands[] = {
 	&command_system_df,
 	&command_system_prune,
 	&command_volume_prune,
+	&command_why,
 	&command_volume_create,
 	&command_volume_inspect,
 	&command_volume_ls,

@@ -16,6 +16,7 @@
 #include "engine/internal.h"
 #include "engine/record_fields.h"
 #include "engine/summary.h"
+#include "engine/why.h"
 
 #define HEALTH_MAX_BYTES (1u << 20)
 
@@ -224,9 +225,11 @@ static void write_network(const struct container *c, struct json_writer *w)
 	json_write_end(w, '}');
 }
 
-static void write_own(const struct container *c, struct json_writer *w)
+static void write_own(struct engine *e, const struct container *c, struct json_writer *w)
 {
 	const struct container_state *s = &c->state;
+	auto_why struct why why = {.cause = NULL};
+	struct err ignored = ERR_INIT;
 
 	json_write_begin(w, "Cloche", '{');
 	json_write_bool(w, "MonitorLost", s->monitor_lost);
@@ -238,6 +241,11 @@ static void write_own(const struct container *c, struct json_writer *w)
 	json_write_u64(w, "ThrottledPeriods", s->throttled_periods);
 	json_write_u64(w, "ThrottledNs", s->throttled_ns);
 	json_write_string(w, "Rootfs", c->config.rootfs ? c->config.rootfs : "");
+	json_write_u64(w, "PidsMaxHits", s->pids_max_hits);
+	json_write_u64(w, "PressureUs", s->pressure_us);
+	json_write_string(w, "SignalSender", s->signal_sender);
+	if (container_why(e, c, WHY_RECORDED, 0, &why, &ignored) == 0)
+		why_write(&why, "Why", w);
 	json_write_end(w, '}');
 }
 
@@ -302,7 +310,7 @@ void container_inspect_write(struct engine *e, const struct container *c,
 	write_mounts(c, w);
 	write_table(w, "Config", &record_config_fields, c);
 	write_network(c, w);
-	write_own(c, w);
+	write_own(e, c, w);
 	json_write_end(w, '}');
 }
 
