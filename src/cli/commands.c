@@ -51,6 +51,7 @@ const struct command *const commands[] = {
 	&command_timeline,
 	&command_events,
 	&command_logs,
+	&command_stats,
 	&command_exec,
 	&command_cp,
 	&help,

@@ -102,11 +102,11 @@ static int put_rows(const struct list_layout *layout, const struct parsed_format
 	return 0;
 }
 
-int list_print(const struct list_layout *layout, const char *format,
-	       struct json_object *const *rows, size_t count)
+int list_render(const struct list_layout *layout, const char *format,
+		struct json_object *const *rows, size_t count, struct strbuf *out)
 {
 	struct parsed_format p = parse_format(layout, format);
-	auto_strbuf struct strbuf text = {0}, aligned = {0};
+	auto_strbuf struct strbuf text = {0};
 	struct err err = ERR_INIT;
 	int rc = put_rows(layout, &p, rows, count, &text, &err);
 
@@ -115,10 +115,20 @@ int list_print(const struct list_layout *layout, const char *format,
 		cli_note("%s", err.msg);
 		return EXIT_FAILED;
 	}
-	if (!p.table)
-		return cli_print(&text);
-	table_align(strbuf_str(&text), &aligned);
-	return cli_print(&aligned);
+	if (p.table)
+		table_align(strbuf_str(&text), out);
+	else
+		strbuf_add(out, strbuf_str(&text), text.len);
+	return 0;
+}
+
+int list_print(const struct list_layout *layout, const char *format,
+	       struct json_object *const *rows, size_t count)
+{
+	auto_strbuf struct strbuf text = {0};
+	int code = list_render(layout, format, rows, count, &text);
+
+	return code ? code : cli_print(&text);
 }
 
 int list_print_object(const char *format, struct json_object *object, const char *go_type)

@@ -197,9 +197,10 @@ int log_files_tail(struct log_files *f, uint64_t n, off_t *offset)
 int64_t log_file_begin(int fd)
 {
 	uint64_t begin;
+	ssize_t n = fgetxattr(fd, LOG_BEGIN_XATTR, &begin, sizeof(begin));
 
-	if (fgetxattr(fd, LOG_BEGIN_XATTR, &begin, sizeof(begin)) != sizeof(begin) ||
-	    begin > INT64_MAX)
-		return -1;
-	return (int64_t)begin;
+	/* The first file has none. */
+	if (n < 0 && errno == ENODATA)
+		return 0;
+	return n == sizeof(begin) && begin <= INT64_MAX ? (int64_t)begin : -1;
 }

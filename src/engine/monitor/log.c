@@ -15,10 +15,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "engine/log_files.h"
 #include "engine/monitor/monitor.h"
 
 #define ENTRY_BEGIN "{\"log\":\""
@@ -45,12 +47,24 @@ static void open_log(struct monitor *m)
 	l->size = l->fd >= 0 && fstat(l->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+/* Notes on a new file how much of the log came before it, so that a reader who missed some knows how
+ * much. Where there is no such attribute, he knows only that. */
+static void note_begin(struct log_writer *l, uint64_t begin)
+{
+	if (l->fd >= 0 && fsetxattr(l->fd, LOG_BEGIN_XATTR, &begin, sizeof(begin), 0) < 0)
+		return;
+}
+
 /* log -> log.1 -> log.2 ...; the oldest goes. */
 static void rotate(struct monitor *m)
 {
 	const char *path = plan_string(m->plan, m->plan->monitor.log_path);
 	char from[PATH_MAX], to[PATH_MAX];
+	uint64_t begin;
 
+	if (fgetxattr(m->log.fd, LOG_BEGIN_XATTR, &begin, sizeof(begin)) != sizeof(begin))
+		begin = 0;
+	begin += m->log.size;
 	for (uint32_t i = m->plan->monitor.log_max_files; i > 1; i--) {
 		snprintf(to, sizeof(to), "%s.%u", path, i - 1);
 		if (i == 2)
@@ -64,6 +78,7 @@ static void rotate(struct monitor *m)
 	close(m->log.fd);
 	m->log.fd = -1;
 	open_log(m);
+	note_begin(&m->log, begin);
 }
 
 /* Writes whole entries. A write that fails half-way is taken back, so that the next entry does not
