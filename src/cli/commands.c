@@ -54,6 +54,8 @@ const struct command *const commands[] = {
 	&command_stats,
 	&command_exec,
 	&command_cp,
+	&command_diff,
+	&command_export,
 	&help,
 };
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);

@@ -5,6 +5,7 @@
  */
 #include "image/merged.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "base/strv.h"
 #include "kernel/path.h"
 
 #define RESTARTS_MAX 64
@@ -228,5 +230,56 @@ int merged_read(const struct merged *m, const char *path, size_t max, char **out
 	/* the leaf is no symlink, so the plain name is safe */
 	rc = S_ISREG(e.st.st_mode) ? file_read_at(e.dir, e.leaf, max, out, len) : -ENOENT;
 	close(e.dir);
+	return rc;
+}
+
+/* Adds what one layer's directory shows that none above it hides. */
+static int list_layer(int fd, struct strv *hidden, struct strv *names)
+{
+	auto_close int scan = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *dir = scan < 0 ? NULL : fdopendir(scan);
+	struct dirent *e;
+
+	if (!dir)
+		return -errno;
+	take_fd(&scan);
+	while ((errno = 0, e = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
+		    strv_contains(hidden, e->d_name) || strv_contains(names, e->d_name))
+			continue;
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		strv_add(is_whiteout(&st) ? hidden : names, e->d_name);
+	}
+	return -errno;
+}
+
+int merged_list(const struct merged *m, const char *path, struct strv *names)
+{
+	auto_free int *dirs = xcalloc(m->count + 1, sizeof(*dirs));
+	struct walk w = {.m = m, .dirs = dirs};
+	auto_strv struct strv hidden = {0};
+	char name[NAME_MAX + 1];
+	int rc;
+
+	for (size_t i = 0; i < m->count; i++)
+		dirs[i] = -1;
+	rc = str_format(w.todo, sizeof(w.todo), "%s", path);
+	if (rc == 0)
+		rc = to_root(&w);
+	while (rc == 0 && (rc = take_component(&w, name)) == 0 && name[0]) {
+		struct stat st;
+		ssize_t layer = find_layer(&w, name, &st);
+
+		rc = layer < 0 ? (int)layer : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+		if (rc == 0)
+			rc = descend(&w, name, (size_t)layer);
+	}
+	for (size_t i = 0; rc == 0 && i < m->count; i++)
+		if (dirs[i] >= 0)
+			rc = list_layer(dirs[i], &hidden, names);
+	close_dirs(dirs, m->count);
 	return rc;
 }

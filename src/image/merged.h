@@ -42,4 +42,9 @@ int must_check merged_find(const struct merged *m, const char *path, bool follow
 int must_check merged_read(const struct merged *m, const char *path, size_t max, char **out,
 			   size_t *len);
 
+struct strv;
+/* Adds the names that the directory path shows, each once, in no order. path has no symlinks or dots
+ * in it. -ENOENT or -ENOTDIR when it is no directory of the stack. */
+int must_check merged_list(const struct merged *m, const char *path, struct strv *names);
+
 #endif
