@@ -367,7 +367,8 @@ static int print_details(const struct engine_usage *u, const char *format)
 	add_array(o, "Containers", &d.containers);
 	add_array(o, "Volumes", &d.volumes);
 	add_array(o, "BuildCache", &nothing);
-	return list_print_object(format, o, "*formatter.diskUsageContext");
+	return list_print_object(
+		format, o, &(struct template_model){.root_type = "*formatter.diskUsageContext"});
 }
 
 static int cmd_df(struct cli_context *ctx, int argc, char **argv)

@@ -131,9 +131,9 @@ int list_print(const struct list_layout *layout, const char *format,
 	return code ? code : cli_print(&text);
 }
 
-int list_print_object(const char *format, struct json_object *object, const char *go_type)
+int list_print_object(const char *format, struct json_object *object,
+		      const struct template_model *model)
 {
-	const struct template_model model = {.root_type = go_type};
 	auto_template struct template *t = NULL;
 	auto_strbuf struct strbuf out = {0};
 	struct err err = ERR_INIT;
@@ -146,7 +146,7 @@ int list_print_object(const char *format, struct json_object *object, const char
 		cli_note("template parsing error: %s", err.msg);
 		return EXIT_TEMPLATE;
 	}
-	rc = template_execute(t, object, &model, &out, &err);
+	rc = template_execute(t, object, model, &out, &err);
 	strbuf_putc(&out, '\n');
 	if (cli_print(&out))
 		return EXIT_FAILED;

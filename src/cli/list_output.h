@@ -32,9 +32,9 @@ int list_print(const struct list_layout *layout, const char *format,
 /* The same, appended to *out instead of printed. */
 int list_render(const struct list_layout *layout, const char *format,
 		struct json_object *const *rows, size_t count, struct strbuf *out);
-/* Prints one object by a template or as "json"; Go's name of its type is for error texts. Returns the
- * exit code, everything said. */
-int list_print_object(const char *format, struct json_object *object, const char *go_type);
+/* Prints one object by a template or as "json". Returns the exit code, everything said. */
+int list_print_object(const char *format, struct json_object *object,
+		      const struct template_model *model);
 /* True if the format may use that field: for those that cost something to find out. */
 bool list_wants(const char *format, const char *field);
 

@@ -53,7 +53,7 @@ static int format_why(const struct container *c, const struct why *why, struct w
 	rc = json_parse(text.data, text.len, "why", &object, err);
 	if (rc < 0)
 		return rc;
-	rc = list_print_object(o->format, object, "why.Why");
+	rc = list_print_object(o->format, object, &(struct template_model){.root_type = "why.Why"});
 	o->code = rc ? rc : o->code;
 	return 0;
 }

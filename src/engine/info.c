@@ -15,6 +15,8 @@
 #include "engine/internal.h"
 #include "image/image.h"
 
+#define ID_FILE "engine-id"
+
 #ifndef XFS_SUPER_MAGIC
 #define XFS_SUPER_MAGIC 0x58465342
 #endif
@@ -74,6 +76,15 @@ static bool has_d_type(struct engine *e)
 	return false;
 }
 
+/* What stands behind the equals sign, without quotes. */
+static void copy_value(char *out, size_t size, const char *line)
+{
+	const char *value = strchr(line, '=') + 1;
+
+	value += *value == '"' || *value == '\'';
+	snprintf(out, size, "%.*s", (int)strcspn(value, "\"'\n"), value);
+}
+
 static void name_system(struct engine_info *out)
 {
 	char text[4096];
@@ -84,12 +95,11 @@ static void name_system(struct engine_info *out)
 	    file_read_small_at(AT_FDCWD, "/usr/lib/os-release", text, sizeof(text)) < 0)
 		return;
 	line = str_starts(text, "PRETTY_NAME=") ? text : strstr(text, "\nPRETTY_NAME=");
-	if (!line)
-		return;
-	line = strchr(line, '=') + 1;
-	line += *line == '"' || *line == '\'';
-	snprintf(out->operating_system, sizeof(out->operating_system), "%.*s",
-		 (int)strcspn(line, "\"'\n"), line);
+	if (line)
+		copy_value(out->operating_system, sizeof(out->operating_system), line);
+	line = str_starts(text, "VERSION_ID=") ? text : strstr(text, "\nVERSION_ID=");
+	if (line)
+		copy_value(out->os_version, sizeof(out->os_version), line);
 }
 
 static void name_machine(struct engine_info *out)
@@ -137,11 +147,14 @@ static void describe_cgroups(const struct engine *e, struct engine_info *out)
 	out->cpu_shares = cpu != NULL;
 	out->cpuset = cgroup_hierarchy_of(layout, CGROUP_CPUSET) != NULL;
 	out->pids_limit = cgroup_hierarchy_of(layout, CGROUP_PIDS) != NULL;
+	/* Version 2 has no such switch. */
+	out->oom_kill_disable = memory && !memory->v2;
 }
 
 int engine_host_info(struct engine *e, struct engine_info *out, struct err *err)
 {
 	struct sysinfo si;
+	char forward[8];
 	int rc = engine_detect_cgroups(e, err);
 
 	*out = (struct engine_info){.cpus = sysconf(_SC_NPROCESSORS_ONLN)};
@@ -153,6 +166,9 @@ int engine_host_info(struct engine *e, struct engine_info *out, struct err *err)
 	name_system(out);
 	name_machine(out);
 	describe_cgroups(e, out);
+	out->ipv4_forwarding = file_read_small_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward",
+						  forward, sizeof(forward)) > 0 &&
+			       *forward == '1';
 	if (sysinfo(&si) == 0)
 		out->memory_bytes = (uint64_t)si.totalram * si.mem_unit;
 	return 0;
@@ -171,6 +187,25 @@ static int count_images(struct engine *e, size_t *count, struct err *err)
 	return rc;
 }
 
+/* A random UUID, kept in the data root. Two first askers agree on one by link(2). */
+static void read_id(struct engine *e, struct engine_info *out)
+{
+	char fresh[40], name[32];
+	ssize_t n = file_read_small_at(e->root_fd, ID_FILE, out->id, sizeof(out->id));
+
+	if (n < 0 && file_read_small_at(AT_FDCWD, "/proc/sys/kernel/random/uuid", fresh,
+					sizeof(fresh)) > 0) {
+		snprintf(name, sizeof(name), "." ID_FILE ".%d", getpid());
+		if (file_replace_at(e->root_fd, name, fresh, strlen(fresh), 0644, FILE_DURABLE) ==
+		    0) {
+			(void)!linkat(e->root_fd, name, e->root_fd, ID_FILE, 0);
+			unlinkat(e->root_fd, name, 0);
+		}
+		n = file_read_small_at(e->root_fd, ID_FILE, out->id, sizeof(out->id));
+	}
+	out->id[n > 0 ? strcspn(out->id, "\n") : 0] = '\0';
+}
+
 int engine_info(struct engine *e, struct engine_info *out, struct err *err)
 {
 	struct container *list = NULL;
@@ -183,6 +218,7 @@ int engine_info(struct engine *e, struct engine_info *out, struct err *err)
 		rc = container_list_brief(e, &list, &count, err);
 	if (rc < 0)
 		return rc;
+	read_id(e, out);
 	out->containers = count;
 	for (size_t i = 0; i < count; i++) {
 		out->running += list[i].state.status == CONTAINER_RUNNING;

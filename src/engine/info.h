@@ -4,6 +4,7 @@
 #define CLOCHE_ENGINE_INFO_H
 
 #include "engine/engine.h"
+#include "engine/json_writer.h"
 
 struct engine_info {
 	size_t containers, running, paused, stopped, images;
@@ -22,11 +23,27 @@ struct engine_info {
 	uint64_t memory_bytes;
 	/* the kernel's controllers, for the warnings of `info` */
 	bool memory_limit, swap_limit, cpu_quota, cpu_shares, cpuset, pids_limit;
+	bool oom_kill_disable;
+	bool ipv4_forwarding;
+	char os_version[32]; /* VERSION_ID of /etc/os-release */
+	char id[40];         /* of this data root, made at the first `info`; "" in host info */
 };
+
+/* The API that a server of ours would speak. */
+#define ENGINE_API_VERSION "1.41"
+#define ENGINE_API_VERSION_MIN "1.12"
 
 /* Only what can be known without the containers and images (`version`). */
 int must_check engine_host_info(struct engine *e, struct engine_info *out, struct err *err);
 /* Everything. */
 int must_check engine_info(struct engine *e, struct engine_info *out, struct err *err);
+
+/* Docker's GET /info in its order, then what only we have. */
+void engine_info_write(const struct engine *e, const struct engine_info *i, struct json_writer *w);
+/* Docker's GET /version. key NULL: an element. */
+void engine_version_write(const struct engine_info *i, const char *key, struct json_writer *w);
+/* Calls fn for each sentence about what this kernel lacks: "No swap limit support". */
+void engine_info_warnings(const struct engine_info *i, void (*fn)(const char *text, void *arg),
+			  void *arg);
 
 #endif

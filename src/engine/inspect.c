@@ -225,7 +225,7 @@ static void write_network(const struct container *c, struct json_writer *w)
 	json_write_end(w, '}');
 }
 
-static void write_own(struct engine *e, const struct container *c, struct json_writer *w)
+static void write_own(struct engine *e, struct container *c, struct json_writer *w)
 {
 	const struct container_state *s = &c->state;
 	auto_why struct why why = {.cause = NULL};
@@ -285,7 +285,7 @@ static void write_head(const struct engine *e, const struct container *c, struct
 	json_write_string(w, "Image", c->image_id ? c->image_id : "");
 }
 
-void container_inspect_write(struct engine *e, const struct container *c,
+void container_inspect_write(struct engine *e, struct container *c,
 			     const struct container_size *size, struct json_writer *w)
 {
 	auto_free char *name = xasprintf("/%s", c->name ? c->name : "");
@@ -314,7 +314,7 @@ void container_inspect_write(struct engine *e, const struct container *c,
 	json_write_end(w, '}');
 }
 
-int container_inspect(struct engine *e, const struct container *c,
+int container_inspect(struct engine *e, struct container *c,
 		      const struct container_size *size, struct json_object **out, struct err *err)
 {
 	auto_strbuf struct strbuf text = {0};

@@ -12,10 +12,10 @@
 /* Appends the object: Docker's members (API 1.41) in Docker's order, then one of our own, "Cloche",
  * with what Docker has no member for. c holds a fresh state; size NULL: without SizeRw and
  * SizeRootFs. */
-void container_inspect_write(struct engine *e, const struct container *c,
+void container_inspect_write(struct engine *e, struct container *c,
 			     const struct container_size *size, struct json_writer *w);
 /* The same as a tree for templates; the caller puts it. */
-int must_check container_inspect(struct engine *e, const struct container *c,
+int must_check container_inspect(struct engine *e, struct container *c,
 				 const struct container_size *size, struct json_object **out,
 				 struct err *err);
 

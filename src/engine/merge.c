@@ -161,6 +161,8 @@ static void set_defaults(struct container *c)
 		config->uts_mode = xstrdup("");
 	if (!config->pid_mode)
 		config->pid_mode = xstrdup("");
+	if (config->memory_bytes > 0 && !config->memory_swap_bytes)
+		config->memory_swap_bytes = 2 * config->memory_bytes;
 	set_hostname(c);
 }
 

@@ -113,11 +113,8 @@ void requests_write_ulimits(struct json_writer *w, const char *key, const void *
 {
 	const struct container *c = base;
 
-	if (c->config.ulimit_count)
-		write_array(w, key, ulimit_fields, COUNT_OF(ulimit_fields), c->config.ulimits,
-			    c->config.ulimit_count, sizeof(*c->config.ulimits));
-	else
-		json_write_raw(w, key, "null");
+	write_array(w, key, ulimit_fields, COUNT_OF(ulimit_fields), c->config.ulimits,
+		    c->config.ulimit_count, sizeof(*c->config.ulimits));
 }
 
 int requests_read_ulimits(struct json_object *v, void *base)

@@ -43,7 +43,7 @@ enum why_depth {
 	WHY_SEARCHED, /* also the kernel's log */
 };
 /* Gathers the facts of c, whose state is fresh, and the last lines of its output (0: none). */
-int must_check container_why(struct engine *e, const struct container *c, enum why_depth depth,
+int must_check container_why(struct engine *e, struct container *c, enum why_depth depth,
 			     size_t lines, struct why *out, struct err *err);
 
 /* {"Cause","Summary","Hints","Evidence","Output"}, as a member or (key NULL) an element. */

@@ -4,18 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/internal.h"
+#include "engine/log_read.h"
 #include "engine/marker.h"
 #include "engine/why.h"
 
 #define HEALTH_MAX_BYTES (1u << 20)
-#define TAIL_BYTES 65536
 #define LINE_MAX_BYTES 400
 
 static bool was_stopped(const struct engine *e, const struct container *c)
@@ -60,72 +58,40 @@ static void find_victim(struct why_facts *f)
 
 /* ---- the last lines of its log ---- */
 
-static int open_log(const struct engine *e, const struct container *c)
-{
-	auto_free char *path = xasprintf("containers/%s/%s-json.log", c->id, c->id);
-
-	return openat(c->persistent ? e->root_fd : e->run_fd, path, O_RDONLY | O_CLOEXEC);
-}
-
 /* A line for a terminal: no control characters of the container's making. */
-static void add_line(struct strv *out, const char *text)
+static void add_line(struct strv *out, const char *text, size_t len)
 {
 	auto_strbuf struct strbuf line = {0};
 
-	for (; *text && *text != '\n' && line.len < LINE_MAX_BYTES; text++) {
-		unsigned char byte = (unsigned char)*text;
+	for (size_t i = 0; i < len && text[i] != '\n' && line.len < LINE_MAX_BYTES; i++) {
+		unsigned char byte = (unsigned char)text[i];
 
 		if (byte == '\t')
 			strbuf_putc(&line, ' ');
 		else if (byte >= 0x20 && byte != 0x7f)
-			strbuf_putc(&line, *text);
+			strbuf_putc(&line, text[i]);
 	}
 	strv_add(out, strbuf_str(&line));
 }
 
-static void add_entry(struct strv *out, const char *text, size_t len)
+static void read_tail(struct engine *e, struct container *c, size_t lines, struct strv *out)
 {
-	auto_json struct json_object *o = NULL;
+	const struct log_query query = {.tail = (int64_t)lines};
+	struct log_reader *reader = NULL;
+	struct log_entry entry;
 	struct err ignored = ERR_INIT;
-	const char *log;
+	int news;
 
-	if (json_parse(text, len, "log", &o, &ignored) == 0 && json_get_string(o, "log", &log) == 0)
-		add_line(out, log);
+	if (log_reader_open(e, c, &query, &reader, &ignored) < 0)
+		return;
+	while ((news = log_reader_next(reader, &entry, &ignored)) == LOG_ENTRY || news == LOG_GAP) {
+		if (news == LOG_ENTRY)
+			add_line(out, entry.text, entry.len);
+	}
+	log_reader_close(reader);
 }
 
-/* Docker's json-file: one object a line. */
-static void read_tail(const struct engine *e, const struct container *c, size_t lines,
-		      struct strv *out)
-{
-	auto_close int fd = open_log(e, c);
-	auto_free char *text = xcalloc(1, TAIL_BYTES + 1);
-	const char *begin;
-	struct stat st;
-	off_t start;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return;
-	start = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0;
-	n = pread(fd, text, TAIL_BYTES, start);
-	if (n <= 0)
-		return;
-	/* Back over so many newlines, the last byte's own aside. */
-	begin = text + n - 1;
-	for (size_t found = 0; begin > text; begin--) {
-		if (begin[-1] == '\n' && ++found == lines)
-			break;
-	}
-	while (begin < text + n) {
-		size_t len = strcspn(begin, "\n");
-
-		if (len)
-			add_entry(out, begin, len);
-		begin += len + 1;
-	}
-}
-
-int container_why(struct engine *e, const struct container *c, enum why_depth depth, size_t lines,
+int container_why(struct engine *e, struct container *c, enum why_depth depth, size_t lines,
 		  struct why *out, struct err *err)
 {
 	struct why_facts f = {.c = c, .now_ns = clock_wall_ns()};

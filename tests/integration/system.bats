@@ -104,3 +104,27 @@ Are you sure you want to continue? [y/N] "
 	assert_equal "$(cloche images -q)$(cloche ps -aq)$(cloche volume ls -q)" ""
 	assert_equal "$(ls "$CLOCHE_ROOT/overlay2")" l
 }
+
+@test "info and version: the lines scripts look for, and one object for templates" {
+	cloche create --name idle cloche/busybox true >/dev/null
+	local text line id
+	text=$(cloche info)
+	for line in "Storage Driver: overlay2" "Kernel Version: $(uname -r)" "CPUs: $(nproc --all)" "OSType: linux" \
+		"Architecture: $(uname -m)" "Default Runtime: cloche" "Containers: 1" "Images: 1" "Name: $(uname -n)" \
+		"Operating System: $(. /etc/os-release && echo "$PRETTY_NAME")" "Docker Root Dir: $CLOCHE_ROOT"; do
+		grep -qx " $line" <<<"$text" || {
+			printf 'no line " %s" in:\n%s\n' "$line" "$text"
+			return 1
+		}
+	done
+	assert_contains "$text" " Total Memory: "
+	assert_contains "$text" " Runtimes: cloche"
+	id=$(cloche info -f '{{.ID}}')
+	[[ $id =~ ^[0-9a-f]{8}-[0-9a-f]{4}- ]]
+	assert_equal "$(cloche info -f json | jq -c '[.ID, .ContainersStopped, .Driver, .NCPU, .MemTotal, .Swarm.LocalNodeState, .CgroupVersion]')" \
+		"[\"$id\",1,\"overlay2\",$(nproc --all),$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) * 1024)),\"inactive\",\"$(cgroup_version)\"]"
+	assert_equal "$(cloche version -f '{{.Server.Version}} {{.Client.APIVersion}} {{.Server.MinAPIVersion}}')" \
+		"$(cloche --version | awk '{print $NF}') 1.41 1.12"
+	run -1 cloche info -f '{{.Nope}}'
+	assert_contains "$output" "can't evaluate field Nope in type system.dockerInfo"
+}
