@@ -24,6 +24,7 @@
 #include "engine/internal.h"
 #include "engine/marker.h"
 #include "engine/merge.h"
+#include "engine/revive.h"
 #include "engine/start_internal.h"
 #include "engine/volume.h"
 #include "runtime/launch.h"
@@ -529,6 +530,10 @@ static int begin_again(struct launch *l, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	/* But who restarts it by its policy has no such right. */
+	if (l->options->restart_count && revive_is_stopped(l->e, l->c))
+		return err_set(err, ERR_CONFLICT, ECANCELED, "container %.12s was stopped",
+			       l->c->id);
 	marker_clear(l->e, l->c, MARKER_STOPPED);
 	marker_clear(l->e, l->c, MARKER_PAUSED);
 	marker_clear(l->e, l->c, MARKER_KEEP);

@@ -12,12 +12,14 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "base/subprocess.h"
 #include "engine/cgroup_path.h"
 #include "engine/config_oci.h"
 #include "engine/event.h"
 #include "engine/health.h"
 #include "engine/internal.h"
 #include "engine/log_options.h"
+#include "engine/revive.h"
 #include "engine/start_internal.h"
 #include "engine/user_files.h"
 #include "runtime/plan_build.h"
@@ -225,22 +227,30 @@ static plan_ref add_anonymous_volumes(struct launch *l)
 	return paths.count ? plan_add_list(l->plan, &paths) : 0;
 }
 
-static uint32_t restart_policy_of(const char *name)
+/* What the monitor executes when its run root has no keeper, which starts the container again should
+ * the monitor be lost. Not installed: then nobody does. */
+static void fill_keeper(struct launch *l)
 {
-	static const struct {
-		const char *name;
-		enum plan_restart policy;
-	} known[] = {
-		{"on-failure", PLAN_RESTART_ON_FAILURE},
-		{"always", PLAN_RESTART_ALWAYS},
-		{"unless-stopped", PLAN_RESTART_UNLESS_STOPPED},
-	};
+	static const char *const passed_on[] = {"PATH", "CLOCHE_CONFIG", "CLOCHE_LOG_LEVEL"};
+	auto_strv struct strv argv = {0}, env = {0};
+	struct err ignored = ERR_INIT;
+	char path[PATH_MAX];
 
-	for (size_t i = 0; name && i < sizeof(known) / sizeof(known[0]); i++) {
-		if (str_eq(known[i].name, name))
-			return known[i].policy;
+	if (subprocess_own_program("cloche-keeper", path, sizeof(path), &ignored) < 0)
+		return;
+	strv_add(&argv, path);
+	strv_add(&argv, "--root");
+	strv_add(&argv, l->e->root);
+	strv_add(&argv, "--run-root");
+	strv_add(&argv, l->e->run_root);
+	for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++) {
+		const char *value = getenv(passed_on[i]);
+
+		if (value)
+			strv_add_taken(&env, xasprintf("%s=%s", passed_on[i], value));
 	}
-	return PLAN_RESTART_NO;
+	l->plan->monitor.keeper_argv = plan_add_list(l->plan, &argv);
+	l->plan->monitor.keeper_env = plan_add_list(l->plan, &env);
 }
 
 static void fill_monitor(struct launch *l)
@@ -265,11 +275,13 @@ static void fill_monitor(struct launch *l)
 	m->stdin_once = c->config.stdin_once;
 	m->launcher_stdin = l->options->stdin_open;
 	m->launcher_output = l->options->attach;
-	m->restart_policy = restart_policy_of(c->config.restart_policy);
+	m->restart_policy = container_restart_policy(c);
 	m->restart_max = (uint32_t)c->config.restart_max_retries;
 	m->restart_count = l->options->restart_count;
 	m->log_max_bytes = c->persistent ? LOG_MAX_BYTES : LOG_MAX_BYTES_VOLATILE;
 	m->log_max_files = c->persistent ? LOG_MAX_FILES : LOG_MAX_FILES_VOLATILE;
+	if (c->persistent && !c->config.auto_remove)
+		fill_keeper(l);
 	/* Checked when the container was made. */
 	if (log_options_parse(&c->config.log_options, &m->log_max_bytes, &m->log_max_files,
 			      &ignored) < 0)

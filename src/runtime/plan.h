@@ -270,6 +270,7 @@ struct plan_monitor {
 	uint32_t restart_max;                     /* on-failure: restarts at most; 0: for ever */
 	uint32_t restart_count;                   /* restarts before this monitor was started */
 	struct plan_health health;
+	plan_ref keeper_argv, keeper_env; /* plan_list: the keeper's program; 0: there is none */
 };
 
 struct plan {

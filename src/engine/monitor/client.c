@@ -248,6 +248,8 @@ static void on_control(struct monitor *m, struct client *c)
 	case FRAME_RESTART:
 		m->restart.policy = (enum plan_restart)u.restart.policy;
 		m->restart.max = u.restart.max;
+		if (m->restart.policy == PLAN_RESTART_NO)
+			keeper_leave(m);
 		return;
 	default:
 		return;

@@ -210,6 +210,7 @@ static void sync_record(struct monitor *m)
 /* Removes everything that the launch made; the lock goes with the process. */
 static _Noreturn void sweep_and_exit(struct monitor *m)
 {
+	keeper_leave(m);
 	remove_groups(m);
 	if (m->plan->monitor.auto_remove) {
 		remove_directories(m);

@@ -192,6 +192,7 @@ enum poll_slot {
 	SLOT_OUTPUT,
 	SLOT_ERROR,
 	SLOT_MARKER,
+	SLOT_KEEPER,
 	SLOT_HEALTH,
 	SLOT_CLIENTS = SLOT_HEALTH + HEALTH_SLOTS,
 	SLOT_COUNT = SLOT_CLIENTS + MONITOR_CLIENTS_MAX,
@@ -211,6 +212,7 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	p[SLOT_LISTEN] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
 	p[SLOT_MARKER] = (struct pollfd){.fd = m->restart.watch_fd, .events = POLLIN};
 	health_prepare(m, p + SLOT_HEALTH);
+	p[SLOT_KEEPER] = (struct pollfd){.fd = m->keeper.fd, .events = POLLIN};
 	if (m->input >= 0 && input_pending)
 		p[SLOT_INPUT] = (struct pollfd){.fd = m->input, .events = POLLOUT};
 	for (int s = 0; s < 2; s++) {
@@ -268,6 +270,8 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 	}
 	if (p[SLOT_LISTEN].revents)
 		client_accept(m);
+	if (p[SLOT_KEEPER].revents)
+		keeper_hear(m);
 	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
 		m->plan->early.exec ? exec_reap(m) : end_reap(m);
 	if (m->exited)
@@ -290,9 +294,14 @@ static int quiet_ms(const struct monitor *m)
 
 static int poll_timeout(const struct monitor *m)
 {
-	int own = quiet_ms(m), health = health_timeout_ms(m);
+	const int all[] = {quiet_ms(m), health_timeout_ms(m), keeper_timeout_ms(m)};
+	int first = -1;
 
-	return health < 0 || (own >= 0 && own < health) ? own : health;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (all[i] >= 0 && (first < 0 || all[i] < first))
+			first = all[i];
+	}
+	return first;
 }
 
 /* What can wait until the start is over, or until there is nothing to do. */
@@ -333,6 +342,7 @@ static _Noreturn void run(struct monitor *m)
 		if (n > 0)
 			handle(m, p);
 		health_tick(m, p + SLOT_HEALTH);
+		keeper_tick(m);
 		if (m->restart.waiting)
 			restart_tick(m);
 		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0) {
@@ -377,7 +387,7 @@ int main(int argc, char **argv)
 	caller_leave_descriptors(m);
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
 		m->output[1] = -1;
-	m->log.fd = m->console_fd = m->restart.watch_fd = m->restart.peak_fd = -1;
+	m->log.fd = m->console_fd = m->restart.watch_fd = m->restart.peak_fd = m->keeper.fd = -1;
 	m->event_fd = -1;
 	/* Only a container has a bill. */
 	m->timeline_stored = m->plan->early.exec;

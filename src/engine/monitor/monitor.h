@@ -70,6 +70,13 @@ struct restart {
 	uint64_t pids_max_before, pressure_before_us;
 };
 
+/* The connection to the keeper of the run root. */
+struct keeper_link {
+	int fd;          /* -1: none */
+	uint64_t due_ns; /* when to try (again) */
+	uint64_t retry_ms;
+};
+
 struct monitor {
 	struct plan *plan;
 	int run_dir; /* <run>/containers/<id> */
@@ -92,6 +99,7 @@ struct monitor {
 	uint32_t runs;         /* before this one */
 	uint64_t run_began_ns; /* monotonic, at the exec of this run */
 	struct restart restart;
+	struct keeper_link keeper;
 	char boot_id[40];
 	/* the output frame under way: read once, sent to every client before the next is read */
 	struct frame_header frame;
@@ -166,6 +174,12 @@ void restart_pause(struct monitor *m);
 /* While waiting: how long poll may wait, and what to do after it. */
 int restart_timeout_ms(const struct monitor *m);
 void restart_tick(struct monitor *m);
+/* keeper_link.c: connects when it is time to; how long poll may wait (-1: for ever); what came from
+ * the keeper; the farewell. */
+void keeper_tick(struct monitor *m);
+int keeper_timeout_ms(const struct monitor *m);
+void keeper_hear(struct monitor *m);
+void keeper_leave(struct monitor *m);
 /* store.c: state.json and timeline.json. */
 /* 0 or -errno: the state that stands is then not the true one. */
 int store_state(struct monitor *m, const char *status);

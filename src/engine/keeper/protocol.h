@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a monitor and the keeper of its run root say to each other over <run>/keeper.sock, a stream
+ * socket: the monitor says which container it watches over, and before it ends of its own accord one
+ * byte of farewell. The end of a connection without it means that the monitor was lost. The keeper
+ * says nothing; a monitor that sees the end of the connection starts another keeper.
+ */
+#ifndef CLOCHE_ENGINE_KEEPER_PROTOCOL_H
+#define CLOCHE_ENGINE_KEEPER_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "base/id.h"
+
+#define KEEPER_SOCKET "keeper.sock"
+#define KEEPER_LOCK "keeper.lock"
+#define KEEPER_FAREWELL 'F'
+
+struct keeper_hello {
+	char id[ID_LEN]; /* not terminated */
+};
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Restart policies where no monitor is left to carry them out. */
+#include "engine/revive.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "engine/event.h"
+#include "engine/internal.h"
+#include "engine/marker.h"
+#include "engine/monitor/restart_policy.h"
+
+enum plan_restart container_restart_policy(const struct container *c)
+{
+	static const struct {
+		const char *name;
+		enum plan_restart policy;
+	} known[] = {
+		{"on-failure", PLAN_RESTART_ON_FAILURE},
+		{"always", PLAN_RESTART_ALWAYS},
+		{"unless-stopped", PLAN_RESTART_UNLESS_STOPPED},
+	};
+
+	for (size_t i = 0; c->config.restart_policy && i < sizeof(known) / sizeof(known[0]); i++) {
+		if (str_eq(known[i].name, c->config.restart_policy))
+			return known[i].policy;
+	}
+	return PLAN_RESTART_NO;
+}
+
+/* Anywhere: in the run directory, or in the record, where it outlives a boot. */
+bool revive_is_stopped(const struct engine *e, const struct container *c)
+{
+	bool persistent;
+	auto_close int run = container_run_dir(e, c->id);
+	auto_close int record = container_record_dir(e, c->id, &persistent);
+
+	return (run >= 0 && faccessat(run, MARKER_STOPPED, F_OK, 0) == 0) ||
+	       (record >= 0 && faccessat(record, MARKER_STOPPED, F_OK, 0) == 0);
+}
+
+bool revive_is_wanted(const struct engine *e, const struct container *c)
+{
+	const struct container_state *s = &c->state;
+
+	return s->monitor_lost && s->status == CONTAINER_EXITED && c->persistent &&
+	       restart_is_wanted(container_restart_policy(c),
+				 (uint32_t)c->config.restart_max_retries,
+				 (uint32_t)s->restart_count, s->exit_code) &&
+	       !revive_is_stopped(e, c);
+}
+
+static void close_handle(struct start_handle *handle)
+{
+	if (handle->client_fd >= 0)
+		close(handle->client_fd);
+	if (handle->plan_fd >= 0)
+		close(handle->plan_fd);
+}
+
+static int start(struct engine *e, struct container *c, uint32_t restart_count, struct err *err)
+{
+	const struct start_options options = {.restart_count = restart_count};
+	struct start_handle handle;
+	int rc = container_start(e, c, &options, &handle, err);
+
+	if (rc == 0 && handle.client_fd >= 0)
+		rc = container_await_started(&handle, err);
+	close_handle(&handle);
+	return rc < 0 ? err_wrap(err, "restart %.12s", c->id) : 0;
+}
+
+int revive_container(struct engine *e, struct container *c, struct err *err)
+{
+	int rc = container_state_read(e, c, err);
+
+	if (rc < 0 || !revive_is_wanted(e, c))
+		return rc;
+	/* The end that its monitor could not tell of. */
+	event_container(e, c, "die", "exitCode", "137");
+	return start(e, c, (uint32_t)c->state.restart_count + 1, err);
+}
+
+static bool starts_at_boot(const struct engine *e, const struct container *c)
+{
+	enum plan_restart policy = container_restart_policy(c);
+
+	if (!c->persistent || container_is_alive(c) || !c->state.started_ns)
+		return false;
+	return policy == PLAN_RESTART_ALWAYS ||
+	       (policy == PLAN_RESTART_UNLESS_STOPPED && !revive_is_stopped(e, c));
+}
+
+static int after_boot(struct engine *e, struct container *c, struct err *err)
+{
+	return starts_at_boot(e, c) ? start(e, c, 0, err) : 0;
+}
+
+/* Calls fn for each container, and keeps the first failure. */
+static int for_all(struct engine *e,
+		   int (*fn)(struct engine *e, struct container *c, struct err *err),
+		   struct err *err)
+{
+	struct container *list;
+	size_t count;
+	int rc = container_list(e, &list, &count, err), first = 0;
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < count; i++) {
+		struct err failure = ERR_INIT;
+
+		rc = fn(e, &list[i], &failure);
+		if (rc < 0 && first == 0) {
+			first = rc;
+			*err = failure;
+		}
+	}
+	container_list_free(list, count);
+	return first;
+}
+
+int revive_lost(struct engine *e, struct err *err)
+{
+	return for_all(e, revive_container, err);
+}
+
+int revive_after_boot(struct engine *e, struct err *err)
+{
+	return for_all(e, after_boot, err);
+}

@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# A lost monitor, a lost keeper, a lost host: whose policy wants it is started again, nobody else.
+
+load helpers
+
+setup() { setup_engine; }
+teardown() { teardown_engine; }
+
+KEEPER=$BUILD/libexec/cloche/cloche-keeper
+
+# made NAME POLICY COMMAND...: a container with a restart policy.
+made() {
+	local name=$1 policy=$2 file
+	shift 2
+	cloche create --name "$name" --network none cloche/busybox "$@" >/dev/null
+	file=$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$name")/hostconfig.json
+	jq -c --arg p "$policy" '.RestartPolicy={Name:$p,MaximumRetryCount:0}' "$file" >"$file.new"
+	mv "$file.new" "$file"
+}
+
+run_dir() { echo "$CLOCHE_RUN_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$1")"; }
+monitor_of() { jq .MonitorPid "$(run_dir "$1")/state.json"; }
+monitor_is_not() { container_is "$1" running && [ "$(monitor_of "$1")" != "$2" ]; }
+
+# The pid of this run root's keeper.
+keeper_pid() {
+	local pid
+	for pid in $(pgrep -x cloche-keeper); do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- "$CLOCHE_RUN_ROOT" || { echo "$pid" && return; }
+	done
+	return 1
+}
+keeper_is_new() { [ "$(keeper_pid)" != "$1" ] && keeper_pid >/dev/null; }
+no_keeper() { ! keeper_pid >/dev/null; }
+listens() { [ -S "$CLOCHE_RUN_ROOT/keeper.sock" ]; }
+connected() { # to the keeper: containers
+	[ "$(ls -l "/proc/$(keeper_pid)/fd" | grep -c socket:)" -eq $((1 + $1)) ]
+}
+
+@test "killed monitors: brought back by policy, the count goes on; a stopped one and one without stay" {
+	local first second keeper
+	made web unless-stopped sleep 1000
+	made job on-failure sleep 1000
+	made plain no sleep 1000
+	cloche start web job plain >/dev/null
+	wait_for 5 listens
+	keeper=$(keeper_pid)
+	wait_for 5 connected 2
+	first=$(monitor_of web)
+	kill -9 "$first" "$(monitor_of job)" "$(monitor_of plain)"
+	wait_for 10 monitor_is_not web "$first"
+	wait_for 10 container_is job running
+	container_is plain exited
+	assert_equal "$(inspect web .RestartCount)" 1
+	assert_equal "$(keeper_pid)" "$keeper"
+	wait_for 5 connected 2
+	# Again: after a keeper that was killed, which the monitors replace.
+	kill -9 "$keeper"
+	wait_for 10 keeper_is_new "$keeper"
+	wait_for 10 connected 2
+	second=$(monitor_of web)
+	kill -9 "$second"
+	wait_for 10 monitor_is_not web "$second"
+	assert_equal "$(inspect web .RestartCount)" 2
+	# What a user stopped stays stopped, and nobody is left to watch over.
+	cloche stop -t 0 web job >/dev/null
+	wait_for 5 no_keeper
+	container_is web exited
+}
+
+@test "monitor and keeper killed at once: the next keeper finds what was lost" {
+	local keeper
+	made lost always sleep 1000
+	made other always sleep 1000
+	cloche start lost other >/dev/null
+	wait_for 5 connected 2
+	keeper=$(keeper_pid)
+	kill -STOP "$keeper"
+	kill -9 "$(monitor_of lost)"
+	kill -9 "$keeper"
+	wait_for 10 keeper_is_new "$keeper"
+	wait_for 10 container_is lost running
+	assert_equal "$(inspect other .RestartCount)" 0
+}
+
+@test "after a boot: always, and unless-stopped that ran; not what a user stopped, not what never ran" {
+	local name
+	made always always sleep 1000
+	made unless unless-stopped sleep 1000
+	made stopped unless-stopped sleep 1000
+	made failure on-failure sleep 1000
+	made fresh always sleep 1000
+	cloche start always unless stopped failure >/dev/null
+	cloche stop -t 0 stopped >/dev/null
+	for name in always unless failure; do wait_for 5 in_record "$name"; done
+	host_restart always unless failure
+	assert_equal "$(inspect unless '[.State.Status, .State.ExitCode, .State.Error] | @csv')" '"exited",255,"host was restarted"'
+	"$KEEPER" --boot
+	container_is always running
+	container_is unless running
+	container_is stopped exited
+	container_is failure exited
+	container_is fresh created
+	wait_for 5 connected 2
+}
+
+in_record() { [ -e "$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$1")/state.json" ]; }
+
+# host_restart CONTAINER...: nothing of the run root is left, and the records are of another boot.
+host_restart() {
+	local name keeper
+	wait_for 5 connected $#
+	keeper=$(keeper_pid)
+	kill -STOP "$keeper"
+	for name in "$@"; do kill -9 "$(monitor_of "$name")"; done
+	kill -9 "$keeper"
+	for name in "$@"; do wait_for 5 container_is "$name" exited; done
+	rm -rf "${CLOCHE_RUN_ROOT:?}"
+	sed -i 's/"BootId":"[^"]*"/"BootId":"00000000-0000-4000-8000-000000000000"/' "$CLOCHE_ROOT"/containers/*/state.json
+}
+
+@test "the keeper is small, alone, of no session, and in the monitors' group" {
+	local keeper i pss
+	made one always sleep 1000
+	cloche start one >/dev/null
+	wait_for 5 connected 1
+	keeper=$(keeper_pid)
+	for i in 1 2 3; do "$KEEPER" --root "$CLOCHE_ROOT" --run-root "$CLOCHE_RUN_ROOT"; done
+	assert_equal "$(keeper_pid)" "$keeper"
+	assert_equal "$(ps -o sid= -p "$keeper" | tr -d ' ')" "$keeper"
+	grep -q '/cloche-monitor$' "/proc/$keeper/cgroup"
+	pss=$(awk '$1 == "Pss:" { print $2 }' "/proc/$keeper/smaps_rollup")
+	echo "keeper: $pss KiB"
+	grep -qa __asan_init "$KEEPER" || [ "$pss" -le 512 ]
+	cloche rm -f one >/dev/null
+	wait_for 5 no_keeper
+	[ ! -e "$CLOCHE_RUN_ROOT/keeper.sock" ]
+}
