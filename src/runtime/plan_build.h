@@ -16,7 +16,7 @@
 #include "oci/runtime_config.h"
 #include "runtime/plan.h"
 
-/* A new plan: sealed against growth, close-on-exec memfd of PLAN_BYTES, mapped shared. The caller
+/* A new plan: sealed against growth, close-on-exec memfd, mapped shared. The caller
  * unmaps with plan_unmap() and closes *fd. */
 int must_check plan_create(int *fd, struct plan **out, struct err *err);
 /* Maps an existing one. */
