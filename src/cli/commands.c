@@ -52,6 +52,8 @@ const struct command *const commands[] = {
 	&command_events,
 	&command_logs,
 	&command_stats,
+	&command_top,
+	&command_port,
 	&command_exec,
 	&command_cp,
 	&command_diff,

@@ -19,7 +19,7 @@ extern const struct command command_volume_create, command_volume_inspect, comma
 	command_system_df, command_system_prune, command_why;
 
 /* What goes on. */
-extern const struct command command_logs, command_stats;
+extern const struct command command_logs, command_stats, command_top, command_port;
 
 /* files in and out of containers and images */
 extern const struct command command_cp, command_diff, command_export;
