@@ -411,7 +411,7 @@ static void add_host_devices(struct oci_config *out)
 	}
 }
 
-static int add_devices(const struct container_config *c, struct oci_config *out, struct err *err)
+int container_devices(const struct container_config *c, struct oci_config *out, struct err *err)
 {
 	int rc = 0;
 
@@ -512,5 +512,5 @@ int container_to_oci(struct engine *e, const struct container *c, const struct u
 	}
 	add_hidden_paths(config, out);
 	add_resources(config, out);
-	return add_devices(config, out, err);
+	return container_devices(config, out, err);
 }

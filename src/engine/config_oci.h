@@ -24,6 +24,9 @@ int must_check container_to_oci(struct engine *e, const struct container *c,
 /* The capabilities c starts with. */
 int must_check container_capabilities(const struct container_config *config, uint64_t *mask,
 				      struct err *err);
+/* Adds its devices and the rules for them. */
+int must_check container_devices(const struct container_config *config, struct oci_config *out,
+				 struct err *err);
 /* The value of a --security-opt ("seccomp", "no-new-privileges"): text after = or :, "" when the key
  * stands alone, NULL when it is not there. */
 const char *container_security_option(const struct container_config *config, const char *key);

@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/scope.h"
 #include "engine/volume.h"
 
 #define LOCK_TIMEOUT_MS 10000
@@ -53,6 +54,12 @@ int container_remove_cgroup(struct engine *e, const char *parent, const char *id
 	rc = cgroup_dirs_of(&e->cgroups, path, &dirs, err);
 	if (rc < 0)
 		return rc;
+	for (size_t i = 0; e->runtimes.systemd && i < dirs.count; i++) {
+		if (access(dirs.dirs[i].path, F_OK) < 0)
+			continue;
+		engine_stop_scope(e, id);
+		break;
+	}
 	/* All at once, which thaws; a privileged container's process may have left one hierarchy, but
 	 * hardly all: look in each. */
 	rc = cgroup_kill_all(dirs.dirs, dirs.count, CGROUP_TIMEOUT_MS);

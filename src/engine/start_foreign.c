@@ -130,6 +130,9 @@ static int write_bundle(struct launch *l, const struct plan_input *input, struct
 		oci->process.console_height = input->rows;
 		oci->process.console_width = input->columns;
 	}
+	/* Else crun puts limits and processes one group further down. */
+	if (l->e->runtimes.systemd)
+		oci_config_add_annotation(oci, "run.oci.systemd.subgroup", "");
 	clamp_limits(&oci->process, input->quiet_limits);
 	text = oci_config_encode(oci);
 	rc = file_replace_at(l->run_dir, FOREIGN_BUNDLE "/config.json", text, strlen(text), 0600,

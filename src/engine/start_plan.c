@@ -20,6 +20,7 @@
 #include "engine/internal.h"
 #include "engine/log_options.h"
 #include "engine/revive.h"
+#include "engine/scope.h"
 #include "engine/start_internal.h"
 #include "engine/user_files.h"
 #include "runtime/plan_build.h"
@@ -123,8 +124,10 @@ int launch_fill_early(struct launch *l, struct err *err)
 	rc = container_cgroup_path(l->e, l->c, l->cgroup_path, err);
 	if (rc == 0)
 		fill_cgroups(l);
-	if (rc == 0)
+	if (rc == 0 && !l->e->runtimes.systemd)
 		rc = make_birth_group(l, err);
+	else if (rc == 0 && !early->foreign)
+		rc = launch_plan_scope(l, err);
 	/* Another runtime puts the container there itself. */
 	if (early->foreign && l->cgroup_fd >= 0)
 		close(take_fd(&l->cgroup_fd));
@@ -134,11 +137,14 @@ int launch_fill_early(struct launch *l, struct err *err)
 
 int launch_make_cgroups(struct launch *l, struct err *err)
 {
-	int rc;
+	bool scope = l->plan->early.scope, made = true;
+	int rc = scope ? launch_await_scope(l, &made, err) : 0;
 
-	if (l->foreign.path)
-		return 0;
-	rc = cgroup_create(&l->e->cgroups, l->cgroup_path, true, &l->undo, err);
+	if (rc < 0 || l->foreign.path || !made)
+		return rc;
+	/* On version 2 systemd has made all there is. */
+	if (!scope || l->e->cgroups.mode != CGROUP_V2)
+		rc = cgroup_create(&l->e->cgroups, l->cgroup_path, true, &l->undo, err);
 	if (rc < 0)
 		return rc;
 	return cgroup_apply(&l->e->cgroups, l->cgroup_path, &l->oci.resources, l->c->name, err);

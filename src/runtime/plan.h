@@ -153,6 +153,13 @@ enum timeline_point {
 	POINT_COUNT
 };
 
+/* Whether systemd has made the scope around the child, with plan_early.scope. */
+enum plan_scope_state {
+	PLAN_SCOPE_NONE = 0,
+	PLAN_SCOPE_MADE = 1,
+	PLAN_SCOPE_FAILED = 2, /* the monitor says why once it is released */
+};
+
 enum plan_release {
 	PLAN_WAIT = 0,
 	PLAN_GO = 1,
@@ -176,6 +183,7 @@ enum child_step {
 struct plan_shared {
 	uint32_t version;
 	uint32_t released;    /* enum plan_release; futex */
+	uint32_t scope_state; /* enum plan_scope_state; futex */
 	uint32_t child_ready; /* 1: the child waits for release */
 	uint32_t failed_op;   /* index + 1 */
 	uint32_t failed_step; /* enum child_step */
@@ -204,6 +212,8 @@ struct plan_early {
 	plan_ref monitor_tasks[PLAN_MAX_CGROUPS]; /* `tasks` files of the monitor's own v1 groups */
 	uint32_t monitor_tasks_count;
 	uint32_t has_cgroup_fd; /* PLAN_FD_CGROUP is open: clone into it */
+	plan_ref scope;         /* plan_list: the program that asks systemd for a scope; 0 none */
+	plan_ref scope_stop;    /* plan_list: the same, to end it */
 	uint32_t foreign; /* another OCI runtime makes the container: see struct plan_foreign */
 };
 

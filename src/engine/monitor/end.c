@@ -172,6 +172,7 @@ static void remove_groups(struct monitor *m)
 	size_t n = end_cgroup_dirs(m, dirs);
 
 	foreign_remove(m);
+	scope_stop(m);
 	if (n && cgroup_remove(dirs, n, REMOVE_TIMEOUT_MS) < 0)
 		return;
 }

@@ -96,8 +96,10 @@ int foreign_prepare(struct monitor *m, struct err *err)
 	m->console_fd = -1;
 	if (!m->plan->early.foreign)
 		return 0;
-	/* What the last start of this container left. */
+	/* What the last run of this container left. */
 	foreign_remove(m);
+	if (m->guard_pid > 0 && waitpid(m->guard_pid, NULL, WNOHANG) == m->guard_pid)
+		m->guard_pid = 0;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_sys(err, "become the container's reaper");
 	rc = m->plan->early.terminal ? listen_for_console(m) : 0;
@@ -239,6 +241,7 @@ static int start_guard(struct monitor *m)
 		return fail(m, -errno, "watch over the container");
 	if (pid == 0)
 		guard(self, m->pidfd);
+	m->guard_pid = pid;
 	return 0;
 }
 
@@ -273,6 +276,7 @@ void foreign_remove(struct monitor *m)
 	if (!m->foreign_made)
 		return;
 	m->foreign_made = false;
+	unlinkat(m->run_dir, FOREIGN_LOG, 0);
 	/* Nobody is left to tell; what a runtime leaves is in the run directory and in the groups. */
 	if (run_runtime(m, m->plan->monitor.foreign.remove) < 0)
 		return;

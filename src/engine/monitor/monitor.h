@@ -115,6 +115,7 @@ struct monitor {
 	/* plan_early.foreign */
 	int console_fd;    /* where the runtime sends the terminal's master, -1 */
 	bool foreign_made; /* the runtime knows the container */
+	pid_t guard_pid;   /* ends the container when we die; 0 none */
 };
 
 /* caller.c */
@@ -212,5 +213,13 @@ int must_check foreign_start(struct monitor *m);
 void foreign_remove(struct monitor *m);
 /* foreign_error.c: the runtime's own words from its log file (JSON lines), into Docker's. */
 void foreign_error(struct monitor *m, const char *command, int wait_status);
+
+/* scope.c: before the clone: the child will wait for its scope. */
+void scope_hold(struct monitor *m);
+/* Puts the waiting child into a scope of systemd's, when the plan says so. On failure the child
+ * is gone. */
+int must_check scope_start(struct monitor *m, struct err *err);
+/* Has systemd forget the scope: it may miss that one is empty when its group is removed at once. */
+void scope_stop(struct monitor *m);
 
 #endif

@@ -123,6 +123,13 @@ static void begin_counters(struct monitor *m)
 	size_t n = end_cgroup_dirs(m, dirs);
 	struct restart *r = &m->restart;
 
+	/* Groups that others make are new ones. */
+	r->before = (struct cgroup_stats){0};
+	r->pids_max_before = r->pressure_before_us = 0;
+	if (m->plan->early.scope || m->plan->early.foreign) {
+		unlinkat(m->run_dir, PAUSED_FILE, 0);
+		return;
+	}
 	if (!n)
 		return;
 	/* Left frozen, the group would freeze who joins it. */

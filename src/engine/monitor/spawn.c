@@ -121,6 +121,7 @@ int monitor_spawn_child(struct monitor *m, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0)
 		return err_sys(err, "make the report socket");
 	m->report_fd = report[0];
+	scope_hold(m);
 	m->pid = clone_child(m, &m->pidfd);
 	if (m->pid < 0)
 		return err_sys(err, "%s",
@@ -137,5 +138,5 @@ int monitor_spawn_child(struct monitor *m, struct err *err)
 	m->input = s.monitor[0];
 	m->output[0] = s.monitor[1];
 	m->output[1] = s.monitor[2];
-	return 0;
+	return scope_start(m, err);
 }
