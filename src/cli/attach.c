@@ -236,6 +236,8 @@ static void on_control(struct attach *a, const void *payload)
 		cli_test_hook(POINT_CLI_STARTED);
 		a->result->started_ns = clock_now_ns();
 		a->started = true;
+		if (a->options->started)
+			a->options->started(a->options->started_context);
 		if (a->options->terminal)
 			send_size(a); /* it may have changed while the container was being made */
 	} else if (a->type == FRAME_ERROR && a->left == sizeof(*a->err)) {

@@ -23,6 +23,9 @@ struct attach_options {
 	/* Sends a signal by another way when the connection is busy; NULL: none. */
 	void (*signal)(void *context, int number);
 	void *signal_context;
+	/* Called when the container has been started; NULL: nobody wants to know. */
+	void (*started)(void *context);
+	void *started_context;
 };
 
 enum attach_end {

@@ -4,8 +4,10 @@
 
 #include <signal.h>
 
+#include "base/log.h"
 #include "cli/attach.h"
 #include "runtime/plan_build.h"
+#include "runtime/plan_error.h"
 #include "runtime/stamp.h"
 
 struct signal_target {
@@ -49,6 +51,40 @@ static void stamp_plan(const struct start_handle *handle, const struct attach_re
 	plan_unmap(plan);
 }
 
+/* Only these are tried by the container's process and given up without an end. */
+static bool may_be_refused(const struct container_config *config)
+{
+	return config->ulimit_count || config->oom_score_adj;
+}
+
+void foreground_warn(const struct container_config *config, const struct start_handle *handle)
+{
+	struct plan *plan;
+	struct err err = ERR_INIT;
+	char text[ERR_MSG_MAX];
+
+	if (!may_be_refused(config) || handle->plan_fd < 0 ||
+	    plan_map(handle->plan_fd, &plan, &err) < 0)
+		return;
+	for (uint32_t i = 0; i < plan->shared.warned_count; i++) {
+		plan_warning(plan, i, text, sizeof(text));
+		log_message(LOG_LEVEL_WARN, "%s", text);
+	}
+	plan_unmap(plan);
+}
+
+struct started_context {
+	const struct container_config *config;
+	const struct start_handle *handle;
+};
+
+static void on_started(void *context)
+{
+	const struct started_context *s = context;
+
+	foreground_warn(s->config, s->handle);
+}
+
 static int exit_code(struct cli_context *ctx, const struct foreground *f,
 		     const struct attach_result *result, const struct err *err)
 {
@@ -81,6 +117,7 @@ int foreground_run(struct cli_context *ctx, struct engine *e, struct container *
 		   struct start_handle *handle, const struct foreground *f)
 {
 	struct signal_target target = {.engine = e, .container = c};
+	struct started_context started = {.config = &c->config, .handle = handle};
 	struct attach_options options = {
 		.fd = handle->client_fd,
 		.input = f->input,
@@ -91,6 +128,8 @@ int foreground_run(struct cli_context *ctx, struct engine *e, struct container *
 		.detach_keys = f->detach_keys,
 		.signal = signal_directly,
 		.signal_context = &target,
+		.started = on_started,
+		.started_context = &started,
 	};
 	struct attach_result result;
 	struct err err = ERR_INIT;

@@ -25,6 +25,8 @@ int foreground_run(struct cli_context *ctx, struct engine *e, struct container *
 /* Ends this process as the signal would have, so that a shell sees it; returns only if it is blocked or
  * ignored, with the exit code that stands for it. */
 int foreground_die_of(int number);
+/* Once it runs: says what the container did without, where that was asked for. */
+void foreground_warn(const struct container_config *config, const struct start_handle *handle);
 void foreground_close(struct start_handle *handle);
 /* "the input device is not a TTY" when a terminal was asked for input that is none: EXIT_FAILED,
  * else 0. */

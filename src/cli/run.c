@@ -126,6 +126,8 @@ static int leave_behind(struct cli_context *ctx, const struct container *c,
 	struct err err = ERR_INIT;
 	int rc = container_await_started(handle, &err);
 
+	if (rc == 0)
+		foreground_warn(&c->config, handle);
 	foreground_close(handle);
 	if (rc < 0)
 		return cli_fail_start(ctx, &err);

@@ -3,6 +3,7 @@
  * From parsed flags to a complete struct container_config: files of variables and labels, streams,
  * security options, command. Reads only files the user named.
  */
+#include <errno.h>
 #include <fcntl.h>
 
 #include "base/file.h"
@@ -219,8 +220,10 @@ static void finish_command(struct run_options *o, const struct strv *args)
 static void forget_empty(struct run_options *o)
 {
 	struct container_config *c = &o->config;
-	char **strings[] = {&c->hostname, &c->working_dir, &c->stop_signal, &c->cpuset_cpus,
-			    &c->container_id_file};
+	char **strings[] = {&c->hostname,    &c->working_dir,       &c->stop_signal,
+			    &c->cpuset_cpus, &c->container_id_file, &c->cpuset_mems,
+			    &c->log_driver,  &c->userns_mode,       &c->volume_driver,
+			    &c->domainname};
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		if (*strings[i] && !**strings[i]) {
@@ -236,6 +239,73 @@ int run_environment(const struct strv *files, const struct strv *flags, struct s
 		    struct err *err)
 {
 	return gather_pairs(files, flags, true, out, err);
+}
+
+/* ---- health, restarts, limits ---- */
+
+static int finish_health(struct run_options *o, struct err *err)
+{
+	struct health_request *h = &o->config.health;
+	const struct {
+		const char *flag;
+		int64_t value;
+	} numbers[] = {{"--health-interval", h->interval_ns},
+		       {"--health-timeout", h->timeout_ns},
+		       {"--health-retries", h->retries},
+		       {"--health-start-period", h->start_period_ns},
+		       {"--health-start-interval", h->start_interval_ns}};
+	bool any = o->health_cmd && *o->health_cmd;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		any = any || numbers[i].value;
+		if (numbers[i].value < 0 && !o->no_healthcheck)
+			return err_set(err, ERR_INVALID, 0, "%s cannot be negative",
+				       numbers[i].flag);
+	}
+	if (any && o->no_healthcheck)
+		return err_set(err, ERR_INVALID, 0,
+			       "--no-healthcheck conflicts with --health-* options");
+	h->disabled = o->no_healthcheck;
+	if (h->disabled) {
+		strv_add(&h->test, "NONE");
+	} else if (o->health_cmd && *o->health_cmd) {
+		strv_add(&h->test, "CMD-SHELL");
+		strv_add(&h->test, o->health_cmd);
+	}
+	return 0;
+}
+
+static int finish_restart(struct run_options *o, struct err *err)
+{
+	struct container_config *c = &o->config;
+	int rc = 0;
+
+	if (o->restart && *o->restart)
+		rc = run_parse_restart(o->restart, &c->restart_policy, &c->restart_max_retries,
+				       err);
+	if (rc == 0 && c->auto_remove && c->restart_policy && !str_eq(c->restart_policy, "no"))
+		return err_set(err, ERR_INVALID, 0,
+			       "conflicting options: cannot specify both --restart and --rm");
+	return rc;
+}
+
+/* What is wrong with two flags together, or with one in the light of its default. */
+static int check_limits(const struct run_options *o, struct err *err)
+{
+	const struct container_config *c = &o->config;
+
+	if (c->memory_swappiness < -1 || c->memory_swappiness > 100)
+		return err_set(err, ERR_INVALID, 0,
+			       "invalid value: %lld. Valid memory swappiness range is 0-100",
+			       (long long)c->memory_swappiness);
+	if (c->blkio_weight < 0 || c->blkio_weight > UINT16_MAX)
+		return err_set(err, ERR_INVALID, ERANGE,
+			       "invalid argument \"%lld\" for \"--blkio-weight\" flag: "
+			       "strconv.ParseUint: parsing \"%lld\": value out of range",
+			       (long long)c->blkio_weight, (long long)c->blkio_weight);
+	if (c->log_driver && str_eq(c->log_driver, "none") && c->log_options.count)
+		return err_set(err, ERR_INVALID, 0, "invalid logging opts for driver none");
+	return 0;
 }
 
 int run_options_finish(struct run_options *o, const struct strv *args, struct err *err)
@@ -269,6 +339,12 @@ int run_options_finish(struct run_options *o, const struct strv *args, struct er
 	if (rc < 0)
 		return rc;
 	rc = finish_security(c, err);
+	if (rc == 0)
+		rc = finish_health(o, err);
+	if (rc == 0)
+		rc = finish_restart(o, err);
+	if (rc == 0)
+		rc = check_limits(o, err);
 	if (rc < 0)
 		return rc;
 	if (c->stop_timeout < -1 || c->stop_timeout > INT32_MAX)

@@ -17,7 +17,9 @@ struct run_options {
 	const char *entrypoint; /* "" resets the image's */
 	struct strv attach, env_files, label_files;
 	bool interactive, sig_proxy;
-	bool detach;
+	bool detach, quiet, no_healthcheck;
+	bool content_trust; /* of an old flag, without meaning */
+	const char *restart, *health_cmd, *pull;
 	bool timeline;
 	bool floor;
 	struct strv env, labels; /* moved into config by run_options_finish() */

@@ -18,6 +18,20 @@ extern const struct option_type option_streams; /* -a stdin|stdout|stderr, lower
 extern const struct option_type option_pid_mode, option_ipc_mode, option_uts_mode,
 	option_cgroupns_mode, option_network; /* char * */
 
+extern const struct option_type option_device; /* struct container_config */
+extern const struct option_type option_cgroup_rule, option_sysctl, option_annotation,
+	option_log_opt, option_storage_opt, option_expose;                 /* struct strv */
+extern const struct option_type option_bytes_rate, option_operations_rate; /* struct rate_list */
+extern const struct option_type option_duration;                           /* int64_t: ns */
+extern const struct option_type option_userns, option_volume_driver;       /* char * */
+extern const struct option_type option_pull;                               /* const char * */
+extern const struct option_type option_isolation, option_gpus;             /* nothing is kept */
+
+/* "on-failure:3" into its two parts; *policy (may be NULL) is replaced. The name itself is judged by
+ * the engine. */
+int must_check run_parse_restart(const char *value, char **policy, int64_t *max_retries,
+				 struct err *err);
+
 /* "./x", "." and "x/.." as seen from the current directory; absolute paths are only cleaned. The
  * caller frees the result. */
 char *run_absolute_path(const char *path);

@@ -33,6 +33,8 @@ static int start_background(struct engine *e, struct container *c, const char *n
 
 	if (rc == 0)
 		rc = container_await_started(&handle, err);
+	if (rc == 0)
+		foreground_warn(&c->config, &handle);
 	foreground_close(&handle);
 	if (rc == 0)
 		strbuf_printf(out, "%s\n", name);

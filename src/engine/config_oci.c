@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "base/str.h"
 #include "engine/volume_record.h"
@@ -333,106 +331,6 @@ static void add_hidden_paths(const struct container_config *c, struct oci_config
 		strv_add(&out->readonly_paths, readonly[i]);
 }
 
-static void add_resources(const struct container_config *c, struct oci_config *out)
-{
-	struct cgroup_resources *r = &out->resources;
-
-	if (c->memory_bytes > 0) {
-		r->has_memory_limit = true;
-		r->memory_limit = c->memory_bytes;
-		/* As Docker: as much swap as memory unless said otherwise. */
-		r->has_memory_swap = true;
-		r->memory_swap = c->memory_swap_bytes ? c->memory_swap_bytes : 2 * c->memory_bytes;
-	}
-	r->has_memory_reservation = c->memory_reservation_bytes > 0;
-	r->memory_reservation = c->memory_reservation_bytes;
-	r->has_memory_swappiness = c->memory_swappiness >= 0;
-	r->memory_swappiness = r->has_memory_swappiness ? (uint64_t)c->memory_swappiness : 0;
-	r->has_oom_kill_disable = r->oom_kill_disable = c->oom_kill_disable;
-	r->has_cpu_period = c->cpu_period_us > 0 || c->nano_cpus > 0;
-	r->cpu_period = c->nano_cpus > 0 ? 100000 : (uint64_t)c->cpu_period_us;
-	r->has_cpu_quota = c->cpu_quota_us != 0 || c->nano_cpus > 0;
-	r->cpu_quota = c->nano_cpus > 0 ? c->nano_cpus / 10000 : c->cpu_quota_us;
-	r->has_cpu_shares = c->cpu_shares > 0;
-	r->cpu_shares = c->cpu_shares > 0 ? (uint64_t)c->cpu_shares : 0;
-	r->cpus = c->cpuset_cpus && *c->cpuset_cpus ? xstrdup(c->cpuset_cpus) : NULL;
-	r->mems = c->cpuset_mems && *c->cpuset_mems ? xstrdup(c->cpuset_mems) : NULL;
-	r->has_pids_limit = c->pids_limit > 0;
-	r->pids_limit = c->pids_limit;
-	r->has_io_weight = c->blkio_weight > 0;
-	r->io_weight = (uint16_t)c->blkio_weight;
-}
-
-static int add_one_device(struct oci_config *out, const struct device_request *d, struct err *err)
-{
-	struct cgroup_device_rule rule = {.allow = true};
-	struct stat st;
-
-	if (stat(d->host_path, &st) < 0)
-		return err_set(
-			err, ERR_INVALID, errno,
-			"error gathering device information while adding custom device \"%s\": %s",
-			d->host_path, err_errno_text(errno));
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(
-			err, ERR_INVALID, EINVAL,
-			"error gathering device information while adding custom device \"%s\": not a "
-			"device node",
-			d->host_path);
-	rule.type = S_ISCHR(st.st_mode) ? 'c' : 'b';
-	rule.major = major(st.st_rdev);
-	rule.minor = minor(st.st_rdev);
-	for (const char *p = d->permissions && *d->permissions ? d->permissions : "rwm"; *p; p++)
-		rule.access |= (uint8_t)(*p == 'r'   ? CGROUP_DEV_READ
-					 : *p == 'w' ? CGROUP_DEV_WRITE
-						     : CGROUP_DEV_MKNOD);
-	oci_config_add_device(out, d->container_path ? d->container_path : d->host_path, rule.type,
-			      major(st.st_rdev), minor(st.st_rdev), st.st_mode & 07777, st.st_uid,
-			      st.st_gid);
-	oci_config_add_device_rule(out, rule);
-	return 0;
-}
-
-/* --privileged: what the host has directly in /dev. */
-static void add_host_devices(struct oci_config *out)
-{
-	auto_closedir DIR *dir = opendir("/dev");
-	const struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		auto_free char *path = xasprintf("/dev/%s", entry->d_name);
-		struct stat st;
-
-		if (lstat(path, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) ||
-		    str_eq(entry->d_name, "console") || str_eq(entry->d_name, "ptmx"))
-			continue;
-		oci_config_add_device(out, path, S_ISCHR(st.st_mode) ? 'c' : 'b', major(st.st_rdev),
-				      minor(st.st_rdev), st.st_mode & 07777, st.st_uid, st.st_gid);
-	}
-}
-
-int container_devices(const struct container_config *c, struct oci_config *out, struct err *err)
-{
-	int rc = 0;
-
-	if (c->privileged) {
-		struct cgroup_device_rule all = {.allow = true,
-						 .type = 'a',
-						 .major = -1,
-						 .minor = -1,
-						 .access = CGROUP_DEV_READ | CGROUP_DEV_WRITE |
-							   CGROUP_DEV_MKNOD};
-
-		oci_config_add_device_rule(out, all);
-		add_host_devices(out);
-		return 0;
-	}
-	oci_config_add_default_device_rules(out);
-	for (size_t i = 0; rc == 0 && i < c->device_count; i++)
-		rc = add_one_device(out, &c->devices[i], err);
-	return rc;
-}
-
 static void add_environment(const struct container *c, const struct user_identity *user,
 			    struct oci_process *p)
 {
@@ -480,6 +378,21 @@ int container_process(const struct container *c, const struct user_identity *use
 	return 0;
 }
 
+/* KEY=VALUE */
+static void add_pairs(const struct strv *pairs,
+		      void (*add)(struct oci_config *c, const char *key, const char *value),
+		      struct oci_config *out)
+{
+	for (size_t i = 0; i < pairs->count; i++) {
+		auto_free char *key = xstrdup(pairs->items[i]);
+		char *value = key + strcspn(key, "=");
+
+		if (*value)
+			*value++ = '\0';
+		add(out, key, value);
+	}
+}
+
 int container_to_oci(struct engine *e, const struct container *c, const struct user_identity *user,
 		     const char *run_dir, const char *cgroup_path, struct oci_config *out,
 		     uint32_t *quiet_limits, struct err *err)
@@ -501,16 +414,9 @@ int container_to_oci(struct engine *e, const struct container *c, const struct u
 	rc = add_user_mounts(e, c, out, err);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < config->sysctls.count; i++) {
-		auto_free char *key = xstrdup(config->sysctls.items[i]);
-		char *eq = strchr(key, '=');
-
-		if (eq) {
-			*eq = '\0';
-			oci_config_add_sysctl(out, key, eq + 1);
-		}
-	}
+	add_pairs(&config->sysctls, oci_config_add_sysctl, out);
+	add_pairs(&config->annotations, oci_config_add_annotation, out);
 	add_hidden_paths(config, out);
-	add_resources(config, out);
-	return container_devices(config, out, err);
+	rc = container_resources(config, out, err);
+	return rc < 0 ? rc : container_devices(config, out, err);
 }

@@ -57,12 +57,12 @@ static void free_requests(struct container_config *c)
 
 void container_config_free(struct container_config *c)
 {
-	char *strings[] = {c->image,        c->rootfs,        c->hostname,    c->domainname,
-			   c->user,         c->working_dir,   c->stop_signal, c->network_mode,
-			   c->pid_mode,     c->ipc_mode,      c->uts_mode,    c->cgroupns_mode,
-			   c->userns_mode,  c->cgroup_parent, c->runtime,     c->restart_policy,
-			   c->cpuset_cpus,  c->cpuset_mems,   c->log_driver,  c->container_id_file,
-			   c->volume_driver};
+	char *strings[] = {c->image,       c->rootfs,        c->hostname,    c->domainname,
+			   c->user,        c->working_dir,   c->stop_signal, c->network_mode,
+			   c->pid_mode,    c->ipc_mode,      c->uts_mode,    c->cgroupns_mode,
+			   c->userns_mode, c->cgroup_parent, c->runtime,     c->restart_policy,
+			   c->cpuset_cpus, c->cpuset_mems,   c->log_driver,  c->container_id_file,
+			   c->platform,    c->volume_driver};
 	struct strv *lists[] = {&c->env,
 				&c->cmd,
 				&c->entrypoint,

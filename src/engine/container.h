@@ -70,7 +70,8 @@ struct health_request {
  * sets the "unset" values noted here. */
 struct container_config {
 	/* the part Docker calls Config */
-	char *image; /* as typed; NULL with rootfs */
+	char *image;    /* as typed; NULL with rootfs */
+	char *platform; /* "os/architecture" it must be of, NULL: any */
 	char *rootfs; /* --rootfs DIR: absolute host path used as root in place of an image; or NULL */
 	char *hostname, *domainname, *user, *working_dir; /* NULL: from image or default */
 	bool attach_stdin, attach_stdout, attach_stderr, tty, open_stdin, stdin_once;

@@ -156,6 +156,9 @@ static void set_defaults(struct container *c)
 	set_default(&config->cgroupns_mode, config->privileged ? "host" : "private");
 	set_default(&config->restart_policy, "no");
 	set_default(&config->log_driver, "json-file");
+	/* As much swap as memory. */
+	if (config->memory_bytes > 0 && !config->memory_swap_bytes)
+		config->memory_swap_bytes = 2 * config->memory_bytes;
 	set_default(&config->runtime, RUNTIME_OWN);
 	if (!config->uts_mode)
 		config->uts_mode = xstrdup("");

@@ -137,6 +137,20 @@ static void write_readonly_paths(struct json_writer *w, const char *key, const v
 				 "\"/proc/sysrq-trigger\"]");
 }
 
+#define RATES(name)                                                                           \
+	static void write_##name(struct json_writer *w, const char *key, const void *base)    \
+	{                                                                                     \
+		requests_write_rates(w, key, &((const struct container *)base)->config.name); \
+	}                                                                                     \
+	static int read_##name(struct json_object *v, void *base)                             \
+	{                                                                                     \
+		return requests_read_rates(v, &((struct container *)base)->config.name);      \
+	}
+RATES(read_bps)
+RATES(write_bps)
+RATES(read_iops)
+RATES(write_iops)
+
 static const struct field hostconfig_fields[] = {
 	{"Binds", FIELD_CUSTOM, .write = requests_write_docker_binds},
 	{"ContainerIDFile", FIELD_STRING, AT(config.container_id_file)},
@@ -145,7 +159,7 @@ static const struct field hostconfig_fields[] = {
 	LITERAL("PortBindings", "{}"),
 	{"RestartPolicy", FIELD_OBJECT, NESTED(restart_policy_fields)},
 	{"AutoRemove", FIELD_BOOL, AT(config.auto_remove)},
-	LITERAL("VolumeDriver", "\"\""),
+	{"VolumeDriver", FIELD_STRING, AT(config.volume_driver)},
 	{"VolumesFrom", FIELD_STRV, EMPTY_NULL, AT(config.volumes_from)},
 	{"CapAdd", FIELD_STRV, EMPTY_NULL, AT(config.cap_add)},
 	{"CapDrop", FIELD_STRV, EMPTY_NULL, AT(config.cap_drop)},
@@ -168,6 +182,7 @@ static const struct field hostconfig_fields[] = {
 	{"UTSMode", FIELD_STRING, AT(config.uts_mode)},
 	{"UsernsMode", FIELD_STRING, AT(config.userns_mode)},
 	{"ShmSize", FIELD_I64, AT(config.shm_size_bytes)},
+	{"StorageOpt", FIELD_MAP, EMPTY_OMIT, AT(config.storage_opts)},
 	{"Sysctls", FIELD_MAP, EMPTY_OMIT, AT(config.sysctls)},
 	{"Runtime", FIELD_STRING, AT(config.runtime)},
 	LITERAL("ConsoleSize", "[0,0]"),
@@ -179,10 +194,10 @@ static const struct field hostconfig_fields[] = {
 	{"CgroupParent", FIELD_STRING, AT(config.cgroup_parent)},
 	{"BlkioWeight", FIELD_I64, AT(config.blkio_weight)},
 	LITERAL("BlkioWeightDevice", "[]"),
-	LITERAL("BlkioDeviceReadBps", "[]"),
-	LITERAL("BlkioDeviceWriteBps", "[]"),
-	LITERAL("BlkioDeviceReadIOps", "[]"),
-	LITERAL("BlkioDeviceWriteIOps", "[]"),
+	{"BlkioDeviceReadBps", FIELD_CUSTOM, .write = write_read_bps, .read = read_read_bps},
+	{"BlkioDeviceWriteBps", FIELD_CUSTOM, .write = write_write_bps, .read = read_write_bps},
+	{"BlkioDeviceReadIOps", FIELD_CUSTOM, .write = write_read_iops, .read = read_read_iops},
+	{"BlkioDeviceWriteIOps", FIELD_CUSTOM, .write = write_write_iops, .read = read_write_iops},
 	{"CpuPeriod", FIELD_I64, AT(config.cpu_period_us)},
 	{"CpuQuota", FIELD_I64, AT(config.cpu_quota_us)},
 	LITERAL("CpuRealtimePeriod", "0"),

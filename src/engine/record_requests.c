@@ -167,6 +167,38 @@ int requests_read_devices(struct json_object *v, void *base)
 	return 0;
 }
 
+#define RATE_AT(member) .offset = offsetof(struct rate_request, member)
+static const struct field rate_fields[] = {
+	{"Path", FIELD_STRING, RATE_AT(path)},
+	{"Rate", FIELD_I64, RATE_AT(rate)},
+};
+
+void requests_write_rates(struct json_writer *w, const char *key, const struct rate_list *list)
+{
+	write_array(w, key, rate_fields, COUNT_OF(rate_fields), list->items, list->count,
+		    sizeof(*list->items));
+}
+
+int requests_read_rates(struct json_object *v, struct rate_list *list)
+{
+	struct err err;
+	size_t n;
+
+	if (!json_object_is_type(v, json_type_array))
+		return -EINVAL;
+	n = json_object_array_length(v);
+	list->items = xcalloc(n, sizeof(*list->items));
+	for (size_t i = 0; i < n; i++) {
+		struct rate_request *r = &list->items[list->count++];
+
+		if (fields_read(rate_fields, COUNT_OF(rate_fields), json_object_array_get_idx(v, i),
+				r, "", &err) < 0 ||
+		    !r->path)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static bool is_anonymous_volume(const struct mount_request *m)
 {
 	return m->kind == MOUNT_KIND_VOLUME && !m->source && !m->long_form;

@@ -8,6 +8,7 @@
 #define CLOCHE_ENGINE_RECORD_REQUESTS_H
 
 #include "base/json.h"
+#include "engine/container.h"
 #include "engine/json_writer.h"
 
 void requests_write_mounts(struct json_writer *w, const char *key, const void *base);
@@ -16,6 +17,9 @@ void requests_write_ulimits(struct json_writer *w, const char *key, const void *
 int requests_read_ulimits(struct json_object *v, void *base);
 void requests_write_devices(struct json_writer *w, const char *key, const void *base);
 int requests_read_devices(struct json_object *v, void *base);
+
+void requests_write_rates(struct json_writer *w, const char *key, const struct rate_list *list);
+int requests_read_rates(struct json_object *v, struct rate_list *list);
 
 void requests_write_docker_binds(struct json_writer *w, const char *key, const void *base);
 void requests_write_docker_mounts(struct json_writer *w, const char *key, const void *base);

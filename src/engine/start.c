@@ -146,19 +146,27 @@ static int spawn_monitor(struct launch *l, struct err *err)
 	return rc;
 }
 
-static int warn_platform(const struct image *image, struct strv *warnings)
+static int check_platform(const struct container *c, const struct image *image,
+			  struct strv *warnings, struct err *err)
 {
-	char image_platform_text[64], host[64];
+	const char *wanted = c->config.platform;
+	char own[64], host[64];
 
-	if (image_platform_matches(&image->config))
+	image_platform(&image->config, own, sizeof(own));
+	if (wanted && *wanted && !str_eq(wanted, own) && !str_eq(wanted, image->config.os) &&
+	    !str_eq(wanted, image->config.architecture))
+		return err_set(err, ERR_NOT_FOUND, ENOENT,
+			       "image with reference %s was found but does not match the specified "
+			       "platform: wanted %s, actual: %s",
+			       c->config.image, wanted, own);
+	if (image_platform_matches(&image->config) || (wanted && *wanted))
 		return 0;
-	image_platform(&image->config, image_platform_text, sizeof(image_platform_text));
 	image_host_platform(host, sizeof(host));
 	strv_add_taken(
 		warnings,
 		xasprintf("The requested image's platform (%s) does not match the detected host "
 			  "platform (%s) and no specific platform was requested",
-			  image_platform_text, host));
+			  own, host));
 	return 0;
 }
 
@@ -172,13 +180,14 @@ static int resolve_image(struct launch *l, struct strv *warnings, struct err *er
 
 	if (rc < 0)
 		return rc;
+	container_discard_unsupported(&l->e->cgroups, &c->config, warnings);
 	if (c->config.rootfs)
 		return container_merge(c, NULL, err);
 	rc = image_store_open(&store, l->e->root_fd, l->e->root, IMAGE_STORE_READ, err);
 	if (rc == 0)
 		rc = image_acquire(&store, c->config.image, &image, &l->image_lock, err);
 	if (rc == 0)
-		rc = warn_platform(&image, warnings);
+		rc = check_platform(c, &image, warnings, err);
 	if (rc == 0)
 		rc = container_merge(c, &image, err);
 	l->passwd = take_ptr(&image.passwd);

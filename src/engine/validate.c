@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What Docker's daemon refuses at creation, in its words; scripts match them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/signal_name.h"
 #include "base/str.h"
 #include "engine/config_oci.h"
+#include "engine/log_options.h"
 #include "kernel/rlimit.h"
 
 #define MEMORY_MIN (6 << 20)
+#define HEALTH_TIME_MIN_NS 1000000
 
 static int invalid(struct err *err, const char *text)
 {
@@ -98,6 +102,23 @@ static int check_set(const char *set, long available, const char *what, const ch
 	return 0;
 }
 
+/* How many there may be, from "0-3" or "0"; asked only when somebody wants to know. */
+static long memory_nodes(const char *wanted)
+{
+	char text[64];
+	const char *last = text;
+	uint64_t n;
+
+	if (!wanted || !*wanted ||
+	    file_read_small_at(AT_FDCWD, "/sys/devices/system/node/possible", text, sizeof(text)) <=
+		    0)
+		return 1;
+	text[strcspn(text, "\n")] = '\0';
+	if (text[strcspn(text, "-,")])
+		last += strcspn(text, "-,") + 1;
+	return str_to_u64(last, &n) < 0 || n > 65535 ? 1 : (long)n + 1;
+}
+
 static int check_ulimits(const struct container_config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->ulimit_count; i++) {
@@ -151,8 +172,159 @@ static int check_stop_signal(const struct container_config *c, struct err *err)
 	return c->stop_signal ? signal_parse(c->stop_signal, &number, err) : 0;
 }
 
+int container_validate_restart(const struct container_config *c, struct err *err)
+{
+	static const char *const plain[] = {"no", "always", "unless-stopped"};
+	const char *policy = c->restart_policy;
+
+	if (!policy || !*policy)
+		return 0;
+	if (c->auto_remove && !str_eq(policy, "no"))
+		return invalid(err, "can't create 'AutoRemove' container with restart policy");
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		if (!str_eq(policy, plain[i]))
+			continue;
+		return c->restart_max_retries
+			       ? err_set(err, ERR_INVALID, EINVAL,
+					 "maximum retry count cannot be used with restart policy "
+					 "'%s'",
+					 policy)
+			       : 0;
+	}
+	if (!str_eq(policy, "on-failure"))
+		return err_set(err, ERR_INVALID, EINVAL, "invalid restart policy '%s'", policy);
+	if (c->restart_max_retries < 0)
+		return invalid(err, "maximum retry count cannot be negative");
+	return 0;
+}
+
+static int check_health(const struct container_config *c, struct err *err)
+{
+	const struct health_request *h = &c->health;
+	const struct {
+		const char *name;
+		int64_t ns;
+	} times[] = {{"Interval", h->interval_ns},
+		     {"Timeout", h->timeout_ns},
+		     {"StartPeriod", h->start_period_ns},
+		     {"StartInterval", h->start_interval_ns}};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		if (times[i].ns && times[i].ns < HEALTH_TIME_MIN_NS)
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "%s in Healthcheck cannot be less than 1ms", times[i].name);
+	}
+	return h->retries < 0 ? invalid(err, "Retries in Healthcheck cannot be negative") : 0;
+}
+
+/* Options of json-file that Docker knows; only the size and the number of files change anything. */
+static int check_log(const struct container_config *c, struct err *err)
+{
+	static const char *const known[] = {"max-file", "max-size",  "compress", "labels",
+					    "env",      "env-regex", "tag",      "labels-regex"};
+	uint64_t bytes = 0;
+	uint32_t files = 0;
+
+	if (c->log_driver && str_eq(c->log_driver, "none"))
+		return 0;
+	if (c->log_driver && !str_eq(c->log_driver, "json-file"))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "logger: no log driver named '%s' is registered", c->log_driver);
+	for (size_t i = 0; i < c->log_options.count; i++) {
+		const char *option = c->log_options.items[i];
+		size_t n = strcspn(option, "=");
+		bool found = false;
+
+		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
+			found = found ||
+				(strlen(known[j]) == n && strncmp(known[j], option, n) == 0);
+		if (!found)
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "unknown log opt '%.*s' for json-file log driver", (int)n,
+				       option);
+	}
+	return log_options_parse(&c->log_options, &bytes, &files, err);
+}
+
+/* In the host's own namespaces they would be the host's settings; in runc's words. */
+static int check_sysctls(const struct container_config *c, struct err *err)
+{
+	bool host_network = c->network_mode && str_eq(c->network_mode, "host");
+	bool host_ipc = c->ipc_mode && str_eq(c->ipc_mode, "host");
+
+	for (size_t i = 0; i < c->sysctls.count; i++) {
+		const char *key = c->sysctls.items[i];
+		int n = (int)strcspn(key, "=");
+
+		if (str_starts(key, "net.")) {
+			if (host_network)
+				return err_set(err, ERR_INVALID, EINVAL,
+					       "sysctl \"%.*s\" not allowed in host network "
+					       "namespace",
+					       n, key);
+		} else if (str_starts(key, "fs.mqueue.") || str_starts(key, "kernel.")) {
+			if (host_ipc)
+				return err_set(err, ERR_INVALID, EINVAL,
+					       "sysctl \"%.*s\" is not allowed in the hosts ipc "
+					       "namespace",
+					       n, key);
+		} else {
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "sysctl \"%.*s\" is not in a separate kernel namespace", n,
+				       key);
+		}
+	}
+	return 0;
+}
+
+static int check_storage(const struct container_config *c, struct err *err)
+{
+	if (c->storage_opts.count)
+		return invalid(err, "--storage-opt is supported only for overlay over xfs with "
+				    "'pquota' mount option");
+	if (c->volume_driver && *c->volume_driver && !str_eq(c->volume_driver, "local"))
+		return err_set(err, ERR_INVALID, ENOENT,
+			       "error looking up volume plugin %s: plugin \"%s\" not found",
+			       c->volume_driver, c->volume_driver);
+	return 0;
+}
+
+static int check_block_io(const struct container_config *c, struct err *err)
+{
+	if (c->blkio_weight && (c->blkio_weight < 10 || c->blkio_weight > 1000))
+		return invalid(err, "Range of blkio weight is from 10 to 1000");
+	return 0;
+}
+
+void container_discard_unsupported(const struct cgroup_layout *cgroups, struct container_config *c,
+				   struct strv *warnings)
+{
+	if (c->oom_kill_disable && !c->memory_bytes && cgroups->mode != CGROUP_V2)
+		strv_add(warnings,
+			 "OOM killer is disabled for the container, but no memory limit is set, "
+			 "this can result in the system running out of resources.");
+	if (cgroups->mode != CGROUP_V2)
+		return;
+	if (c->memory_swappiness >= 0)
+		strv_add(warnings,
+			 "Your kernel does not support memory swappiness capabilities or the "
+			 "cgroup is not mounted. Memory swappiness discarded.");
+	if (c->oom_kill_disable)
+		strv_add(warnings, "Your kernel does not support OomKillDisable. OomKillDisable "
+				   "discarded.");
+	c->memory_swappiness = -1;
+	c->oom_kill_disable = false;
+}
+
 int container_validate(const struct container_config *c, struct err *err)
 {
+	static int (*const checks[])(const struct container_config *c,
+				     struct err *err) = {container_validate_restart,
+							 check_health,
+							 check_log,
+							 check_sysctls,
+							 check_storage,
+							 check_block_io};
 	uint64_t caps;
 	int rc = check_memory(c, err);
 
@@ -161,6 +333,11 @@ int container_validate(const struct container_config *c, struct err *err)
 	if (rc == 0)
 		rc = check_set(c->cpuset_cpus, sysconf(_SC_NPROCESSORS_CONF), "CPUs", "cpuset cpus",
 			       err);
+	if (rc == 0)
+		rc = check_set(c->cpuset_mems, memory_nodes(c->cpuset_mems), "memory nodes",
+			       "cpuset mems", err);
+	for (size_t i = 0; rc == 0 && i < sizeof(checks) / sizeof(checks[0]); i++)
+		rc = checks[i](c, err);
 	if (rc == 0)
 		rc = check_ulimits(c, err);
 	if (rc == 0)

@@ -8,6 +8,16 @@ load helpers
 setup() { setup_engine; }
 teardown() { teardown_engine; }
 
+freezer_state() { # CONTAINER: 1 frozen, 0 not
+	local text
+	if [ "$(cgroup_version)" = 1 ]; then
+		text=$(cgroup_file "$1" freezer freezer.state cgroup.freeze)
+		[ "$text" = THAWED ] && echo 0 || echo 1
+	else
+		cgroup_file "$1" freezer freezer.state cgroup.freeze
+	fi
+}
+
 @test "run -d prints the id once it runs, leaves it alone, and --rm removes it at its end" {
 	local id code
 	id=$(cloche run -d --name back --cidfile "$ENGINE_DIR/cid" cloche/busybox sleep 1000)
@@ -73,6 +83,43 @@ gone() { # CONTAINER
 	container_is still running
 }
 
+@test "pause and unpause: the kernel's freezer, Docker's words, kill and stop wake it up" {
+	local id
+	id=$(cloche run -d --name box cloche/busybox sleep 1000)
+	run -1 cloche unpause box
+	assert_contains "$output" "Container $id is not paused"
+	run -0 cloche pause box
+	assert_equal "$output" box
+	assert_equal "$(freezer_state box)" 1
+	container_is box paused
+	assert_equal "$(inspect box '[.State.Running, .State.Paused] | @csv')" true,true
+	assert_contains "$(cloche ps --format '{{.Status}}')" "(Paused)"
+	run -1 cloche pause box
+	assert_contains "$output" "Container $id is already paused"
+	run -1 cloche start box
+	assert_contains "$output" "cannot start a paused container, try unpause instead"
+	run -1 cloche attach box
+	assert_contains "$output" "You cannot attach to a paused container, unpause it first"
+	run -1 cloche rm box
+	assert_contains "$output" "You cannot remove a paused container $id. Unpause and then stop the container before attempting removal or force remove"
+	run -0 cloche unpause box
+	assert_equal "$(freezer_state box)" 0
+	container_is box running
+	cloche pause box >/dev/null
+	run -0 cloche kill box
+	assert_equal "$(cloche wait box)" 137
+	run -1 cloche pause box
+	assert_contains "$output" "Container $id is not running"
+	cloche start box >/dev/null
+	container_is box running
+	cloche pause box >/dev/null
+	run -0 cloche stop -t 0 box
+	container_is box exited
+	cloche start box >/dev/null
+	cloche pause box >/dev/null
+	run -0 cloche rm -f box
+}
+
 @test "rename: running or not, the old name is free at once, with --rm the new one in the end" {
 	local id
 	id=$(cloche create --name old cloche/busybox true)
@@ -93,4 +140,31 @@ gone() { # CONTAINER
 	run -0 cloche stop -t 0 newer
 	wait_for 5 gone newer
 	assert_equal "$(ls "$CLOCHE_ROOT/names")" new
+}
+
+@test "attach: output, input, exit code, signals; what cannot be attached to" {
+	local attached code
+	cloche run -d -i --name cat cloche/busybox sh -c 'trap "echo hup" HUP; while read -r line; do echo "<$line>"; [ "$line" != end ] || exit 5; done' >/dev/null
+	run -5 cloche attach cat < <(printf 'one\nend\n')
+	assert_contains "$output" "<one>"
+	run -1 cloche attach cat
+	assert_contains "$output" "You cannot attach to a stopped container, start it first"
+	run -1 cloche attach nosuch
+	cloche run -d --name loop cloche/busybox sh -c 'trap "exit 6" TERM; while :; do echo tick; sleep 0.05; done' >/dev/null
+	cloche attach --no-stdin loop >"$ENGINE_DIR/out" &
+	attached=$!
+	wait_for 5 grep -q tick "$ENGINE_DIR/out"
+	kill -TERM "$attached"
+	code=0
+	wait "$attached" || code=$?
+	assert_equal "$code" 6
+	run -0 cloche start loop
+	cloche attach --sig-proxy=false loop >"$ENGINE_DIR/out" &
+	attached=$!
+	wait_for 5 grep -q tick "$ENGINE_DIR/out"
+	kill -TERM "$attached"
+	code=0
+	wait "$attached" || code=$?
+	assert_equal "$code" 143
+	container_is loop running
 }

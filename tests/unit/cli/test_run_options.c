@@ -216,6 +216,34 @@ static const char *const refusals[][3] = {
 	 "opening seccomp profile (/nonexistent) failed: open /nonexistent: no such file or directory"},
 	{"--env-file", "/nonexistent", "open /nonexistent: no such file or directory"},
 	{"-h", "a b", "invalid hostname format: a b"},
+	{"--device", "/a:/b:rwm:x", "bad format for path: /a:/b:rwm:x"},
+	{"--device", ":/b", "bad format for path: :/b"},
+	{"--device", "/a:/b:rr", "bad mode specified: rr"},
+	{"--device", "/a:b", "b is not an absolute path"},
+	{"--device-cgroup-rule", "c 1:3", "invalid device cgroup format 'c 1:3'"},
+	{"--device-cgroup-rule", "d 1:3 r", "invalid device cgroup format 'd 1:3 r'"},
+	{"--device-cgroup-rule", "c 1:3 rwmr", "invalid device cgroup format 'c 1:3 rwmr'"},
+	{"--device-read-bps", "/dev/a", "bad format: /dev/a"},
+	{"--device-read-bps", "a:1", "bad format for device path: a:1"},
+	{"--device-read-iops", "/dev/a:1k",
+	 "invalid rate for device: /dev/a:1k. The correct format is <device-path>:<number>. Number must "
+	 "be a positive integer"},
+	{"--sysctl", "kernel.hostname=x", "sysctl 'kernel.hostname=x' is not allowed"},
+	{"--sysctl", "net.core.somaxconn", "sysctl 'net.core.somaxconn' is not allowed"},
+	{"--restart", ":3", "invalid restart policy format: no policy provided before colon"},
+	{"--restart", "on-failure:x",
+	 "invalid restart policy format: maximum retry count must be an integer"},
+	{"--health-timeout", "-1s", "--health-timeout cannot be negative"},
+	{"--health-interval", "5", "time: invalid duration \"5\""},
+	{"--memory-swappiness", "101",
+	 "invalid value: 101. Valid memory swappiness range is 0-100"},
+	{"--userns", "x", "invalid USER mode"},
+	{"--pull", "often",
+	 "invalid pull option: 'often': must be one of \"always\", \"missing\" or \"never\""},
+	{"--storage-opt", "x", "invalid storage option"},
+	{"--expose", "1:2", "invalid port format for --expose: 1:2"},
+	{"--isolation", "hyperv",
+	 "invalid isolation 'hyperv' on linux: only 'default' is supported"},
 };
 
 static void test_refusals(void **state)
@@ -232,12 +260,81 @@ static void test_refusals(void **state)
 	}
 }
 
+static void test_life(void **state)
+{
+	const struct container_config *c;
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-d", "-i", "--restart", "on-failure:5", "--health-cmd", "true",
+	      "--health-interval", "1m30s", "--health-retries", "2", "--annotation", "a",
+	      "--log-opt", "max-size=1m", "--log-opt", "max-size=2m", "image");
+	assert_int_equal(r.rc, 0);
+	c = &r.o.config;
+	assert_true(c->open_stdin && !c->attach_stdin && !c->attach_stdout && !c->stdin_once);
+	assert_string_equal(c->restart_policy, "on-failure");
+	assert_int_equal(c->restart_max_retries, 5);
+	assert_int_equal(c->health.test.count, 2);
+	assert_string_equal(c->health.test.items[0], "CMD-SHELL");
+	assert_int_equal(c->health.interval_ns, 90000000000);
+	assert_int_equal(c->health.retries, 2);
+	assert_string_equal(c->annotations.items[0], "a=");
+	assert_int_equal(c->log_options.count, 1);
+	assert_string_equal(c->log_options.items[0], "max-size=2m");
+	run_options_free(&r.o);
+	PARSE(&r, "--no-healthcheck", "--restart", "always:", "image");
+	assert_int_equal(r.rc, 0);
+	assert_true(r.o.config.health.disabled);
+	assert_string_equal(r.o.config.health.test.items[0], "NONE");
+	assert_string_equal(r.o.config.restart_policy, "always");
+	run_options_free(&r.o);
+	PARSE(&r, "--no-healthcheck", "--health-retries", "1", "image");
+	assert_string_equal(r.err.msg, "--no-healthcheck conflicts with --health-* options");
+	run_options_free(&r.o);
+	PARSE(&r, "--rm", "--restart", "always", "image");
+	assert_string_equal(r.err.msg,
+			    "conflicting options: cannot specify both --restart and --rm");
+	run_options_free(&r.o);
+}
+
+static void test_devices(void **state)
+{
+	static const char *const forms[][4] = {
+		{"/dev/a", "/dev/a", "/dev/a", "rwm"},
+		{"/dev/a:r", "/dev/a", "/dev/a", "r"},
+		{"/dev/a:/dev/b", "/dev/a", "/dev/b", "rwm"},
+		{"/dev/a:/dev//b:mw", "/dev/a", "/dev/b", "mw"},
+	};
+	struct run r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		PARSE(&r, "--device", forms[i][0], "image");
+		assert_int_equal(r.rc, 0);
+		assert_string_equal(r.o.config.devices[0].host_path, forms[i][1]);
+		assert_string_equal(r.o.config.devices[0].container_path, forms[i][2]);
+		assert_string_equal(r.o.config.devices[0].permissions, forms[i][3]);
+		run_options_free(&r.o);
+	}
+	PARSE(&r, "--device-read-bps", "/dev/a:1mb", "--device-write-iops", "/dev/b:7",
+	      "--device-cgroup-rule", "b *:* m", "--sysctl", "net.a=1", "--sysctl", "net.a=2",
+	      "--expose", "80-81", "--expose", "80/tcp", "image");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.o.config.read_bps.items[0].rate, 1048576);
+	assert_string_equal(r.o.config.write_iops.items[0].path, "/dev/b");
+	assert_int_equal(r.o.config.write_iops.items[0].rate, 7);
+	assert_string_equal(r.o.config.device_cgroup_rules.items[0], "b *:* m");
+	assert_int_equal(r.o.config.sysctls.count, 1);
+	assert_string_equal(r.o.config.sysctls.items[0], "net.a=2");
+	assert_int_equal(r.o.config.exposed_ports.count, 2);
+	assert_string_equal(r.o.config.exposed_ports.items[1], "81/tcp");
+	run_options_free(&r.o);
+}
+
 /* Flags of Docker that this version lacks are refused by name, never ignored. */
 static void test_not_supported(void **state)
 {
-	static const char *const flags[] = {
-		"--publish=80:80", "--restart=always",  "--device=/dev/x", "--init",
-		"--gpus=all",      "--pid=container:x", "--ipc=none",      "--network=bridge"};
+	static const char *const flags[] = {"--publish=80:80", "--ip=10.0.0.1", "--network=bridge"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -283,10 +380,16 @@ static void test_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_limits_and_modes), cmocka_unit_test(test_streams_and_command),
-		cmocka_unit_test(test_environment),      cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_refusals),         cmocka_unit_test(test_not_supported),
-		cmocka_unit_test(test_security_options), cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_limits_and_modes),
+		cmocka_unit_test(test_streams_and_command),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_not_supported),
+		cmocka_unit_test(test_security_options),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The flags of run and create that say how a container lives, and its devices and limits, as the kernel
+# and inspect see them. Each container serves many checks.
+# shellcheck disable=SC2154 # bats sets status, output, stderr
+
+bats_require_minimum_version 1.5.0
+load helpers
+setup() { setup_engine; }
+teardown() { teardown_engine; }
+
+# up FLAGS...: a container `box` of the built-in image that sleeps. Its PID 1 is in $pid.
+up() {
+	cloche run -d --name box "$@" cloche/busybox sleep 1000 >/dev/null
+	pid=$(container_pid box)
+}
+
+# refused WORDS FLAGS...: run ends with 125 and these words.
+refused() {
+	local words=$1
+	shift
+	run -125 cloche run "$@" cloche/busybox true
+	assert_contains "$output" "$words"
+}
+
+@test "limits and devices reach the kernel and the record" {
+	up -m 64m --memory-reservation 32m --cpuset-mems 0 --oom-score-adj 300 --device /dev/null:/dev/nothing:rw \
+		--device-cgroup-rule 'c 42:* rwm' --sysctl kernel.msgmax=4096 --sysctl net.ipv4.ip_forward=1 \
+		--domainname example.test --annotation one.two=3 --group-add 77 --userns host --isolation default \
+		--volume-driver local --platform linux/amd64 --pull never --expose 80 --expose 7000-7001/udp
+	assert_equal "$(cgroup_file box memory memory.soft_limit_in_bytes memory.low)" 33554432
+	assert_equal "$(cgroup_file box cpuset cpuset.mems cpuset.mems)" 0
+	assert_equal "$(cat "/proc/$pid/oom_score_adj")" 300
+	assert_equal "$(stat -c '%t:%T %F' "/proc/$pid/root/dev/nothing")" "1:3 character special file"
+	assert_equal "$(cat "/proc/$pid/root/proc/sys/kernel/msgmax")" "$(cat /proc/sys/kernel/msgmax)"
+	assert_equal "$(nsenter -t "$pid" -i cat /proc/sys/kernel/msgmax)" 4096
+	assert_equal "$(nsenter -t "$pid" -n cat /proc/sys/net/ipv4/ip_forward)" 1
+	assert_equal "$(nsenter -t "$pid" -u cat /proc/sys/kernel/domainname)" example.test
+	[ "$(cgroup_version)" = 2 ] || assert_contains "$(cgroup_file box devices devices.list -)" "c 42:* rwm"
+	assert_equal "$(inspect box '.HostConfig | [.Memory, .MemorySwap, .MemoryReservation, .OomScoreAdj] | @csv')" \
+		67108864,134217728,33554432,300
+	assert_equal "$(inspect box '.HostConfig.Devices[0] | [.PathOnHost, .PathInContainer, .CgroupPermissions] | @csv')" \
+		'"/dev/null","/dev/nothing","rw"'
+	assert_equal "$(inspect box '.HostConfig.Sysctls["net.ipv4.ip_forward"], .HostConfig.Annotations["one.two"]')" $'1\n3'
+	assert_equal "$(inspect box '.Config.ExposedPorts | keys | @csv')" '"7000/udp","7001/udp","80/tcp"'
+}
+
+@test "block devices: weight and rates" {
+	local device name
+	device=$(lsblk -dnpo NAME,MAJ:MIN 2>/dev/null | awk '{ print $1; exit }')
+	name=$(lsblk -dno MAJ:MIN "$device" 2>/dev/null | tr -d ' ')
+	[ -b "$device" ] || skip "no block device here"
+	up --blkio-weight 300 --device-read-bps "$device:1mb" --device-write-iops "$device:10"
+	if [ "$(cgroup_version)" = 1 ]; then
+		assert_equal "$(cgroup_file box blkio blkio.throttle.read_bps_device -)" "$name 1048576"
+		assert_equal "$(cgroup_file box blkio blkio.throttle.write_iops_device -)" "$name 10"
+	else
+		assert_contains "$(cgroup_file box io - io.max)" "rbps=1048576"
+		assert_contains "$(cgroup_file box io - io.max)" "wiops=10"
+	fi
+	assert_equal "$(inspect box '.HostConfig.BlkioDeviceReadBps[0] | [.Path, .Rate] | @csv')" "\"$device\",1048576"
+	assert_equal "$(inspect box .HostConfig.BlkioWeight)" 300
+}
+
+@test "health checks, restart policies and logs are recorded; what contradicts itself is refused" {
+	cloche create --name box --health-cmd 'test -e /ok' --health-interval 1m30s --health-timeout 5s --health-retries 4 \
+		--health-start-period 2s --health-start-interval 500ms --restart on-failure:3 --log-opt max-size=1m \
+		--log-opt max-file=2 --stop-timeout 3 cloche/busybox true >/dev/null
+	assert_equal "$(inspect box '.Config.Healthcheck | tojson')" \
+		'{"Test":["CMD-SHELL","test -e /ok"],"Interval":90000000000,"Timeout":5000000000,"StartPeriod":2000000000,"StartInterval":500000000,"Retries":4}'
+	assert_equal "$(inspect box '.HostConfig.RestartPolicy | tojson')" '{"Name":"on-failure","MaximumRetryCount":3}'
+	assert_equal "$(inspect box '.HostConfig.LogConfig | tojson')" '{"Type":"json-file","Config":{"max-file":"2","max-size":"1m"}}'
+	cloche create --name off --no-healthcheck --log-driver none --restart unless-stopped cloche/busybox true >/dev/null
+	assert_equal "$(inspect off '[.Config.Healthcheck.Test[0], .HostConfig.LogConfig.Type, .HostConfig.RestartPolicy.Name] | @csv')" \
+		'"NONE","none","unless-stopped"'
+	refused '--no-healthcheck conflicts with --health-* options' --no-healthcheck --health-cmd x
+	refused '--health-retries cannot be negative' --health-retries -1
+	refused 'time: invalid duration "x"' --health-interval x
+	refused 'Interval in Healthcheck cannot be less than 1ms' --health-interval 1us
+	refused 'conflicting options: cannot specify both --restart and --rm' --rm --restart always
+	refused "invalid restart policy 'sometimes'" --restart sometimes
+	refused 'maximum retry count cannot be used with restart policy '\''always'\' --restart always:3
+	refused 'invalid restart policy format: maximum retry count must be an integer' --restart on-failure:x
+	refused 'maximum retry count cannot be negative' --restart on-failure:-1
+	refused "logger: no log driver named 'syslogd' is registered" --log-driver syslogd
+	refused "unknown log opt 'nosuch' for json-file log driver" --log-opt nosuch=1
+	refused 'invalid logging opts for driver none' --log-driver none --log-opt max-size=1m
+}
+
+@test "what Docker refuses is refused in its words, and leaves nothing" {
+	refused "sysctl 'vm.swappiness=1' is not allowed" --sysctl vm.swappiness=1
+	refused 'sysctl "net.core.somaxconn" not allowed in host network namespace' --network host --sysctl net.core.somaxconn=5
+	refused 'bad mode specified: x' --device /dev/null:/dev/x:x
+	refused 'error gathering device information while adding custom device "/dev/nosuch": no such file or directory' --device /dev/nosuch
+	refused "invalid device cgroup format 'x'" --device-cgroup-rule x
+	refused 'bad format for device path: /x:1' --device-read-bps /x:1
+	refused 'Number must be a positive integer. Unit is optional and can be kb, mb, or gb' --device-read-bps /dev/null:x
+	refused 'Range of blkio weight is from 10 to 1000' --blkio-weight 5
+	refused 'invalid value: 101. Valid memory swappiness range is 0-100' --memory-swappiness 101
+	refused "--storage-opt is supported only for overlay over xfs with 'pquota' mount option" --storage-opt size=1g
+	refused 'does not match the specified platform: wanted linux/s390x' --platform linux/s390x
+	refused 'could not select device driver' --gpus all
+	refused 'Requested memory nodes are not available' --cpuset-mems 99
+	refused 'not supported yet' --pull always
+	refused 'No such image: nosuch:tag' --pull never nosuch:tag
+	assert_equal "$(cloche ps -aq)" ""
+}
+
+@test "a limit that cannot be raised, or a score that cannot be lowered, is said" {
+	local wanted
+	wanted=$(($(ulimit -Hn) + 1000))
+	run --separate-stderr -0 cloche run --rm --ulimit nofile=$wanted cloche/busybox true
+	if (ulimit -Hn $wanted) 2>/dev/null; then
+		assert_equal "$stderr" ""
+	else
+		assert_contains "$stderr" "limit RLIMIT_NOFILE: Operation not permitted"
+		run --separate-stderr -0 cloche run -d --rm --ulimit nofile=$wanted cloche/busybox true
+		assert_contains "$stderr" "limit RLIMIT_NOFILE: Operation not permitted"
+	fi
+}
