@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* load, tag, rmi, image inspect: one call of the image store each. */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,6 +15,9 @@
 #include "cli/engine_door.h"
 #include "cli/image_store.h"
 #include "cli/inspect.h"
+#include "engine/image_events.h"
+
+extern char **environ;
 
 int cli_image_store(struct cli_context *ctx, struct image_store *store)
 {
@@ -53,7 +60,60 @@ static const struct option load_rows[] = {
 };
 static const struct option_table load_table = {OPTION_ROWS(load_rows)};
 
-/* The program that links the parsers of archives takes this one's place. */
+/* Passes on what the program reports, a line at a time, and tells the journal what was loaded. */
+static int relay_report(struct engine *e, FILE *report)
+{
+	auto_image_store struct image_store store = {.image_fd = -1};
+	auto_strbuf struct strbuf out = {0};
+	auto_free char *line = NULL;
+	struct err err = ERR_INIT;
+	size_t size = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &size, report)) > 0) {
+		strbuf_add(&out, line, (size_t)n);
+		/* A load goes on to its end when nobody listens any more. */
+		if (cli_print(&out))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		if (store.image_fd < 0 &&
+		    image_store_open(&store, e->root_fd, e->root, IMAGE_STORE_READ, &err) < 0)
+			return cli_fail(&err);
+		event_image_loaded(e, &store, line);
+	}
+	return 0;
+}
+
+/* Runs the program that links the parsers of archives; its errors are its own to say. */
+static int run_load(struct engine *e, char *const argv[])
+{
+	posix_spawn_file_actions_t actions;
+	auto_fclose FILE *report = NULL;
+	int pipe_fds[2], status, rc;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		cli_note("cloche: make a pipe: %s", err_errno_text(errno));
+		return EXIT_FAILED;
+	}
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], STDOUT_FILENO);
+	rc = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipe_fds[1]);
+	report = fdopen(pipe_fds[0], "r");
+	if (rc || !report) {
+		cli_note("cloche: execute %s: %s", argv[0], err_errno_text(rc ? rc : ENOMEM));
+		return EXIT_FAILED;
+	}
+	rc = relay_report(e, report);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		return 128 + WTERMSIG(status);
+	return WEXITSTATUS(status) ? WEXITSTATUS(status) : rc;
+}
+
 static int cmd_load(struct cli_context *ctx, int argc, char **argv)
 {
 	struct load_options o = {.quiet = false};
@@ -78,9 +138,7 @@ static int cmd_load(struct cli_context *ctx, int argc, char **argv)
 	}
 	if (o.quiet)
 		strv_add(&command, "--quiet");
-	execv(program, command.items);
-	rc = err_sys(&err, "execute %s", program);
-	return rc < 0 ? cli_fail(&err) : EXIT_FAILED;
+	return run_load(e, command.items);
 }
 
 const struct command command_load = {
@@ -104,7 +162,7 @@ static int cmd_tag(struct cli_context *ctx, int argc, char **argv)
 	rc = cli_image_store(ctx, &store);
 	if (rc)
 		return rc;
-	rc = image_tag(&store, args.items[0], args.items[1], &err);
+	rc = engine_image_tag(ctx->engine, &store, args.items[0], args.items[1], &err);
 	return rc < 0 ? cli_fail(&err) : 0;
 }
 
@@ -142,8 +200,7 @@ static int remove_all(struct engine *e, struct image_store *store, const struct 
 	for (size_t i = 0; i < names->count; i++) {
 		struct image_removal removed = {0};
 		struct err err = ERR_INIT;
-		int rc = image_remove(store, names->items[i], o->force, engine_image_user, e,
-				      &removed, &err);
+		int rc = engine_image_remove(e, store, names->items[i], o->force, &removed, &err);
 
 		for (size_t n = 0; n < removed.lines.count; n++)
 			strbuf_printf(&out, "%s\n", removed.lines.items[n]);

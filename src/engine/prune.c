@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "engine/event.h"
 #include "engine/filter_values.h"
+#include "engine/image_events.h"
 #include "engine/internal.h"
 #include "engine/size.h"
 #include "engine/usage.h"
@@ -138,7 +139,7 @@ static void remove_name(struct engine *e, struct image_store *store, const char 
 	struct err ignored = ERR_INIT;
 
 	/* Refused while a container uses it: then it stays. */
-	if (image_remove(store, name, false, engine_image_user, e, &removal, &ignored) < 0 &&
+	if (engine_image_remove(e, store, name, false, &removal, &ignored) < 0 &&
 	    !removal.lines.count)
 		return;
 	strv_add_all(&out->removed, &removal.lines);

@@ -50,6 +50,22 @@ past() {
 	assert_equal "$(past volume=data event=unmount | wc -l)" 2
 }
 
+@test "images and volumes tell their names" {
+	local id
+	cloche run --rm cloche/busybox true
+	id=$(cloche image inspect -f '{{.Id}}' cloche/busybox)
+	cloche tag cloche/busybox bb:v1
+	cloche rmi bb:v1
+	cloche volume create vol
+	cloche volume rm vol
+	assert_equal "$(so_far -f type=image -f type=volume --format '{{.Action}} {{.Actor.ID}} {{.Actor.Attributes.name}}')" \
+		"$(printf '%s\n' "tag $id bb:v1" "untag $id $id" "create vol <no value>" "destroy vol <no value>")"
+	cloche load -i "$BUILD/share/cloche/images/busybox.tar"
+	cloche rmi cloche/busybox
+	assert_equal "$(so_far -f type=image -f event=load -f event=delete --format '{{.Action}} {{.Actor.ID}}')" \
+		"$(printf '%s\n' "load $id" "delete $id")"
+}
+
 lines_of() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 
 @test "what happens is told as it happens, until a signal or the time" {
