@@ -314,8 +314,8 @@ void container_inspect_write(struct engine *e, struct container *c,
 	json_write_end(w, '}');
 }
 
-int container_inspect(struct engine *e, struct container *c,
-		      const struct container_size *size, struct json_object **out, struct err *err)
+int container_inspect(struct engine *e, struct container *c, const struct container_size *size,
+		      struct json_object **out, struct err *err)
 {
 	auto_strbuf struct strbuf text = {0};
 	struct json_writer w = {.out = &text};

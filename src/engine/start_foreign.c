@@ -239,7 +239,7 @@ int launch_plan_foreign(struct launch *l, const struct plan_input *input, struct
 	f->remove = add_command(l, "delete", "--force");
 	f->rows = input->rows;
 	f->columns = input->columns;
-	f->join_unified = l->e->cgroups.mode == CGROUP_HYBRID;
+	f->join_missing = l->e->cgroups.mode != CGROUP_V2;
 	add_operations(l, input, f->environment);
 	return 0;
 }

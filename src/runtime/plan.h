@@ -231,7 +231,7 @@ struct plan_foreign {
 		remove; /* plan_list: argv of `RUNTIME start ID`, `RUNTIME delete --force ID` */
 	plan_ref environment;   /* plan_list */
 	uint32_t rows, columns; /* of the terminal at first, 0 unknown */
-	uint32_t join_unified;  /* the runtime knows v1 alone: PID 1 is put into the v2 group */
+	uint32_t join_missing;  /* version 1: PID 1 is put where the runtime did not put it */
 };
 /* Their names in the run directory. The socket's is relative to the bundle, since the whole path may
  * exceed what a socket address holds. */

@@ -100,8 +100,16 @@ split() {
 		assert_equal "$(inspect "$name" .HostConfig.Runtime)" "$name"
 		container_is "$name" running
 		assert_equal "$(cgroup_file "$name" memory memory.limit_in_bytes memory.max)" $((48 << 20))
-		wait_for 10 grep -q line "$CLOCHE_ROOT"/containers/*/*-json.log
 		wait_for 10 grep -qs sleep "/proc/$(container_pid "$name")/cmdline"
+		assert_equal "$(cloche logs "$name")" line
+		assert_equal "$(cloche exec -e A=b "$name" sh -c 'echo "$A $(hostname)"; ls /eat')" \
+			"b $(inspect "$name" .Config.Hostname)"$'\n/eat'
+		run -4 cloche exec "$name" sh -c 'exit 4'
+		cloche pause "$name"
+		container_is "$name" paused
+		assert_equal "$(cloche top "$name" -o pid,comm | awk 'END {print $2}')" sleep
+		cloche unpause "$name"
+		assert_equal "$(cloche stats --no-stream --format '{{.Name}} {{.PIDs}}' "$name")" "$name 1"
 		cloche kill "$name"
 		wait_for 10 container_is "$name" exited
 		assert_equal "$(inspect "$name" '"\(.State.ExitCode) \(.State.OOMKilled)"')" "137 false"

@@ -15,9 +15,11 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -187,23 +189,41 @@ static int take_over(struct monitor *m)
 	return 0;
 }
 
-/* Everybody who looks for the container's processes does so in the unified hierarchy, where there is
- * one; a runtime that only knows version 1 leaves its PID 1 with us. */
-static int join_unified(struct monitor *m)
+/* Makes a group's directory: true when it was not there, so the runtime does not know its hierarchy. */
+static bool make_group(const char *path)
+{
+	char parent[CGROUP_PATH_MAX];
+	char *slash;
+
+	if (mkdir(path, 0755) == 0)
+		return true;
+	if (errno != ENOENT || str_format(parent, sizeof(parent), "%s", path) < 0)
+		return false;
+	slash = strrchr(parent, '/');
+	*slash = '\0';
+	return mkdir(parent, 0755) == 0 && mkdir(path, 0755) == 0;
+}
+
+/* Whoever looks for the container's processes, or joins them, does so in every hierarchy; a runtime
+ * that leaves one out, as those that know version 1 alone do with the unified one, leaves its PID 1 in
+ * our own group there. A cpuset takes in nobody before it is set up, and no runtime leaves it out. */
+static int join_missing(struct monitor *m)
 {
 	const struct plan_monitor *pm = &m->plan->monitor;
-	char path[CGROUP_PATH_MAX], text[16];
+	char procs[CGROUP_PATH_MAX], text[16];
 
-	for (uint32_t i = 0; pm->foreign.join_unified && i < pm->cgroup_count; i++) {
+	snprintf(text, sizeof(text), "%d", m->pid);
+	for (uint32_t i = 0; pm->foreign.join_missing && i < pm->cgroup_count; i++) {
+		const char *path = plan_string(m->plan, pm->cgroups[i].path);
+		bool made = make_group(path);
 		int rc;
 
-		if (!pm->cgroups[i].v2 || str_format(path, sizeof(path), "%s/cgroup.procs",
-						     plan_string(m->plan, pm->cgroups[i].path)) < 0)
+		if ((!made && !pm->cgroups[i].v2) || (pm->cgroups[i].controllers & CGROUP_CPUSET) ||
+		    str_format(procs, sizeof(procs), "%s/cgroup.procs", path) < 0)
 			continue;
-		snprintf(text, sizeof(text), "%d", m->pid);
-		rc = file_write_kernel_at(AT_FDCWD, path, text);
+		rc = file_write_kernel_at(AT_FDCWD, procs, text);
 		if (rc < 0)
-			return fail(m, rc, "join the container's version 2 group");
+			return fail(m, rc, "join a group of the container");
 	}
 	return 0;
 }
@@ -261,7 +281,7 @@ int foreign_start(struct monitor *m)
 	}
 	if (m->plan->early.terminal && m->output[0] < 0)
 		return fail(m, -EPROTO, "the runtime sent no terminal");
-	if (take_over(m) < 0 || join_unified(m) < 0 || start_guard(m) < 0)
+	if (take_over(m) < 0 || join_missing(m) < 0 || start_guard(m) < 0)
 		return -1;
 	status = run_runtime(m, m->plan->monitor.foreign.start);
 	if (status < 0)

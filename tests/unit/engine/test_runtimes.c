@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "engine/cgroup_path.h"
 #include "engine/runtime_config.h"
+#include "engine/scope.h"
 
 static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -207,6 +208,50 @@ static void names_groups_by_driver(void **state)
 	free(e);
 }
 
+static void says_limits_as_properties(void **state)
+{
+	static const struct {
+		int64_t memory, swap, nano_cpus, quota, period, shares, pids;
+		bool v2;
+		const char *words;
+	} cases[] = {
+		{0, 0, 0, 0, 0, 0, 0, true, "TasksMax=infinity"},
+		{268435456, 0, 500000000, 0, 0, 512, 50, true,
+		 "CPUQuotaPerSecUSec=500000 CPUQuotaPeriodUSec=100000 CPUWeight=20 "
+		 "MemoryMax=268435456 MemorySwapMax=268435456 TasksMax=50"},
+		{1024, -1, 0, 12345, 50000, 0, -1, true,
+		 "CPUQuotaPerSecUSec=250000 CPUQuotaPeriodUSec=50000 MemoryMax=1024 "
+		 "MemorySwapMax=infinity TasksMax=infinity"},
+		{1024, 4096, 0, -1, 0, 512, 7, true,
+		 "CPUWeight=20 MemoryMax=1024 MemorySwapMax=3072 TasksMax=7"},
+		{1024, 4096, 10000000, 0, 0, 512, 7, false,
+		 "CPUQuotaPerSecUSec=10000 CPUShares=512 MemoryLimit=1024 TasksMax=7"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct container_config c;
+		struct strv words = {0};
+		struct strbuf text = {0};
+
+		container_config_init(&c);
+		c.memory_bytes = cases[i].memory;
+		c.memory_swap_bytes = cases[i].swap;
+		c.nano_cpus = cases[i].nano_cpus;
+		c.cpu_quota_us = cases[i].quota;
+		c.cpu_period_us = cases[i].period;
+		c.cpu_shares = cases[i].shares;
+		c.pids_limit = cases[i].pids;
+		scope_add_limits(&c, cases[i].v2, &words);
+		for (size_t n = 0; n < words.count; n++)
+			strbuf_printf(&text, "%s%s", n ? " " : "", words.items[n]);
+		assert_string_equal(strbuf_str(&text), cases[i].words);
+		strbuf_free(&text);
+		strv_free(&words);
+		container_config_free(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +259,7 @@ int main(void)
 		cmocka_unit_test(finds_by_name_and_path),
 		cmocka_unit_test(expands_slices),
 		cmocka_unit_test(names_groups_by_driver),
+		cmocka_unit_test(says_limits_as_properties),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
