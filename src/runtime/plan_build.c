@@ -322,9 +322,10 @@ int plan_build(struct plan *p, const struct oci_config *c, const struct plan_inp
 	for (size_t i = 0; i < process->unknown_capabilities.count; i++)
 		strv_add_taken(warnings, xasprintf("unknown capability %s is not granted",
 						   process->unknown_capabilities.items[i]));
-	plan_add_groups(p, input);
+	/* A caller with a realtime policy must not have it any more in a group without a share of it. */
 	op = plan_add_op(p, OP_BASELINE, PHASE_OTHER, "reset scheduler, signals, keyring");
 	op->n = process->has_umask ? process->umask : 022;
+	plan_add_groups(p, input);
 	plan_add_op(p, OP_SETSID, PHASE_OTHER, "new session");
 	add_namespaces(p, c);
 	add_identity(p, c);

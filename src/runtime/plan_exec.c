@@ -38,9 +38,9 @@ int plan_build_exec(struct plan *p, const struct oci_process *process,
 
 	if (!process->args.count)
 		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
-	plan_add_groups(p, input);
 	plan_add_op(p, OP_BASELINE, PHASE_OTHER, "reset scheduler, signals, keyring")->n =
 		process->has_umask ? process->umask : 022;
+	plan_add_groups(p, input);
 	plan_add_limits(p, process, input);
 	plan_add_op(p, OP_JOIN, PHASE_NAMESPACES, "join the container")->n = JOINED;
 	add_streams(p, process, input);

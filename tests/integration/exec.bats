@@ -178,3 +178,12 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	[ "$failed" = 0 ]
 	assert_equal "$(states | jq -s '[.[] | select(.Status == "exited")] | length')" 100
 }
+
+@test "a realtime caller gets an exec, and a container, of ordinary priority" {
+	chrt -f 10 true || skip "no realtime policy here"
+	chrt -f 10 cloche run -d --name box cloche/busybox sleep 1000 >/dev/null
+	assert_contains "$(chrt -p "$(container_pid box)")" "SCHED_OTHER"
+	chrt -f 10 cloche exec -d box sleep 500
+	wait_for 5 runs_in_box sleep 500
+	assert_contains "$(chrt -p "$(states | jq -s '.[0].Pid')")" "SCHED_OTHER"
+}

@@ -66,6 +66,39 @@ int child_op_join(struct child_context *c, struct plan *p, const struct plan_op 
 	return c->root_fd < 0 ? -errno : 0;
 }
 
+#ifdef __x86_64__
+/* As vfork(): the new process runs on our memory and stack while we are suspended, and all that we do
+ * after its exec is to end, which must touch no stack any more. Returns in the new process alone, or
+ * with -errno. */
+static long clone_and_end(unsigned long flags, int32_t *pid)
+{
+	register long child_tid asm("r10") = 0, tls asm("r8") = 0;
+	long rc;
+
+	asm volatile("syscall\n\t"
+		     "test %%rax, %%rax\n\t"
+		     "jle 1f\n\t"
+		     "xor %%edi, %%edi\n\t"
+		     "mov %[exit], %%eax\n\t"
+		     "syscall\n"
+		     "1:"
+		     : "=a"(rc)
+		     : "0"((long)SYS_clone), "D"(flags | CLONE_VM | CLONE_VFORK), "S"(0L), "d"(pid),
+		       "r"(child_tid), "r"(tls), [exit] "i"(SYS_exit_group)
+		     : "rcx", "r11", "memory");
+	return rc;
+}
+#else
+static long clone_and_end(unsigned long flags, int32_t *pid)
+{
+	long rc = syscall(SYS_clone, flags, NULL, pid, NULL, 0);
+
+	if (rc > 0)
+		_exit(0);
+	return rc < 0 ? -errno : 0;
+}
+#endif
+
 /*
  * Only a new process enters a pid namespace. This comes as late as can be, when no privilege is left
  * that the container lacks: before it, nobody in there can see us; after it, whoever may trace us
@@ -73,14 +106,11 @@ int child_op_join(struct child_context *c, struct plan *p, const struct plan_op 
  */
 int child_op_clone(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
-	unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
-	long pid = syscall(SYS_clone, flags, NULL, &p->shared.child_pid, NULL, 0);
+	long rc = clone_and_end(CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, &p->shared.child_pid);
 
 	(void)op;
-	if (pid < 0)
-		return -errno;
-	if (pid > 0)
-		_exit(0);
+	if (rc < 0)
+		return (int)rc;
 	return c->die_with_parent ? child_arm_parent_death(c) : 0;
 }
 
