@@ -372,6 +372,8 @@ void health_tick(struct monitor *m, const struct pollfd p[static HEALTH_SLOTS])
 		on_report_end(m);
 	else if (p[HEALTH_SLOT_PIDFD].revents)
 		reap(m);
+	else if (due && is_paused(m)) /* it is frozen with the rest */
+		h->due_ns = clock_now_ns() + config_of(m)->timeout_ns;
 	else if (due) {
 		h->late = true;
 		h->due_ns = UINT64_MAX;
