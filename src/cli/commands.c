@@ -48,6 +48,7 @@ const struct command *const commands[] = {
 	&command_volume_ls,
 	&command_volume_rm,
 	&command_check,
+	&command_system_log,
 	&command_timeline,
 	&command_events,
 	&command_logs,

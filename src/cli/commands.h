@@ -10,8 +10,8 @@ extern const struct command command_attach, command_pause, command_rename, comma
 
 extern const struct command command_exec, command_run, command_create, command_start, command_kill,
 	command_stop, command_rm, command_wait, command_ps, command_inspect,
-	command_container_inspect, command_version, command_info, command_check, command_timeline,
-	command_images, command_load, command_tag, command_rmi, command_history,
+	command_container_inspect, command_version, command_info, command_check, command_system_log,
+	command_timeline, command_images, command_load, command_tag, command_rmi, command_history,
 	command_image_inspect, command_events;
 /* What shows and prunes. */
 extern const struct command command_volume_create, command_volume_inspect, command_volume_ls,

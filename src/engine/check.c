@@ -40,6 +40,10 @@ void check_report(struct checker *k, const char *kind, const char *object, const
 					 .failure = k->repair ? failure : NULL};
 
 	k->report(k->context, &f);
+	if (k->repair)
+		program_log(&k->e->log, LOG_LEVEL_INFO, NULL, "sweep: %s %s: %s; %s%s", kind,
+			    object, why, failure ? "not removed: " : "removed",
+			    failure ? failure : "");
 }
 
 void check_report_rc(struct checker *k, const char *kind, const char *object, const char *why,

@@ -26,7 +26,7 @@
 
 /* Owned strings from the file, NULL where it says nothing. */
 struct file_settings {
-	char *root, *run_root, *cgroup_parent;
+	char *root, *run_root, *cgroup_parent, *program_log;
 };
 
 /* Keys of dockerd's daemon.json that have no meaning here (yet): a file shared with Docker is valid.
@@ -129,6 +129,7 @@ static void free_settings(struct file_settings *s)
 	free(s->root);
 	free(s->run_root);
 	free(s->cgroup_parent);
+	free(s->program_log);
 }
 #define auto_settings __attribute__((cleanup(free_settings)))
 
@@ -151,6 +152,7 @@ static int apply_setting(struct engine *e, struct file_settings *s, const char *
 		{"data-root", &s->root},
 		{"exec-root", &s->run_root},
 		{"cgroup-parent", &s->cgroup_parent},
+		{"cloche-log", &s->program_log},
 	};
 	bool taken;
 	int rc = runtime_config_apply(&e->runtimes, path, key, value, &taken, err);
@@ -259,6 +261,15 @@ static int open_root(const char *path, mode_t mode, const char *const *subdirs, 
 	return 0;
 }
 
+static int set_program_log(struct engine *e, const char *where, struct err *err)
+{
+	e->log.journal = where && str_eq(where, "journal");
+	if (where && !e->log.journal && !str_eq(where, "file"))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "cloche-log %s: must be \"file\" or \"journal\"", where);
+	return 0;
+}
+
 int engine_open(struct engine *e, const char *root, const char *run_root, struct err *err)
 {
 	static const char *const data_dirs[] = {
@@ -268,7 +279,7 @@ int engine_open(struct engine *e, const char *root, const char *run_root, struct
 	auto_settings struct file_settings s = {0};
 	int rc;
 
-	*e = (struct engine){.root_fd = -1, .run_fd = -1, .event_fd = -1};
+	*e = (struct engine){.root_fd = -1, .run_fd = -1, .event_fd = -1, .log = {.dir = -1}};
 	rc = read_settings(e, &s, err);
 	if (rc == 0)
 		rc = set_root(e->root, first_set(root, getenv("CLOCHE_ROOT"), s.root, DEFAULT_ROOT),
@@ -285,6 +296,9 @@ int engine_open(struct engine *e, const char *root, const char *run_root, struct
 			       &e->root_fd, err);
 	if (rc == 0)
 		rc = open_root(e->run_root, 0700, run_dirs, 2, &e->run_fd, err);
+	e->log.dir = e->run_fd;
+	if (rc == 0)
+		rc = set_program_log(e, s.program_log, err);
 	if (rc < 0)
 		engine_close(e);
 	return rc;
@@ -299,7 +313,7 @@ void engine_close(struct engine *e)
 	if (e->event_fd >= 0)
 		close(e->event_fd);
 	e->root_fd = -1;
-	e->run_fd = -1;
+	e->run_fd = e->log.dir = -1;
 	e->event_fd = -1;
 	runtime_config_free(&e->runtimes);
 }

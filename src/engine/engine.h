@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/program_log.h"
 #include "base/strv.h"
 #include "engine/container.h"
 #include "engine/runtime_config.h"
@@ -22,6 +23,7 @@ struct engine {
 	int root_fd, run_fd;     /* directories, O_PATH-free, close-on-exec */
 	/* The group that containers' groups are in: "/cloche", with systemd "/system.slice". Their own
 	 * paths are engine/cgroup_path.h's to make. */
+	struct program_log log; /* what is done here is told here */
 	char cgroup_parent[256];
 	char slice[256]; /* with systemd: "system.slice" unless configured */
 	struct runtime_config runtimes;

@@ -127,6 +127,7 @@ int container_remove_locked(struct engine *e, struct container *c, bool volumes,
 		return rc;
 	name_release(e, c->name, c->id);
 	event_container(e, c, "destroy", NULL, NULL);
+	program_log(&e->log, LOG_LEVEL_INFO, c->id, "removed (%s)", c->name);
 	return container_remove_remains(e, c->id, err);
 }
 

@@ -69,6 +69,12 @@ static int start(struct engine *e, struct container *c, uint32_t restart_count, 
 	if (rc == 0 && handle.client_fd >= 0)
 		rc = container_await_started(&handle, err);
 	close_handle(&handle);
+	if (rc == 0)
+		program_log(&e->log, LOG_LEVEL_INFO, c->id, "%s",
+			    restart_count ? "started again after its monitor was lost"
+					  : "started after the boot of the host");
+	else
+		program_log(&e->log, LOG_LEVEL_ERROR, c->id, "not started again: %s", err->msg);
 	return rc < 0 ? err_wrap(err, "restart %.12s", c->id) : 0;
 }
 
@@ -78,6 +84,8 @@ int revive_container(struct engine *e, struct container *c, struct err *err)
 
 	if (rc < 0 || !revive_is_wanted(e, c))
 		return rc;
+	program_log(&e->log, LOG_LEVEL_WARN, c->id, "its monitor %d was lost",
+		    c->state.monitor_pid);
 	/* The end that its monitor could not tell of. */
 	event_container(e, c, "die", "exitCode", "137");
 	return start(e, c, (uint32_t)c->state.restart_count + 1, err);

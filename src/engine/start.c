@@ -387,8 +387,11 @@ static struct launch *launch_new(struct engine *e, struct container *c,
 }
 
 /* The end of every launch: handle NULL when nothing was to be started. */
-static int launch_end(struct launch *l, int rc, struct start_handle *handle)
+static int launch_end(struct launch *l, int rc, struct start_handle *handle, const struct err *err)
 {
+	if (rc < 0)
+		program_log(&l->e->log, LOG_LEVEL_WARN, l->c->id, "%s: %s",
+			    handle ? "not started" : "not created", err->msg);
 	if (rc < 0)
 		launch_abort(l);
 	else if (handle)
@@ -451,7 +454,7 @@ int container_create(struct engine *e, struct container_config *config, const ch
 	rc = take_id(l, err);
 	if (rc == 0)
 		rc = make_record(l, name, true, warnings, err);
-	return launch_end(l, rc, NULL);
+	return launch_end(l, rc, NULL, err);
 }
 
 int container_run(struct engine *e, struct container_config *config, const char *name,
@@ -472,7 +475,7 @@ int container_run(struct engine *e, struct container_config *config, const char 
 		rc = make_record(l, name, false, warnings, err);
 	if (rc == 0)
 		rc = tell_and_release(l, warnings, err);
-	return launch_end(l, rc, handle);
+	return launch_end(l, rc, handle, err);
 }
 
 /* The image's passwd and group, under what the container itself has written since. */
@@ -581,5 +584,5 @@ int container_start(struct engine *e, struct container *c, const struct start_op
 		event_container(e, c, "attach", NULL, NULL);
 	if (rc == 0)
 		rc = prepare_and_release(l, &warnings, err);
-	return launch_end(l, rc, handle);
+	return launch_end(l, rc, handle, err);
 }

@@ -278,6 +278,7 @@ static void fill_monitor(struct launch *l)
 				add_path(l->plan, "%s/overlay2/%s", l->e->root, c->id);
 		m->volume_directories = add_anonymous_volumes(l);
 	}
+	m->log_journal = l->e->log.journal;
 	m->stdin_once = c->config.stdin_once;
 	m->launcher_stdin = l->options->stdin_open;
 	m->launcher_output = l->options->attach;

@@ -280,6 +280,7 @@ struct plan_monitor {
 	uint32_t restart_max;                     /* on-failure: restarts at most; 0: for ever */
 	uint32_t restart_count;                   /* restarts before this monitor was started */
 	struct plan_health health;
+	uint32_t log_journal;             /* the program log is the journal, not the file */
 	plan_ref keeper_argv, keeper_env; /* plan_list: the keeper's program; 0: there is none */
 };
 

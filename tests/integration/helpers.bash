@@ -147,7 +147,7 @@ assert_engine_as() {
 # One line a file below a directory, in order: path, type, mode, owner, size (of files), link target.
 # Lock files may come into being and stay, since removing a lock is a race; the journal of events grows.
 snapshot_tree() {
-	[ ! -d "$1" ] || find "$1" -mindepth 1 ! -path '*/events/journal*' \( -type f ! -name '*lock' -printf '%P f %m %U:%G %s\n' \
+	[ ! -d "$1" ] || find "$1" -mindepth 1 ! -path '*/events/journal*' ! -name 'cloche.log*' \( -type f ! -name '*lock' -printf '%P f %m %U:%G %s\n' \
 		-o ! -type f -printf '%P %y %m %U:%G %l\n' \) | sort
 }
 

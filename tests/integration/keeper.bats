@@ -63,6 +63,8 @@ connected() { # to the keeper: containers
 	kill -9 "$second"
 	wait_for 10 monitor_is_not web "$second"
 	assert_equal "$(inspect web .RestartCount)" 2
+	grep -c 'its monitor .* was lost' <(cloche system log)
+	grep -q 'cloche-keeper.* started again after its monitor was lost' <(cloche system log)
 	# What a user stopped stays stopped, and nobody is left to watch over.
 	cloche stop -t 0 web job >/dev/null
 	wait_for 5 no_keeper

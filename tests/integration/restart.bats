@@ -46,7 +46,12 @@ mark_stopped() { : >"$(run_dir "$1")/stopped"; }
 	wait_for 5 state_is always .Status exited
 	wait_for 5 state_is unless .Status exited
 	assert_equal "$(cloche wait unless)" 1
+	wait_for 5 told "$(cloche inspect -f '{{.Id}}' failed)" 'ended after .* with exit code 3$'
+	told "$(cloche inspect -f '{{.Id}}' failed)" 'ended after .* with exit code 3; restart 2 follows in 200 ms'
 }
+
+# told ID PATTERN: the program log has such a line of the container.
+told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 
 @test "the pauses double; each run's output and counters are its own" {
 	local times i pause

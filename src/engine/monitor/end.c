@@ -238,6 +238,10 @@ _Noreturn void end_finish(struct monitor *m)
 	client_accept(m);
 	client_answer_all(m);
 	stamp(m->plan, POINT_MONITOR_ANSWERED);
+	if (m->restart.waiting_ended)
+		tell_stopped_restarting(m);
+	else
+		tell_ended(m);
 	sweep_and_exit(m);
 }
 
@@ -261,6 +265,7 @@ _Noreturn void end_refuse(struct monitor *m)
 		client_answer_all(m);
 	else
 		client_send_all(m, FRAME_ERROR, &m->start_error, sizeof(m->start_error));
+	tell_refused(m);
 	sweep_and_exit(m);
 }
 

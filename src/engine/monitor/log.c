@@ -86,14 +86,21 @@ static void rotate(struct monitor *m)
 static void write_entries(struct monitor *m, const char *bytes, size_t n)
 {
 	struct log_writer *l = &m->log;
+	bool failed_before = l->failed;
 
 	if (l->fd < 0)
 		open_log(m);
 	l->failed = l->fd < 0 || fd_write_all(l->fd, bytes, n) < 0;
-	if (!l->failed)
+	if (!l->failed) {
 		l->size += n;
-	else if (l->fd >= 0 && ftruncate(l->fd, (off_t)l->size) < 0)
-		open_log(m);
+		return;
+	}
+	if (l->fd >= 0 && ftruncate(l->fd, (off_t)l->size) < 0) {
+		close(l->fd);
+		l->fd = -1;
+	}
+	if (!failed_before)
+		tell_log_failed(m);
 }
 
 /* How much of what is to be written goes into the file that is open: up to the first end of an entry

@@ -311,6 +311,7 @@ static void on_quiet(struct monitor *m, bool quiet)
 		   clock_now_ns() - m->run_began_ns >= TIMELINE_DELAY_MS * 1000000ull;
 
 	if (due && !client_frame_pending(m)) {
+		tell_started(m);
 		store_running_in_record(m);
 		store_timeline(m);
 	} else if (quiet && !due && m->log.used) {

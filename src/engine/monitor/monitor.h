@@ -60,10 +60,11 @@ struct log_writer {
 struct restart {
 	enum plan_restart policy;
 	uint32_t max, count;
-	bool again;   /* the run that has just ended is followed by another */
-	bool waiting; /* for due_ns */
-	int watch_fd; /* inotify on the run directory while waiting; -1 */
-	int peak_fd;  /* see cgroup_reset_peak() */
+	bool again;         /* the run that has just ended is followed by another */
+	bool waiting;       /* for due_ns */
+	bool waiting_ended; /* the wait was broken off, not a run */
+	int watch_fd;       /* inotify on the run directory while waiting; -1 */
+	int peak_fd;        /* see cgroup_reset_peak() */
 	uint64_t delay_ns, due_ns, next_wall_ns;
 	/* the group's counters when this run began */
 	struct cgroup_stats before;
@@ -181,6 +182,12 @@ void keeper_tick(struct monitor *m);
 int keeper_timeout_ms(const struct monitor *m);
 void keeper_hear(struct monitor *m);
 void keeper_leave(struct monitor *m);
+/* tell.c: the program log. */
+void tell_started(struct monitor *m);
+void tell_ended(struct monitor *m);
+void tell_refused(struct monitor *m);
+void tell_stopped_restarting(struct monitor *m);
+void tell_log_failed(struct monitor *m);
 /* store.c: state.json and timeline.json. */
 /* 0 or -errno: the state that stands is then not the true one. */
 int store_state(struct monitor *m, const char *status);

@@ -87,6 +87,7 @@ void restart_pause(struct monitor *m)
 {
 	log_flush(m, true);
 	client_answer_all(m);
+	tell_ended(m);
 	close_run(m);
 	watch_marker(m);
 	m->restart.waiting = true;
@@ -164,6 +165,7 @@ void restart_tick(struct monitor *m)
 		;
 	if (restart_is_stopped(m)) {
 		m->restart.again = m->restart.waiting = false;
+		m->restart.waiting_ended = true;
 		m->exited = true;
 		/* The last run's end is the container's. */
 		if (store_state(m, "exited") < 0)

@@ -79,7 +79,7 @@ static char *snapshot(struct fixture *f)
 {
 	auto_free char *groups = group_words(f, f->e.cgroup_parent);
 	auto_free char *command = xasprintf(
-		"find %s ! -name '*lock' ! -path '*/?ork/work' ! -path '*/events/journal*' -printf '%%P %%y %%m "
+		"find %s ! -name '*lock' ! -path '*/?ork/work' ! -path '*/events/journal*' ! -name 'cloche.log*' -printf '%%P %%y %%m "
 		"%%l\\n' | sort; "
 		"grep -c %s /proc/self/mountinfo | cat; "
 		"find%s -mindepth 1 -type d 2>/dev/null | sort",
