@@ -229,8 +229,7 @@ static void add_container(struct row_list *list, const struct container_usage *u
 	list_put_time(c->created_ns, &created);
 	cli_put_age(c->created_ns, &age);
 	container_status_line(c, clock_wall_ns(), &status);
-	for (size_t i = 0; i < c->config.labels.count; i++)
-		strbuf_printf(&labels, "%s%s", i ? "," : "", c->config.labels.items[i]);
+	list_put_labels(&c->config.labels, &labels);
 	add_command(row, c, cut);
 	json_add_string(row, "CreatedAt", strbuf_str(&created));
 	json_add_string(row, "ID", id);
@@ -276,8 +275,7 @@ static void add_volume(struct row_list *list, const struct volume_usage *usage)
 	struct json_object *row = add_row(list);
 	auto_strbuf struct strbuf labels = {0};
 
-	for (size_t i = 0; i < usage->volume.labels.count; i++)
-		strbuf_printf(&labels, "%s%s", i ? "," : "", usage->volume.labels.items[i]);
+	list_put_labels(&usage->volume.labels, &labels);
 	json_add_string(row, "Availability", "N/A");
 	json_add_string(row, "Driver", "local");
 	json_add_string(row, "Group", "N/A");

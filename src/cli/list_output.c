@@ -2,6 +2,7 @@
 /* Lists through templates: the default table is a template like any other. */
 #include "cli/list_output.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/json.h"
@@ -176,6 +177,26 @@ int list_label_method(struct json_object *row, const char *name, const char *arg
 	}
 	*result = json_object_new_string("");
 	return 1;
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void list_put_labels(const struct strv *labels, struct strbuf *out)
+{
+	auto_free char **sorted = xcalloc(labels->count + 1, sizeof(char *));
+
+	if (!labels->count)
+		return;
+	memcpy(sorted, labels->items, labels->count * sizeof(char *));
+	qsort(sorted, labels->count, sizeof(char *), compare_labels);
+	for (size_t i = 0; i < labels->count; i++) {
+		if (i)
+			strbuf_putc(out, ',');
+		strbuf_puts(out, sorted[i]);
+	}
 }
 
 void list_put_cut(const char *text, size_t width, bool cut, struct strbuf *out)

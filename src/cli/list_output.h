@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 #include <stddef.h>
 
+#include "base/strv.h"
 #include "base/template.h"
 
 struct list_field {
@@ -41,6 +42,9 @@ bool list_wants(const char *format, const char *field);
 /* A `method` of list_layout: `.Label "k"` of rows whose "Labels" is "k=v,k2=v2". */
 int list_label_method(struct json_object *row, const char *name, const char *argument,
 		      struct json_object **result);
+
+/* "a=b,c=d", sorted. */
+void list_put_labels(const struct strv *labels, struct strbuf *out);
 
 /* Appends at most `width` characters of text, the last then being an ellipsis; all of it unless cut. */
 void list_put_cut(const char *text, size_t width, bool cut, struct strbuf *out);

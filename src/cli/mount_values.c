@@ -517,7 +517,8 @@ static int parse_mount(struct mount_parse *p, char *text, struct err *err)
 
 static int set_mount(void *field, const char *value, const struct option *o, struct err *err)
 {
-	struct mount_parse p = {.m = {.kind = MOUNT_KIND_VOLUME, .tmpfs_mode = -1}};
+	struct mount_parse p = {
+		.m = {.kind = MOUNT_KIND_VOLUME, .long_form = true, .tmpfs_mode = -1}};
 	auto_free char *text = xstrdup(value);
 	int rc = parse_mount(&p, text, err);
 

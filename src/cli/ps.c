@@ -107,13 +107,7 @@ static void put_names(const struct entry *e, struct strbuf *out)
 
 static void put_labels(const struct entry *e, struct strbuf *out)
 {
-	const struct strv *labels = &e->c->config.labels;
-
-	for (size_t i = 0; i < labels->count; i++) {
-		if (i)
-			strbuf_putc(out, ',');
-		strbuf_puts(out, labels->items[i]);
-	}
+	list_put_labels(&e->c->config.labels, out);
 }
 
 static void put_mounts(const struct entry *e, struct strbuf *out)
@@ -179,6 +173,7 @@ static const struct ps_field {
 	{"Mounts", "MOUNTS", put_mounts},
 	{"Names", "NAMES", put_names},
 	{"Networks", "NETWORKS", put_networks},
+	{"Platform", "PLATFORM", NULL}, /* as from a daemon of API 1.41: null */
 	{"Ports", "PORTS", put_ports},
 	{"RunningFor", "CREATED", put_running_for},
 	{"Size", "SIZE", put_size},
@@ -196,6 +191,10 @@ static struct json_object *make_row(const struct entry *e, const bool wanted[FIE
 	for (size_t i = 0; i < FIELD_COUNT; i++) {
 		if (!wanted[i])
 			continue;
+		if (!ps_fields[i].put) {
+			json_object_object_add(row, ps_fields[i].name, NULL);
+			continue;
+		}
 		text.len = 0;
 		ps_fields[i].put(e, &text);
 		json_object_object_add_ex(

@@ -122,8 +122,7 @@ static struct json_object *make_row(const struct volume *v)
 	struct json_object *row = json_object_new_object();
 	auto_strbuf struct strbuf labels = {0};
 
-	for (size_t i = 0; i < v->labels.count; i++)
-		strbuf_printf(&labels, "%s%s", i ? "," : "", v->labels.items[i]);
+	list_put_labels(&v->labels, &labels);
 	json_add_string(row, "Availability", "N/A");
 	json_add_string(row, "Driver", "local");
 	json_add_string(row, "Group", "N/A");

@@ -148,7 +148,7 @@ static void write_mount(struct json_writer *w, const struct mount_request *m,
 					    [MOUNT_KIND_TMPFS] = "tmpfs"};
 	bool is_volume = m->kind == MOUNT_KIND_VOLUME;
 	const char *source = is_volume ? volume_path : m->source;
-	const char *mode = m->mode ? m->mode : is_volume && m->source && !m->long_form ? "z" : "";
+	const char *mode = m->mode ? m->mode : is_volume && m->source ? "z" : "";
 
 	json_write_begin(w, NULL, '{');
 	json_write_string(w, "Type", kinds[m->kind]);

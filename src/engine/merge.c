@@ -5,6 +5,7 @@
  */
 #include "engine/merge.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,21 @@ static void set_hostname(struct container *c)
 	config->hostname = xstrndup(c->id, ID_SHORT_LEN);
 }
 
+/* "net_admin" is CAP_NET_ADMIN, as Docker shows it; ALL stays. */
+static void spell_capabilities(struct strv *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		bool whole = strncasecmp(list->items[i], "CAP_", 4) == 0 ||
+			     strcasecmp(list->items[i], "ALL") == 0;
+		char *text = xasprintf("%s%s", whole ? "" : "CAP_", list->items[i]);
+
+		for (char *p = text; *p; p++)
+			*p = (char)toupper((unsigned char)*p);
+		free(list->items[i]);
+		list->items[i] = text;
+	}
+}
+
 static void set_defaults(struct container *c)
 {
 	struct container_config *config = &c->config;
@@ -166,6 +182,8 @@ static void set_defaults(struct container *c)
 		config->pid_mode = xstrdup("");
 	if (config->memory_bytes > 0 && !config->memory_swap_bytes)
 		config->memory_swap_bytes = 2 * config->memory_bytes;
+	spell_capabilities(&config->cap_add);
+	spell_capabilities(&config->cap_drop);
 	set_hostname(c);
 }
 

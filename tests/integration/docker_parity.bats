@@ -1,0 +1,207 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What Cloche shows of containers beside what Docker shows of containers of the same shape, in the same
+# run, field by field. Every difference stands in a table with its reason: one that is not there fails,
+# and so does a row that no difference needs.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() {
+	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "compared where the kernel is not emulated"
+	command -v dockerd docker >/dev/null || skip "dockerd is not installed"
+	setup_engine
+	export DOCKER_DIR=$ENGINE_DIR/docker DOCKER_HOST=unix://$ENGINE_DIR/docker/d.sock HOME=$ENGINE_DIR
+	mkdir -p "$DOCKER_DIR"
+	dockerd --data-root "$DOCKER_DIR/data" --exec-root "$DOCKER_DIR/exec" -H "$DOCKER_HOST" -p "$DOCKER_DIR/pid" \
+		--bridge=none --iptables=false --ip6tables=false --storage-driver overlay2 --cgroup-parent "/$ENGINE_CGROUP" \
+		>"$DOCKER_DIR/log" 2>&1 3>&- &
+	wait_for 30 docker version >/dev/null 2>&1 || skip "dockerd does not start here: $(tail -n 1 "$DOCKER_DIR/log")"
+	# The same image on both sides, with a configuration of its own.
+	cloche run --rm cloche/busybox true
+	local root
+	root=$(cloche image inspect -f '{{.GraphDriver.Data.UpperDir}}' cloche/busybox)
+	tar -C "$root" -c . | docker import --change 'CMD ["sh"]' --change 'ENV A=b' --change 'LABEL made=here' \
+		--change 'WORKDIR /tmp' - same:1 >/dev/null
+	docker save same:1 | cloche load >/dev/null
+}
+
+teardown_file() {
+	local ids pid mount
+	[ -n "${DOCKER_DIR:-}" ] || return 0
+	if pid=$(cat "$DOCKER_DIR/pid" 2>/dev/null); then
+		mapfile -t ids < <(docker ps -aq)
+		[ "${#ids[@]}" -eq 0 ] || docker rm -f "${ids[@]}" >/dev/null
+		kill "$pid"
+		wait_for 20 not_running "$pid"
+	fi
+	grep -F "$DOCKER_DIR" /proc/self/mountinfo | awk '{ print $5 }' | sort -r | while read -r mount; do umount "$mount"; done
+	teardown_engine
+}
+
+not_running() { ! kill -0 "$1" 2>/dev/null; }
+
+# both ARGUMENT...: the same command of each.
+both() {
+	docker "$@" >/dev/null
+	cloche "$@" >/dev/null
+}
+
+# leaves < JSON: a line for each value: its path, a blank, the value.
+leaves() {
+	jq -r '. as $o | paths(type != "object" and type != "array" or length == 0) as $p
+		| ($p | map(tostring) | join(".")) + " " + ($o | getpath($p) | tojson)'
+}
+
+# What differs from run to run, under one name.
+normal() { # ID
+	sed -E -e "s/$1/ID/g" -e "s/${1:0:12}/SHORT/g" \
+		-e 's/"20[0-9]{2}-[0-9-]+T[0-9:.]+Z"/TIME/' -e 's/^([A-Za-z0-9.]*Pid) [1-9][0-9]*$/\1 PID/' \
+		-e "s#$DOCKER_DIR/data#DATA#g" -e "s#$DOCKER_DIR/exec#RUN#g" -e "s#$CLOCHE_ROOT#DATA#g" -e "s#$CLOCHE_RUN_ROOT#RUN#g"
+}
+
+# compare TABLE A B: differences of two texts that no row of the table explains, and rows that explain none.
+# A row is a basic regular expression of the line without its value, two blanks, and the reason.
+compare() {
+	local table=$1 line path row used="" bad=0
+	while read -r line; do
+		path=${line#[<>] }
+		path=${path%% *}
+		row=""
+		while read -r pattern reason; do
+			[ -n "$pattern" ] || continue
+			[ -n "$reason" ] || { echo "no reason: $pattern" && return 1; }
+			if [[ $path =~ ^${pattern}$ ]]; then
+				row=$pattern
+				break
+			fi
+		done <<<"$table"
+		if [ -z "$row" ]; then
+			echo "not explained: $line"
+			bad=1
+		fi
+		used+=" $row "
+	done < <(diff "$2" "$3" | grep '^[<>]')
+	while read -r pattern reason; do
+		if [ -n "$pattern" ] && [[ $used != *" $pattern "* ]]; then
+			echo "needed by no difference: $pattern"
+			bad=1
+		fi
+	done <<<"$table"
+	return "$bad"
+}
+
+# shape NAME OPTION...: a container of each, created alike.
+shape() {
+	local name=$1
+	shift
+	both create --name "$name" --network none "$@"
+}
+
+# Appends what inspect says of a container on both sides; the order of mounts is Docker's client's whim.
+inspected() { # NAME
+	local tool id
+	for tool in docker cloche; do
+		id=$("$tool" inspect -f '{{.Id}}' "$1")
+		"$tool" inspect "$1" | jq '.[0] | del(.Cloche) | .HostConfig.Binds |= (. // [] | sort) |
+			.Mounts |= sort_by(.Destination)' | leaves | normal "$id" | sort >>"$BATS_TEST_TMPDIR/$tool"
+	done
+}
+
+@test "inspect" {
+	shape plain same:1
+	shape options -l x=y -e E=1 -w /usr -u 1000:7 -m 64m --cpus 0.5 --pids-limit 20 --cap-add NET_ADMIN --cap-drop KILL \
+		--tmpfs /run:size=1m --read-only -t -i --entrypoint /bin/sh --stop-signal SIGINT --shm-size 1m -h host --ulimit nofile=10:20 \
+		-v named:/data:ro -v /usr:/mnt --mount type=tmpfs,target=/scratch,tmpfs-size=1m \
+		--mount type=bind,source=/usr,target=/usr2,readonly --mount type=volume,source=other,target=/other,volume-nocopy --security-opt no-new-privileges same:1 -c true
+	shape privileged --privileged --pid host --ipc host --uts host --group-add 7 --cpuset-cpus 0 \
+		--cpu-shares 100 same:1 true
+	shape runs same:1 sleep 1000
+	shape ended same:1 sh -c 'exit 3'
+	shape broken same:1 /nosuch
+	both start runs ended
+	docker start broken >/dev/null 2>&1 || true
+	cloche start broken >/dev/null 2>&1 || true
+	docker wait ended >/dev/null
+	cloche wait ended >/dev/null
+	local name
+	for name in plain options privileged runs ended broken; do inspected "$name"; done
+	compare "
+HostConfig.CgroupnsMode  containers have a cgroup namespace of their own on version 1 too
+HostConfig.Runtime  the runtime is our own
+HostConfig.Mounts.2.VolumeOptions.DriverConfig  the client's empty object is not kept
+HostConfig.SecurityOpt(.0)?  there is no SELinux to be switched off
+ResolvConfPath  files of a run lie in the run root
+HostnamePath  files of a run lie in the run root
+HostsPath  files of a run lie in the run root
+LogPath  Docker names it at the first start, we at creation
+GraphDriver.Data.LowerDir  there is no -init layer below a container's own: what it holds is mounted
+GraphDriver.Data.(Upper|Merged|Work)Dir  the layer has the container's id for its name, Docker's another
+NetworkSettings.SandboxID  there is no sandbox without a network
+NetworkSettings.SandboxKey  there is no sandbox without a network
+NetworkSettings.Networks.none.(NetworkID|EndpointID)  the network none is no object yet
+Config.Hostname  with the host's UTS namespace the host's name is the container's
+State.Error  the text is the engine's own without the runtime's name around it
+State.(StartedAt|FinishedAt)  a start that failed has a time of its end
+" "$BATS_TEST_TMPDIR/docker" "$BATS_TEST_TMPDIR/cloche"
+}
+
+# What goes up and down from moment to moment, digits and units, as one sign.
+shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/PERCENT/g'; }
+
+# The first part of a line is what compare matches.
+@test "ps, stats, logs, top and diff" {
+	local tool id
+	both run -d --name shown --network none -l x=y -v data:/data same:1 \
+		sh -c 'echo out; echo err >&2; rm /etc/passwd; mkdir /new; touch /new/file; : >/tmp/ready; exec sleep 1000'
+	for tool in docker cloche; do
+		wait_for 10 "$tool" exec shown test -e /tmp/ready
+		id=$("$tool" inspect -f '{{.Id}}' shown)
+		{
+			"$tool" ps -s --filter name=shown --format json | jq 'del(.CreatedAt, .RunningFor, .Status)' | leaves
+			"$tool" ps --filter name=shown --format '{{.Names}} {{.Status}} {{.RunningFor}}' |
+				sed -E 's/([0-9]+ seconds?|Less than a second)/AGE/g'
+			"$tool" ps -a --filter name=shown | sed -n '1s/  */ /gp'
+			"$tool" stats --no-stream --format json shown | leaves | shapes
+			"$tool" stats --no-stream shown | sed -n 1p
+			"$tool" logs shown 2>&1 | sort
+			"$tool" logs -t shown 2>/dev/null | sed -E 's/^20[0-9-]+T[0-9:]+\.[0-9]{9}Z/STAMP/'
+			"$tool" logs --tail 0 shown 2>&1
+			"$tool" top shown -o pid,comm,args | sed -E 's/[0-9]{2,}/PID/'
+			"$tool" top shown | sed -n 1p
+			"$tool" diff shown | sort
+		} | normal "$id" >"$BATS_TEST_TMPDIR/$tool"
+	done
+	compare "" "$BATS_TEST_TMPDIR/docker" "$BATS_TEST_TMPDIR/cloche"
+	# And it is not nothing that was compared.
+	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" 'Names "shown"'
+	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" 'D /etc/passwd'
+	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" 'MemUsage "SIZE / SIZE"'
+}
+
+@test "events of a life from creation to removal" {
+	local tool id begin
+	begin=$(date +%s)
+	both run -d --name told --network none -l x=y --mount type=volume,source=box,target=/box same:1 sleep 1000
+	both pause told
+	both unpause told
+	both rename told tale
+	both restart -t 0 tale
+	both kill -s KILL tale
+	docker wait tale >/dev/null
+	cloche wait tale >/dev/null
+	for tool in docker cloche; do id=$("$tool" inspect -f '{{.Id}}' tale) && echo "$id" >"$BATS_TEST_TMPDIR/$tool.id"; done
+	both rm tale
+	both volume rm box
+	for tool in docker cloche; do
+		id=$(cat "$BATS_TEST_TMPDIR/$tool.id")
+		# The order within one moment is nobody's promise: each type for itself.
+		"$tool" events --since "$begin" --until "$(($(date +%s) + 1))" --format json |
+			jq -c 'select(.Type != "image") | [.Type, .Action, (.Actor.ID | if length == 64 then . else . end), .Actor.Attributes, (keys - ["time", "timeNano"]), .scope]' |
+			grep -e "$id" -e box | sort -s -t, -k 1,1 | normal "$id" | sed -E 's/"execDuration":"[0-9]+"/"execDuration":"N"/' \
+			>"$BATS_TEST_TMPDIR/$tool"
+	done
+	compare "
+\\[\"network\",.*  the network none is no object yet
+" "$BATS_TEST_TMPDIR/docker" "$BATS_TEST_TMPDIR/cloche"
+	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" '["container","destroy"'
+}
