@@ -108,13 +108,17 @@ inspected() { # NAME
 }
 
 @test "inspect" {
-	shape plain same:1
 	shape options -l x=y -e E=1 -w /usr -u 1000:7 -m 64m --cpus 0.5 --pids-limit 20 --cap-add NET_ADMIN --cap-drop KILL \
 		--tmpfs /run:size=1m --read-only -t -i --entrypoint /bin/sh --stop-signal SIGINT --shm-size 1m -h host --ulimit nofile=10:20 \
 		-v named:/data:ro -v /usr:/mnt --mount type=tmpfs,target=/scratch,tmpfs-size=1m \
 		--mount type=bind,source=/usr,target=/usr2,readonly --mount type=volume,source=other,target=/other,volume-nocopy --security-opt no-new-privileges same:1 -c true
 	shape privileged --privileged --pid host --ipc host --uts host --group-add 7 --cpuset-cpus 0 \
-		--cpu-shares 100 same:1 true
+		--cpu-shares 100 --log-driver none --no-healthcheck --device-read-bps /dev/zero:1mb --restart always same:1 true
+	shape more --add-host a:1.2.3.4 --cgroup-parent "/$ENGINE_CGROUP/parity" --cpu-period 50000 \
+		--cpu-quota 25000 --device /dev/null:/dev/zip:r --device-cgroup-rule 'c 1:3 r' --dns 1.1.1.1 --dns-option ndots:1 \
+		--dns-search x.y --domainname d --expose 80 --health-cmd true --health-interval 5s --health-retries 2 --init \
+		--memory 64m --memory-reservation 32m --memory-swap 96m --oom-score-adj 5 --restart on-failure:3 --stop-timeout 3 \
+		--sysctl net.ipv4.ip_forward=1 --log-driver json-file --log-opt max-size=1m --log-opt max-file=2 same:1 true
 	shape runs same:1 sleep 1000
 	shape ended same:1 sh -c 'exit 3'
 	shape broken same:1 /nosuch
@@ -124,7 +128,7 @@ inspected() { # NAME
 	docker wait ended >/dev/null
 	cloche wait ended >/dev/null
 	local name
-	for name in plain options privileged runs ended broken; do inspected "$name"; done
+	for name in options privileged more runs ended broken; do inspected "$name"; done
 	compare "
 HostConfig.CgroupnsMode  containers have a cgroup namespace of their own on version 1 too
 HostConfig.Runtime  the runtime is our own
