@@ -419,8 +419,11 @@ static int remove_volume(struct engine *e, const char *path, struct strv *aside,
 	char *gone = NULL;
 	int rc = directory ? volume_take_away(e, directory + strlen("volumes/"), &gone) : -ENOENT;
 
-	if (rc == 0)
+	if (rc == 0) {
 		strv_add_taken(aside, gone);
+		event_emit(e, "volume", "destroy", directory + strlen("volumes/"),
+			   &(struct event_attribute){"driver", "local"}, 1);
+	}
 	return rc < 0 && rc != -ENOENT ? err_set(err, ERR_SYSTEM, -rc, "remove %s: %s", directory,
 						 err_errno_text(-rc))
 				       : 0;

@@ -60,6 +60,11 @@ past() {
 	cloche volume rm vol
 	assert_equal "$(so_far -f type=image -f type=volume --format '{{.Action}} {{.Actor.ID}} {{.Actor.Attributes.name}}')" \
 		"$(printf '%s\n' "tag $id bb:v1" "untag $id $id" "create vol <no value>" "destroy vol <no value>")"
+	# Anonymous ones come and go with their container, whoever removes it.
+	cloche run --rm -v /data cloche/busybox true
+	cloche create --name box -v /data cloche/busybox true
+	cloche rm -v box
+	assert_equal "$(so_far -f type=volume -f event=create -f event=destroy --format '{{.Actor.ID}}' | sort | uniq -c | awk '{print $1}' | tr -d '\n')" 222
 	cloche load -i "$BUILD/share/cloche/images/busybox.tar"
 	cloche rmi cloche/busybox
 	assert_equal "$(so_far -f type=image -f event=load -f event=delete --format '{{.Action}} {{.Actor.ID}}')" \

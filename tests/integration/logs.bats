@@ -48,16 +48,49 @@ has_line() { grep -q "^$2\$" "$1"; }
 	assert_equal "$(timeout "$(patience 10)" cloche logs -f -n 1 box)" last
 }
 
-@test "rotation loses no line that a follower has time to read" {
-	# A --rm container keeps two files of 4 MiB at most: this fills four.
-	cloche create --rm --name box $image sh -c \
-		'while [ ! -e /go ]; do sleep 0.02; done; i=0; while [ $i -lt 4 ]; do dd if=/dev/zero bs=1000 count=3000 2>/dev/null | tr "\000" x | fold -w 999; echo; i=$((i+1)); done'
-	cloche start box
-	cloche logs -f box >"$ENGINE_DIR/followed" 2>"$ENGINE_DIR/told" 3>&- &
+writes_when_told='while [ ! -e /go ]; do sleep 0.02; done; seq 1 30000; echo end'
+
+# follow NAME: a follower of a container that waits for its word. Sets follower.
+follow() {
+	cloche run -d --name "$1" --log-opt max-size="$2" --log-opt max-file=3 $image sh -c "$writes_when_told"
+	cloche logs -f "$1" >"$ENGINE_DIR/followed" 2>"$ENGINE_DIR/told" 3>&- &
 	follower=$!
-	: >"/proc/$(container_pid box)/root/go"
+	# It is there when it watches the container's directory.
+	wait_for 5 eval "ls -l /proc/$follower/fd | grep -q inotify"
+}
+
+go() { : >"/proc/$(container_pid "$1")/root/go"; }
+
+@test "rotation loses nothing that it keeps, and what it removed unread is told" {
+	local files bytes
+	# Three files of a megabyte hold all of it.
+	follow whole 1m
+	go whole
 	wait "$follower"
-	# Either all of it was read, or what was not was told.
-	[ -s "$ENGINE_DIR/told" ] || assert_equal "$(tr -d '\n' <"$ENGINE_DIR/followed" | wc -c)" 12000000
-	[ ! -s "$ENGINE_DIR/told" ] || grep -qE 'rotated away before' "$ENGINE_DIR/told"
+	assert_equal "$(md5sum <"$ENGINE_DIR/followed")" "$({ seq 1 30000; echo end; } | md5sum)"
+	assert_equal "$(cat "$ENGINE_DIR/told")" ""
+	assert_equal "$(cloche logs whole | md5sum)" "$(md5sum <"$ENGINE_DIR/followed")"
+	assert_equal "$(cloche logs -n 20000 whole | head -1)" 10002
+	# A follower that does nothing meanwhile slows nobody, and hears how much has gone.
+	follow late 100k
+	kill -STOP "$follower"
+	go late
+	wait_for 10 container_is late exited
+	kill -CONT "$follower"
+	wait "$follower"
+	assert_equal "$(tail -n 1 "$ENGINE_DIR/followed")" end
+	files=("$CLOCHE_ROOT/containers/$(inspect late .Id)/"*-json.log*)
+	assert_equal "${#files[@]}" 3
+	bytes=$(sed -n 's/^cloche: \([0-9]*\) bytes of the log were rotated away before they were read$/\1/p' "$ENGINE_DIR/told")
+	# 30,001 entries of about 80 bytes, of which three files of 100 KiB are left.
+	[ "$bytes" -gt 1500000 ] && [ "$bytes" -lt 2700000 ]
+}
+
+@test "a driver that keeps nothing cannot be read" {
+	cloche run --name quiet --log-driver none $image echo said
+	run -1 cloche logs quiet
+	assert_equal "$output" "cloche: configured logging driver does not support reading"
+	cloche run -d --name detailed -l tier=web --log-opt labels=tier,nope $image sh -c 'echo hi'
+	wait_for 5 container_is detailed exited
+	assert_equal "$(cloche logs --details detailed)" "tier=web hi"
 }

@@ -84,22 +84,40 @@ void event_start(struct monitor *m)
 	event_say(m, "start", NULL, 0);
 }
 
+/* An event of a volume; names of volumes are letters, digits, and ._- */
+static void say_volume(struct monitor *m, const char *action, const char *name, bool container)
+{
+	const char *id = plan_string(m->plan, m->plan->monitor.id);
+	char text[1024], tail[128];
+
+	snprintf(text, sizeof(text),
+		 "{\"Type\":\"volume\",\"Action\":\"%s\",\"Actor\":{\"ID\":\"%s\","
+		 "\"Attributes\":{%s%s%s\"driver\":\"local\"",
+		 action, name, container ? "\"container\":\"" : "", container ? id : "",
+		 container ? "\"," : "");
+	format_tail(tail, sizeof(tail));
+	append(m, (struct iovec[]){part(text), part(tail)}, 2);
+}
+
 static void say_unmounted(struct monitor *m)
 {
-	const struct plan_monitor *pm = &m->plan->monitor;
-	const struct plan_list *volumes = plan_at(m->plan, pm->event_volumes);
+	const struct plan_list *volumes = plan_at(m->plan, m->plan->monitor.event_volumes);
+
+	for (uint32_t i = 0; volumes && i < volumes->count; i++)
+		say_volume(m, "unmount", plan_string(m->plan, volumes->items[i]), true);
+}
+
+/* Anonymous ones go with the container: <volumes>/<name>. */
+static void say_volumes_destroyed(struct monitor *m)
+{
+	const struct plan_list *volumes = plan_at(m->plan, m->plan->monitor.volume_directories);
 
 	for (uint32_t i = 0; volumes && i < volumes->count; i++) {
-		const char *name = plan_string(m->plan, volumes->items[i]);
-		char text[1024], tail[128];
+		const char *path = plan_string(m->plan, volumes->items[i]);
+		const char *slash = path ? strrchr(path, '/') : NULL;
 
-		/* Names of volumes are letters, digits, and ._- */
-		snprintf(text, sizeof(text),
-			 "{\"Type\":\"volume\",\"Action\":\"unmount\",\"Actor\":{\"ID\":\"%s\","
-			 "\"Attributes\":{\"container\":\"%s\",\"driver\":\"local\"",
-			 name, plan_string(m->plan, pm->id));
-		format_tail(tail, sizeof(tail));
-		append(m, (struct iovec[]){part(text), part(tail)}, 2);
+		if (slash)
+			say_volume(m, "destroy", slash + 1, false);
 	}
 }
 
@@ -116,5 +134,6 @@ void event_die(struct monitor *m)
 
 void event_destroy(struct monitor *m)
 {
+	say_volumes_destroyed(m);
 	event_say(m, "destroy", NULL, 0);
 }
