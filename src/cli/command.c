@@ -47,7 +47,7 @@ static bool comes_later(const char *group, const char *word)
 		"diff",     "df",      "export",     "import", "login",   "logout",  "logs",
 		"manifest", "network", "node",       "plugin", "port",    "prune",   "pull",
 		"push",     "save",    "search",     "secret", "service", "stack",   "stats",
-		"swarm",    "top",     "trust",      "update", "volume"};
+		"swarm",    "top",     "trust",      "volume"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (str_eq(words[i], word)) {

@@ -28,6 +28,7 @@ const struct command *const commands[] = {
 	&command_unpause,
 	&command_rename,
 	&command_restart,
+	&command_update,
 	&command_wait,
 	&command_inspect,
 	&command_container_inspect,

@@ -6,7 +6,7 @@
 struct command;
 
 extern const struct command command_attach, command_pause, command_rename, command_restart,
-	command_unpause;
+	command_unpause, command_update;
 
 extern const struct command command_exec, command_run, command_create, command_start, command_kill,
 	command_stop, command_rm, command_wait, command_ps, command_inspect,

@@ -33,6 +33,8 @@ int must_check container_capabilities(const struct container_config *config, uin
  * stands alone, NULL when it is not there. */
 const char *container_security_option(const struct container_config *config, const char *key);
 int must_check container_validate_restart(const struct container_config *config, struct err *err);
+/* Those of the checks of container_validate() that are about limits. */
+int must_check container_validate_limits(const struct container_config *config, struct err *err);
 /* Takes back, with Docker's warnings, what this host's control groups cannot do. */
 void container_discard_unsupported(const struct cgroup_layout *cgroups,
 				   struct container_config *config, struct strv *warnings);

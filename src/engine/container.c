@@ -28,17 +28,20 @@ static void free_rates(struct rate_list *l)
 	free(l->items);
 }
 
+void mount_request_clear(struct mount_request *m)
+{
+	free(m->source);
+	free(m->target);
+	free(m->mode);
+	free(m->propagation);
+	free(m->tmpfs_options);
+	*m = (struct mount_request){.tmpfs_mode = -1};
+}
+
 static void free_requests(struct container_config *c)
 {
-	for (size_t i = 0; i < c->mount_count; i++) {
-		struct mount_request *m = &c->mounts[i];
-
-		free(m->source);
-		free(m->target);
-		free(m->mode);
-		free(m->propagation);
-		free(m->tmpfs_options);
-	}
+	for (size_t i = 0; i < c->mount_count; i++)
+		mount_request_clear(&c->mounts[i]);
 	free(c->mounts);
 	for (size_t i = 0; i < c->ulimit_count; i++)
 		free(c->ulimits[i].name);

@@ -31,6 +31,7 @@ struct mount_request {
 	bool no_copy;       /* volume: do not copy the image's content at first use */
 	bool create_source; /* bind: make a missing source directory (-v does, --mount does not) */
 	bool from_image;    /* declared by the image */
+	bool inherited;     /* by --volumes-from */
 	bool long_form;     /* came from --mount: shown under HostConfig.Mounts, not Binds */
 	int64_t tmpfs_size_bytes; /* 0: unlimited */
 	int64_t tmpfs_mode;       /* -1: 01777 */
@@ -128,6 +129,8 @@ struct container_config {
 
 void container_config_init(struct container_config *c);
 void container_config_free(struct container_config *c);
+/* Frees what it holds; it is then as a new one. */
+void mount_request_clear(struct mount_request *m);
 struct mount_request *container_config_add_mount(struct container_config *c);
 
 enum container_status {

@@ -46,6 +46,8 @@ int must_check container_record_lock(struct engine *e, struct container *c, int 
 /* A connection to the monitor of a running container: fd or -errno; and the first thing to say. */
 int must_check monitor_connect(const struct engine *e, const char *id);
 int must_check monitor_send_attach(int fd, bool input, bool output);
+/* Adds the mounts of the containers named by --volumes-from. */
+int must_check container_volumes_from(struct engine *e, struct container *c, struct err *err);
 /* True for states that have a PID 1. */
 bool container_is_alive(const struct container *c);
 /* True if no finished record of id exists (any more). */

@@ -52,6 +52,7 @@ static const struct field mount_fields[] = {
 	{"NoCopy", FIELD_BOOL, EMPTY_OMIT, MOUNT_AT(no_copy)},
 	{"CreateSource", FIELD_BOOL, EMPTY_OMIT, MOUNT_AT(create_source)},
 	{"FromImage", FIELD_BOOL, EMPTY_OMIT, MOUNT_AT(from_image)},
+	{"Inherited", FIELD_BOOL, EMPTY_OMIT, MOUNT_AT(inherited)},
 	{"LongForm", FIELD_BOOL, EMPTY_OMIT, MOUNT_AT(long_form)},
 	{"TmpfsSize", FIELD_I64, EMPTY_OMIT, MOUNT_AT(tmpfs_size_bytes)},
 	{"TmpfsMode", FIELD_I64, EMPTY_OMIT, MOUNT_AT(tmpfs_mode), .unset = -1},
@@ -206,7 +207,7 @@ static bool is_anonymous_volume(const struct mount_request *m)
 
 static bool is_bind_string(const struct mount_request *m)
 {
-	return m->kind != MOUNT_KIND_TMPFS && m->source && !m->long_form;
+	return m->kind != MOUNT_KIND_TMPFS && m->source && !m->long_form && !m->inherited;
 }
 
 void requests_write_docker_binds(struct json_writer *w, const char *key, const void *base)

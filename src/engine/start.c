@@ -181,6 +181,9 @@ static int resolve_image(struct launch *l, struct strv *warnings, struct err *er
 	if (rc < 0)
 		return rc;
 	container_discard_unsupported(&l->e->cgroups, &c->config, warnings);
+	rc = container_volumes_from(l->e, c, err);
+	if (rc < 0)
+		return rc;
 	if (c->config.rootfs)
 		return container_merge(c, NULL, err);
 	rc = image_store_open(&store, l->e->root_fd, l->e->root, IMAGE_STORE_READ, err);

@@ -316,16 +316,8 @@ void container_discard_unsupported(const struct cgroup_layout *cgroups, struct c
 	c->oom_kill_disable = false;
 }
 
-int container_validate(const struct container_config *c, struct err *err)
+int container_validate_limits(const struct container_config *c, struct err *err)
 {
-	static int (*const checks[])(const struct container_config *c,
-				     struct err *err) = {container_validate_restart,
-							 check_health,
-							 check_log,
-							 check_sysctls,
-							 check_storage,
-							 check_block_io};
-	uint64_t caps;
 	int rc = check_memory(c, err);
 
 	if (rc == 0)
@@ -336,14 +328,27 @@ int container_validate(const struct container_config *c, struct err *err)
 	if (rc == 0)
 		rc = check_set(c->cpuset_mems, memory_nodes(c->cpuset_mems), "memory nodes",
 			       "cpuset mems", err);
+	if (rc == 0)
+		rc = check_block_io(c, err);
+	return rc < 0 ? rc : container_validate_restart(c, err);
+}
+
+int container_validate(const struct container_config *c, struct err *err)
+{
+	static int (*const checks[])(const struct container_config *c,
+				     struct err *err) = {container_validate_limits,
+							 check_health,
+							 check_log,
+							 check_sysctls,
+							 check_storage,
+							 check_ulimits,
+							 check_stop_signal,
+							 check_mounts};
+	uint64_t caps;
+	int rc = 0;
+
 	for (size_t i = 0; rc == 0 && i < sizeof(checks) / sizeof(checks[0]); i++)
 		rc = checks[i](c, err);
-	if (rc == 0)
-		rc = check_ulimits(c, err);
-	if (rc == 0)
-		rc = check_stop_signal(c, err);
-	if (rc == 0)
-		rc = check_mounts(c, err);
 	if (rc == 0)
 		rc = container_capabilities(c, &caps, err);
 	if (rc == 0 && c->shm_size_bytes < 0)

@@ -118,3 +118,66 @@ refused() {
 		assert_contains "$stderr" "limit RLIMIT_NOFILE: Operation not permitted"
 	fi
 }
+
+@test "--volumes-from: binds, named and anonymous volumes, read-only if asked, own mounts win" {
+	mkdir "$ENGINE_DIR/host" "$ENGINE_DIR/own"
+	cloche create --name from -v "$ENGINE_DIR/host:/host" -v named:/named -v /anonymous --tmpfs /tmpfs cloche/busybox true >/dev/null
+	run -0 cloche run --name to --volumes-from from:ro -v "$ENGINE_DIR/own:/own" cloche/busybox sh -c \
+		'grep -cE " /(host|named|anonymous) ro," /proc/self/mountinfo; ! grep " /tmpfs " /proc/self/mountinfo; touch /own/x'
+	assert_equal "$output" 3
+	assert_equal "$(inspect to '.Mounts | map(.Destination + " " + (.RW | tostring)) | sort | @csv')" \
+		'"/anonymous false","/host false","/named false","/own true"'
+	assert_equal "$(inspect to '.HostConfig | [.VolumesFrom, .Binds] | tojson')" "[[\"from:ro\"],[\"$ENGINE_DIR/own:/own\"]]"
+	assert_equal "$(inspect to '.Mounts | map(select(.Destination == "/anonymous"))[0].Name')" \
+		"$(inspect from '.Mounts | map(select(.Destination == "/anonymous"))[0].Name')"
+	run -0 cloche run --rm --volumes-from from -v "$ENGINE_DIR/own:/host" cloche/busybox sh -c 'ls /host; echo kept >/anonymous/file'
+	assert_equal "$output" x
+	run -0 cloche run --rm --volumes-from to:rw cloche/busybox cat /anonymous/file
+	assert_equal "$output" kept
+	refused "No such container: nosuch" --volumes-from nosuch
+	refused "invalid mode for volumes-from: from:x" --volumes-from from:x
+}
+
+@test "update: limits of a running container change in the kernel and in the record" {
+	up -m 64m
+	run -1 cloche update box
+	assert_contains "$output" "you must provide one or more flags when using this command"
+	run -0 cloche update -m 100m --memory-reservation 20m --cpus 0.5 --pids-limit 50 --cpuset-cpus 0 --restart on-failure:2 box
+	assert_equal "$output" box
+	assert_equal "$(cgroup_file box memory memory.limit_in_bytes memory.max)" 104857600
+	assert_equal "$(cgroup_file box pids pids.max pids.max)" 50
+	assert_equal "$(cgroup_file box cpuset cpuset.cpus cpuset.cpus)" 0
+	if [ "$(cgroup_version)" = 1 ]; then
+		assert_equal "$(cgroup_file box cpu cpu.cfs_quota_us -)" 50000
+		assert_equal "$(cgroup_file box memory memory.memsw.limit_in_bytes -)" 134217728
+	else
+		assert_equal "$(cgroup_file box cpu - cpu.max)" "50000 100000"
+		assert_equal "$(cgroup_file box memory - memory.swap.max)" 29360128
+	fi
+	assert_equal "$(inspect box '.HostConfig | [.Memory, .MemorySwap, .NanoCpus, .PidsLimit, .CpusetCpus, .RestartPolicy.Name] | @csv')" \
+		'104857600,134217728,500000000,50,"0","on-failure"'
+	# The monitor that runs knows the new policy.
+	cloche update --restart always box >/dev/null
+	kill -KILL "$pid"
+	wait_for 5 has_restarted box
+	run -0 cloche update --restart no --pids-limit -1 box
+	assert_equal "$(cgroup_file box pids pids.max pids.max)" max
+	run -1 cloche update -m 200m box
+	assert_contains "$output" "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+	run -1 cloche update --cpu-quota 5000 box
+	assert_contains "$output" "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set"
+	run -1 cloche update -m 1m box
+	assert_contains "$output" "Minimum memory limit allowed is 6MB"
+	assert_equal "$(inspect box .HostConfig.Memory)" 104857600
+	cloche stop -t 0 box >/dev/null
+	run -0 cloche update --memory-swap -1 -m 128m box
+	cloche start box >/dev/null
+	assert_equal "$(cgroup_file box memory memory.limit_in_bytes memory.max)" 134217728
+	cloche run -d --rm --name gone cloche/busybox sleep 1000 >/dev/null
+	run -1 cloche update --restart always gone
+	assert_contains "$output" "Restart policy cannot be updated because AutoRemove is enabled for the container"
+}
+
+has_restarted() { # CONTAINER
+	[ "$(inspect "$1" '.State.Status + " " + (.RestartCount | tostring)')" = "running 1" ]
+}

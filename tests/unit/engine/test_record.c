@@ -135,6 +135,7 @@ static void fill_requests(struct container *c)
 				    true,
 				    true,
 				    true,
+				    true,
 				    0,
 				    -1};
 	m = container_config_add_mount(&c->config);
