@@ -64,18 +64,29 @@ scope_is_gone() {
 	wait_for 5 scope_is_gone
 }
 
-@test "a reload of systemd changes neither limits nor devices" {
-	local before
-	run_idle web --cpus 0.25 -m 64m
-	before=$(cd "$GROUP" && head cpu.max memory.max memory.swap.max pids.max cpu.weight)
-	systemctl daemon-reload
-	assert_equal "$(cd "$GROUP" && head cpu.max memory.max memory.swap.max pids.max cpu.weight)" "$before"
+limits() {
+	(cd "$GROUP" && head cpu.max memory.max memory.swap.max pids.max cpu.weight)
+}
+
+disk_is_denied() {
+	run cloche exec web sh -c "[ -e /disk ] || mknod /disk b $(stat -c '%Hr %Lr' /dev/vda); head -c 1 /disk"
+	[ "$status" -ne 0 ] && [[ $output == *"not permitted"* ]] && cloche exec web head -c 1 /dev/zero >/dev/null
+}
+
+@test "neither a reload of systemd nor a restart by policy changes limits or devices" {
+	local before pid
+	run_idle web --cpus 0.25 -m 64m --restart always
+	before=$(limits)
 	assert_equal "$(cat "$GROUP/pids.max")" max
-	cloche exec web sh -c "mknod /disk b $(stat -c '%Hr %Lr' /dev/vda)"
-	run cloche exec web head -c 1 /disk
-	[ "$status" -ne 0 ]
-	assert_contains "$output" "not permitted"
-	cloche exec web head -c 1 /dev/zero >/dev/null
+	systemctl daemon-reload
+	assert_equal "$(limits)" "$before"
+	disk_is_denied
+	pid=$(container_pid web)
+	kill -KILL "$pid"
+	wait_for 10 bash -c "p=\$(cloche inspect -f '{{.State.Pid}}' web) && [ \"\$p\" -gt 0 ] && [ \"\$p\" != $pid ]"
+	assert_equal "$(cat "/proc/$(container_pid web)/cgroup")" "0::/system.slice/$SCOPE"
+	assert_equal "$(limits)" "$before"
+	disk_is_denied
 }
 
 @test "a container outlives the unit that started it, with either driver" {
