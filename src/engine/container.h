@@ -172,7 +172,7 @@ struct container_state {
 	uint64_t pressure_us;   /* time some process waited for memory; 0 also where not counted */
 	char signal_sender[16]; /* see engine/monitor/protocol.h; "" unknown */
 	uint64_t restart_count; /* by its restart policy, since it was started by a user */
-	uint64_t next_start_ns; /* wall clock, while CONTAINER_RESTARTING */
+	uint64_t next_start_ns; /* wall clock, while CONTAINER_RESTARTING, or lost as such */
 	char boot_id[40];       /* of the boot it last ran in, "" unknown */
 };
 

@@ -84,10 +84,11 @@ int revive_container(struct engine *e, struct container *c, struct err *err)
 
 	if (rc < 0 || !revive_is_wanted(e, c))
 		return rc;
-	program_log(&e->log, LOG_LEVEL_WARN, c->id, "its monitor %d was lost",
-		    c->state.monitor_pid);
-	/* The end that its monitor could not tell of. */
-	event_container(e, c, "die", "exitCode", "137");
+	/* The end that its monitor could not tell of, unless that was between two runs. */
+	if (!c->state.next_start_ns) {
+		program_log(&e->log, LOG_LEVEL_WARN, c->id, "its monitor was lost");
+		event_container(e, c, "die", "exitCode", "137");
+	}
 	return start(e, c, (uint32_t)c->state.restart_count + 1, err);
 }
 

@@ -225,15 +225,20 @@ static bool is_of_earlier_boot(const struct container_state *s)
  * that a code could tell, hence Docker's 255. When is not known: not before the state was written. */
 static void set_lost(struct container_state *s, uint64_t mtime_ns)
 {
+	/* Between two runs: how the last one ended is known. */
+	bool ended = s->status == CONTAINER_RESTARTING;
+
 	s->host_restarted = s->host_restarted || is_of_earlier_boot(s);
 	s->monitor_lost = !s->host_restarted;
 	s->status = CONTAINER_EXITED;
-	s->exit_code = s->host_restarted ? HOST_RESTARTED_EXIT_CODE : MONITOR_LOST_EXIT_CODE;
-	s->exit_signal = s->host_restarted ? 0 : MONITOR_LOST_EXIT_CODE - 128;
 	s->pid = 0;
 	s->monitor_pid = 0;
-	s->next_start_ns = 0;
-	s->finished_ns = mtime_ns;
+	if (!ended) {
+		s->exit_code = s->host_restarted ? HOST_RESTARTED_EXIT_CODE
+						 : MONITOR_LOST_EXIT_CODE;
+		s->exit_signal = s->host_restarted ? 0 : MONITOR_LOST_EXIT_CODE - 128;
+		s->finished_ns = mtime_ns;
+	}
 	free(s->error);
 	s->error = xstrdup(s->host_restarted ? "host was restarted" : "monitor lost");
 }

@@ -7,15 +7,8 @@ load helpers
 setup() { setup_engine; }
 teardown() { teardown_engine; }
 
-# made NAME POLICY MAX COMMAND...: a container with a restart policy.
-made() {
-	local name=$1 policy=$2 max=$3 file
-	shift 3
-	cloche create --name "$name" --network none cloche/busybox "$@" >/dev/null
-	file=$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$name")/hostconfig.json
-	jq -c --arg p "$policy" --argjson m "$max" '.RestartPolicy={Name:$p,MaximumRetryCount:$m}' "$file" >"$file.new"
-	mv "$file.new" "$file"
-}
+# made NAME POLICY COMMAND...: a container with a restart policy.
+made() { cloche create --name "$1" --restart "$2" --network none cloche/busybox "${@:3}" >/dev/null; }
 
 run_dir() { echo "$CLOCHE_RUN_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$1")"; }
 state() { jq -r "$2" "$(run_dir "$1")/state.json"; }
@@ -23,15 +16,12 @@ log_of() { cat "$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$1")/"*-j
 state_is() { [ "$(state "$1" "$2")" = "$3" ]; }
 restarted() { [ "$(state "$1" .RestartCount)" -ge "$2" ]; }
 
-# What a user's stop does first.
-mark_stopped() { : >"$(run_dir "$1")/stopped"; }
-
 @test "policies against exit codes" {
-	made never no 0 false
-	made failed on-failure 2 sh -c 'exit 3'
-	made fine on-failure 2 true
-	made always always 0 true
-	made unless unless-stopped 0 false
+	made never no false
+	made failed on-failure:2 sh -c 'exit 3'
+	made fine on-failure:2 true
+	made always always true
+	made unless unless-stopped false
 	cloche start never failed fine always unless >/dev/null
 	wait_for 10 state_is failed .Status exited
 	wait_for 10 restarted always 2
@@ -41,8 +31,7 @@ mark_stopped() { : >"$(run_dir "$1")/stopped"; }
 	assert_equal "$(state fine '[.Status, .RestartCount, .ExitCode] | @csv')" '"exited",0,0'
 	[ "$(inspect always .RestartCount)" -ge 2 ]
 	# The stop is not kept waiting by the pause, which is longer by now.
-	mark_stopped always
-	mark_stopped unless
+	cloche stop always unless
 	wait_for 5 state_is always .Status exited
 	wait_for 5 state_is unless .Status exited
 	assert_equal "$(cloche wait unless)" 1
@@ -55,7 +44,7 @@ told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 
 @test "the pauses double; each run's output and counters are its own" {
 	local times i pause
-	made loop on-failure 3 sh -c 'echo run; exit 1'
+	made loop on-failure:3 sh -c 'echo run; exit 1'
 	cloche start loop >/dev/null
 	wait_for 10 state_is loop .Status exited
 	assert_equal "$(log_of loop | jq -r .log | grep -c run)" 4
@@ -75,7 +64,7 @@ told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 
 @test "a program that is gone at a restart ends it, with the reason" {
 	local dir
-	made vanish always 0 /bin/own
+	made vanish always /bin/own
 	dir=$CLOCHE_ROOT/overlay2/$(cloche inspect -f '{{.Id}}' vanish)/diff
 	mkdir -p "$dir/bin"
 	printf '#!/bin/sh\nrm /bin/own\n' >"$dir/bin/own"
@@ -87,11 +76,7 @@ told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 }
 
 @test "stdin of a detached container stays open; with StdinOnce it ends with its first client" {
-	cloche create -i --name open --network none cloche/busybox cat >/dev/null
-	local file
-	file=$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' open)/config.v2.json
-	jq -c '.Config.StdinOnce=false' "$file" >"$file.new" && mv "$file.new" "$file"
-	cloche start open >/dev/null
+	cloche run -di --name open --network none cloche/busybox cat >/dev/null
 	echo one | timeout -s KILL "$(patience 2)" cloche start -ai open >"$ENGINE_DIR/out" || true
 	container_is open running
 	wait_for 5 grep -q one "$ENGINE_DIR/out"
@@ -133,12 +118,10 @@ attached() {
 }
 
 @test "the log keeps every byte through rotation, and its files stay small" {
-	local dir file
-	cloche create --name bytes --network none cloche/busybox sh -c \
+	local dir
+	cloche create --name bytes --network none --log-opt max-size=200k --log-opt max-file=50 cloche/busybox sh -c \
 		'seq 1 30000; cat /bin/busybox | head -c 200000 | tr "\200-\377" "a-z\"\\\\\n\t"; printf "no end \303\244 \342\202\254"' >/dev/null
 	dir=$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' bytes)
-	file=$dir/hostconfig.json
-	jq -c '.LogConfig.Config={"max-size":"200k","max-file":"50"}' "$file" >"$file.new" && mv "$file.new" "$file"
 	cloche start bytes >/dev/null
 	cloche wait bytes >/dev/null
 	[ "$(ls "$dir" | grep -c json.log)" -ge 10 ]
@@ -161,7 +144,7 @@ all_logs() {
 
 @test "a host restart is told from a lost monitor" {
 	local id dir
-	made reboot no 0 sleep 1000
+	made reboot no sleep 1000
 	cloche start reboot >/dev/null
 	id=$(cloche inspect -f '{{.Id}}' reboot)
 	dir=$CLOCHE_ROOT/containers/$id
