@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "engine/cgroup_path.h"
 #include "engine/config_oci.h"
@@ -71,6 +72,17 @@ static int fail_step(struct err *err, int rc, const char *what)
 	return err_set(err, ERR_SYSTEM, -rc, "%s: %s", what, err_errno_text(-rc));
 }
 
+/* A monitor that was killed has left its child to the kernel, which ends it a little later: until then
+ * its groups cannot be removed. */
+static void remove_groups(struct launch *l)
+{
+	struct err ignored = ERR_INIT;
+
+	if (*l->cgroup_path &&
+	    container_remove_cgroup(l->e, l->c->config.cgroup_parent, l->c->id, &ignored) < 0)
+		log_message(LOG_LEVEL_WARN, "%s: %s", l->cgroup_path, ignored.msg);
+}
+
 /* Takes back what was done. The monitor goes first: its child sits in the groups. */
 static void launch_abort(struct launch *l)
 {
@@ -80,6 +92,7 @@ static void launch_abort(struct launch *l)
 	if (l->monitor_pid > 0)
 		waitpid(l->monitor_pid, NULL, 0);
 	/* Under the lock: nobody may sweep, or take for ready, what is being removed. */
+	remove_groups(l);
 	undo_unwind(&l->undo);
 	close_fd(&l->lock_fd);
 }
