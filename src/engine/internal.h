@@ -34,7 +34,7 @@ int must_check name_sweep_stale(struct engine *e, const char *name);
  * claimed), is given the time to say so. Its monitor writes the state right after it has answered the
  * front end, and what follows a start in a script must not come too early. */
 int must_check container_read_settled(struct engine *e, struct container *c, struct err *err);
-/* Takes the marker of a paused container away and thaws it. */
+/* Thaws a container that is marked as paused, and takes the marker away. 0 also when it is not. */
 int must_check container_thaw(struct engine *e, struct container *c, struct err *err);
 /* The directories of its control groups, detecting the layout if need be. */
 int must_check container_cgroup_dirs(struct engine *e, const struct container *c,

@@ -23,6 +23,7 @@
 
 #define STARTING_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 10000
+#define THAW_AGAIN_MS 200
 #define NS_PER_MS 1000000
 
 bool container_is_alive(const struct container *c)
@@ -109,7 +110,7 @@ static int signal_for_user(struct engine *e, struct container *c, int pidfd, int
 	rc = send_signal(c, pidfd, signal, err);
 	if (rc == 0)
 		event_kill(e, c, signal);
-	if (rc == 0 && c->state.status == CONTAINER_PAUSED && (ends || !c->config.stop_signal))
+	if (rc == 0 && (ends || !c->config.stop_signal))
 		rc = container_thaw(e, c, err);
 	return rc;
 }
@@ -309,6 +310,19 @@ static int wait_end(struct engine *e, struct container *c, struct err *err)
 	return rc < 0 && err->kind == ERR_NOT_FOUND ? 0 : rc;
 }
 
+/* Another front end may freeze it once more before it is gone. */
+static int wait_killed(struct engine *e, struct container *c, int pidfd, struct err *err)
+{
+	int rc = -ETIMEDOUT;
+
+	for (int i = 0; rc == -ETIMEDOUT && i < KILL_TIMEOUT_MS / THAW_AGAIN_MS; i++) {
+		rc = wait_readable(pidfd, THAW_AGAIN_MS);
+		if (rc == -ETIMEDOUT && container_thaw(e, c, err) < 0)
+			return -err->sys_errno;
+	}
+	return rc;
+}
+
 /* 1: it was not running. */
 static int end_it(struct engine *e, struct container *c, int signal, int64_t timeout_s,
 		  struct err *err)
@@ -322,12 +336,14 @@ static int end_it(struct engine *e, struct container *c, int signal, int64_t tim
 	if (pidfd < 0)
 		return err->kind == ERR_CONFLICT ? 1 : pidfd;
 	rc = signal_for_user(e, c, pidfd, signal, err);
-	if (rc == 0)
+	if (rc == 0 && signal == SIGKILL)
+		rc = wait_killed(e, c, pidfd, err);
+	else if (rc == 0)
 		rc = wait_readable(pidfd, timeout_s < 0 ? -1 : timeout_s * 1000);
 	if (rc == -ETIMEDOUT) {
 		rc = signal_for_user(e, c, pidfd, SIGKILL, err);
 		if (rc == 0)
-			rc = wait_readable(pidfd, KILL_TIMEOUT_MS);
+			rc = wait_killed(e, c, pidfd, err);
 		if (rc == -ETIMEDOUT)
 			return err_set(err, ERR_SYSTEM, ETIMEDOUT,
 				       "container %.12s did not end within 10 s of SIGKILL", c->id);
