@@ -60,6 +60,9 @@ const struct command *const commands[] = {
 	&command_cp,
 	&command_diff,
 	&command_export,
+	&command_commit,
+	&command_import,
+	&command_save,
 	&help,
 };
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);

@@ -23,7 +23,7 @@ extern char **environ;
 #define FD_ASIDE 16
 
 struct moved {
-	int from[4], to[4];
+	int from[5], to[5];
 	size_t count;
 };
 
@@ -66,6 +66,12 @@ static int spawn(const char *program, const struct strv *arguments, const struct
 int image_program_start(const struct strv *arguments, int input, int output, int root,
 			struct image_program *out, struct err *err)
 {
+	return image_program_start_with(arguments, input, output, root, -1, out, err);
+}
+
+int image_program_start_with(const struct strv *arguments, int input, int output, int root,
+			     int config, struct image_program *out, struct err *err)
+{
 	struct moved m = {.count = 0};
 	char program[PATH_MAX];
 	int ends[2], rc;
@@ -83,6 +89,8 @@ int image_program_start(const struct strv *arguments, int input, int output, int
 		rc = move_fd(&m, root, IMAGE_PROGRAM_ROOT_FD);
 	if (rc == 0)
 		rc = move_fd(&m, ends[1], IMAGE_PROGRAM_ERROR_FD);
+	if (rc == 0)
+		rc = move_fd(&m, config, IMAGE_PROGRAM_CONFIG_FD);
 	if (rc == 0)
 		rc = spawn(program, arguments, &m, &out->pid);
 	for (size_t i = 0; i < m.count; i++)

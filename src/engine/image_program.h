@@ -19,6 +19,10 @@ struct image_program {
  * streams (borrowed; -1: /dev/null); root becomes its descriptor 3 (-1: none). */
 int must_check image_program_start(const struct strv *arguments, int input, int output, int root,
 				   struct image_program *out, struct err *err);
+/* The same with descriptor 5 for a command that takes a configuration. */
+int must_check image_program_start_with(const struct strv *arguments, int input, int output,
+					int root, int config, struct image_program *out,
+					struct err *err);
 /* Waits for its end. 0, or its own error in *err. */
 int must_check image_program_wait(struct image_program *p, struct err *err);
 

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "image/load_internal.h"
+#include "image/tar_record.h"
 
 #define PATH_SIZE 256
 
@@ -103,6 +104,10 @@ static int prepare_layer(struct load *l, size_t n, struct err *err)
 		if (members[i][1][0])
 			rc = write_text(l->tmp_fd, path, members[i][1], FILE_VOLATILE, err);
 	}
+	load_record_name(l, layer, size, sizeof(size));
+	snprintf(path, sizeof(path), "%s/" TAR_RECORD_FILE, record);
+	if (rc == 0 && renameat(l->tmp_fd, size, l->tmp_fd, path) < 0)
+		rc = err_sys(err, "rename to %s", path);
 	snprintf(path, sizeof(path), "%s/size", record);
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)layer->size_bytes);
 	return rc < 0 ? rc : write_text(l->tmp_fd, path, size, FILE_VOLATILE, err);

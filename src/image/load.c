@@ -129,12 +129,32 @@ static void free_load(struct load *l)
 		image_archive_close(&l->archive);
 }
 
-static int run_load(struct load *l, int input, struct err *err)
+int load_begin(struct load *l, struct err *err)
 {
 	int rc = set_budget(l, err);
 
-	if (rc == 0)
-		rc = make_tmp(l, err);
+	return rc < 0 ? rc : make_tmp(l, err);
+}
+
+int load_end(struct load *l, int rc, struct err *err)
+{
+	int removed = 0;
+
+	free_load(l);
+	if (l->tmp_fd >= 0) {
+		removed = remove_tree_at(l->store->root_fd, l->tmp_name);
+		close(l->tmp_fd);
+	}
+	if (rc == 0 && removed < 0)
+		rc = err_set(err, ERR_SYSTEM, -removed, "remove %s/%s: %s", l->store->root,
+			     l->tmp_name, err_errno_text(-removed));
+	return rc;
+}
+
+static int run_load(struct load *l, int input, struct err *err)
+{
+	int rc = load_begin(l, err);
+
 	if (rc == 0)
 		rc = image_archive_open(input, l->tmp_fd, &l->budget, &l->archive, err);
 	if (rc == 0)
@@ -152,17 +172,8 @@ int image_load(struct image_store *s, int input, const struct image_load_options
 	struct load l = {.store = s, .options = options, .tmp_fd = -1, .archive.fd = -1};
 	auto_close int load_lock = -1;
 	int rc = store_load_lock(s, IMAGE_LOCK_SHARED, &load_lock, err);
-	int removed = 0;
 
 	if (rc == 0)
 		rc = run_load(&l, input, err);
-	free_load(&l);
-	if (l.tmp_fd >= 0) {
-		removed = remove_tree_at(s->root_fd, l.tmp_name);
-		close(l.tmp_fd);
-	}
-	if (rc == 0 && removed < 0)
-		rc = err_set(err, ERR_SYSTEM, -removed, "remove %s/%s: %s", s->root, l.tmp_name,
-			     err_errno_text(-removed));
-	return rc;
+	return load_end(&l, rc, err);
 }

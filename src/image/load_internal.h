@@ -6,7 +6,10 @@
 #ifndef CLOCHE_IMAGE_LOAD_INTERNAL_H
 #define CLOCHE_IMAGE_LOAD_INTERNAL_H
 
+#include <stdio.h>
+
 #include "image/image_archive.h"
+#include "image/layer.h"
 #include "image/layout.h"
 #include "image/load.h"
 
@@ -62,6 +65,32 @@ int must_check load_docker_archive(struct load *l, struct err *err);
 int must_check load_legacy_archive(struct load *l, struct err *err);
 int must_check load_oci_layout(struct load *l, struct err *err);
 
+/* Sets the budget by what is free, and makes and locks the temporary directory. */
+int must_check load_begin(struct load *l, struct err *err);
+/* Frees everything and removes the temporary directory. Returns rc or the error of that. */
+int load_end(struct load *l, int rc, struct err *err);
+
+/* ---- load_layers.c ---- */
+
+struct load_layer *load_new_layer(struct load *l);
+/* Looks for a chain among those of this load and in the store. 1 found, 0 not. */
+int must_check load_find_layer(struct load *l, const char *chain, size_t *index, struct err *err);
+/* Makes the directory of a fresh layer below the temporary one. */
+int must_check load_make_layer(struct load *l, struct load_layer *layer, struct err *err);
+/* The fds of the layers below position n of image i, topmost first; the caller frees. */
+int *load_lower_fds(struct load *l, const struct load_image *i, size_t n);
+/* Applies a tar to a fresh layer and keeps its record (tar_record.h). */
+int must_check load_apply(struct load *l, struct load_layer *layer, struct stream *tar,
+			  const struct merged *lower, struct layer_result *result, struct err *err);
+int must_check load_read_accounts(struct load *l, struct load_image *i, struct err *err);
+/* True when the store has the image whole. */
+bool load_is_present(struct load *l, const struct load_image *i);
+/* Where the record of a fresh layer lies in the temporary directory. */
+static inline void load_record_name(const struct load *l, const struct load_layer *layer, char *out,
+				    size_t size)
+{
+	snprintf(out, size, "tar-record-%zu", (size_t)(layer - l->layers));
+}
 /* Unpacks what the store lacks of all images. */
 int must_check load_layers(struct load *l, struct err *err);
 /* Names everything. */

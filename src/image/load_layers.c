@@ -17,12 +17,13 @@
 #include "image/hash.h"
 #include "image/layer.h"
 #include "image/load_internal.h"
+#include "image/tar_record.h"
 
 /* Docker's limit for the number of layers. */
 #define DEPTH_MAX 125
 #define ACCOUNTS_MAX (1u << 20)
 
-static struct load_layer *new_layer(struct load *l)
+struct load_layer *load_new_layer(struct load *l)
 {
 	struct load_layer *layer;
 
@@ -48,7 +49,7 @@ static int generate_link(char out[static LINK_ID_LEN + 1])
 }
 
 /* Looks for a chain among those of this load and in the store. 1 found, 0 not. */
-static int find_layer(struct load *l, const char *chain, size_t *index, struct err *err)
+int load_find_layer(struct load *l, const char *chain, size_t *index, struct err *err)
 {
 	struct err missing = ERR_INIT;
 	struct image_layer stored;
@@ -70,7 +71,7 @@ static int find_layer(struct load *l, const char *chain, size_t *index, struct e
 		return rc;
 	}
 	*index = l->layer_count;
-	layer = new_layer(l);
+	layer = load_new_layer(l);
 	memcpy(layer->chain_id, stored.chain_id, IMAGE_ID_SIZE);
 	memcpy(layer->diff_id, stored.diff_id, IMAGE_ID_SIZE);
 	memcpy(layer->cache_id, stored.cache_id, sizeof(layer->cache_id));
@@ -92,7 +93,7 @@ static int write_line(int dir, const char *name, const char *text, struct err *e
 		      : 0;
 }
 
-static int make_layer_directory(struct load *l, struct load_layer *layer, struct err *err)
+int load_make_layer(struct load *l, struct load_layer *layer, struct err *err)
 {
 	auto_close int dir = -1;
 	int rc;
@@ -112,7 +113,7 @@ static int make_layer_directory(struct load *l, struct load_layer *layer, struct
 }
 
 /* The fds of the layers below position n of image i, topmost first; the caller frees. */
-static int *lower_fds(struct load *l, const struct load_image *i, size_t n)
+int *load_lower_fds(struct load *l, const struct load_image *i, size_t n)
 {
 	int *fds = xcalloc(n + 1, sizeof(*fds));
 
@@ -137,10 +138,28 @@ static int check_digests(const struct load_image *i, size_t n, const char *blob_
 	return 0;
 }
 
+int load_apply(struct load *l, struct load_layer *layer, struct stream *tar,
+	       const struct merged *lower, struct layer_result *result, struct err *err)
+{
+	auto_stream struct stream *tap = NULL;
+	struct tar_recorder *recorder;
+	auto_close int record = -1;
+	char name[64];
+	int rc;
+
+	load_record_name(l, layer, name, sizeof(name));
+	record = openat(l->tmp_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (record < 0)
+		return err_sys(err, "create %s/%s", l->tmp_name, name);
+	tap = tar_record_tap(tar, record, &recorder);
+	rc = layer_apply(tap, layer->fd, lower, result, err);
+	return rc < 0 ? rc : tar_record_finish(recorder, err);
+}
+
 static int unpack(struct load *l, struct load_image *i, size_t n, struct load_layer *layer,
 		  struct err *err)
 {
-	auto_free int *fds = lower_fds(l, i, n);
+	auto_free int *fds = load_lower_fds(l, i, n);
 	const struct merged lower = {.layers = fds, .count = n};
 	auto_hash struct hash blob_hash = {0};
 	auto_stream struct stream *raw = NULL, *plain = NULL;
@@ -155,7 +174,7 @@ static int unpack(struct load *l, struct load_image *i, size_t n, struct load_la
 	if (rc < 0)
 		return rc;
 	plain = stream_decompress(stream_tap_borrowed(raw, &blob_hash, NULL), &l->budget, "");
-	rc = layer_apply(plain, layer->fd, &lower, &result, err);
+	rc = load_apply(l, layer, plain, &lower, &result, err);
 	if (rc < 0)
 		return err_wrap(err, "layer %.100s", blob);
 	rc = hash_finish(&blob_hash, blob_digest, err);
@@ -176,8 +195,8 @@ static int unpack(struct load *l, struct load_image *i, size_t n, struct load_la
 static int add_layer(struct load *l, struct load_image *i, size_t n, const char *parent,
 		     const char *chain, struct err *err)
 {
-	struct load_layer *layer = new_layer(l);
-	int rc = make_layer_directory(l, layer, err);
+	struct load_layer *layer = load_new_layer(l);
+	int rc = load_make_layer(l, layer, err);
 
 	if (rc < 0)
 		return rc;
@@ -205,7 +224,7 @@ static int load_image_layers(struct load *l, struct load_image *i, struct err *e
 				       "image %s: unsupported diff id \"%.100s\"", i->id, diff_id);
 		rc = hash_chain(parent, diff_id, chain, err);
 		if (rc == 0)
-			rc = find_layer(l, chain, &i->layers[n], err);
+			rc = load_find_layer(l, chain, &i->layers[n], err);
 		if (rc == 0) {
 			i->layers[n] = l->layer_count;
 			rc = add_layer(l, i, n, parent, chain, err);
@@ -218,11 +237,11 @@ static int load_image_layers(struct load *l, struct load_image *i, struct err *e
 }
 
 /* The image's own account files, for resolving users without mounting anything. */
-static int read_accounts(struct load *l, struct load_image *i, struct err *err)
+int load_read_accounts(struct load *l, struct load_image *i, struct err *err)
 {
 	static const char *const paths[] = {"etc/passwd", "etc/group"};
 	char **const out[] = {&i->passwd, &i->group};
-	auto_free int *fds = lower_fds(l, i, i->config.diff_ids.count);
+	auto_free int *fds = load_lower_fds(l, i, i->config.diff_ids.count);
 	const struct merged all = {.layers = fds, .count = i->config.diff_ids.count};
 
 	for (size_t n = 0; n < 2; n++) {
@@ -242,7 +261,7 @@ static int read_accounts(struct load *l, struct load_image *i, struct err *err)
 }
 
 /* True when the store has the image whole. */
-static bool is_present(struct load *l, const struct load_image *i)
+bool load_is_present(struct load *l, const struct load_image *i)
 {
 	char path[sizeof(LAYOUT_METADATA) + DIGEST_HEX_LEN + 16];
 
@@ -267,12 +286,12 @@ int load_layers(struct load *l, struct err *err)
 				err, ERR_INVALID, EINVAL,
 				"image %s: %zu layers in the manifest, %zu in its configuration",
 				i->id, i->blobs.count, i->config.diff_ids.count);
-		i->present = is_present(l, i);
+		i->present = load_is_present(l, i);
 		if (i->present)
 			continue;
 		rc = load_image_layers(l, i, err);
 		if (rc == 0)
-			rc = read_accounts(l, i, err);
+			rc = load_read_accounts(l, i, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -207,6 +207,8 @@ static const struct {
 	int (*run)(char **arguments, struct err *err);
 } engine_commands[] = {
 	{"extract", program_extract},
+	{"add", program_add},
+	{"save", program_save},
 };
 
 static int run_for_engine(int (*run)(char **arguments, struct err *err), char **arguments)
