@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/attach.h"
+#include "engine/event.h"
 #include "runtime/plan_build.h"
 #include "runtime/plan_error.h"
 #include "runtime/stamp.h"
@@ -137,6 +138,8 @@ int foreground_run(struct cli_context *ctx, struct engine *e, struct container *
 	attach_run(&options, &result, &err);
 	stamp_plan(handle, &result);
 	foreground_close(handle);
+	if (result.end == ATTACH_DETACHED)
+		event_container(e, c, "detach", NULL, NULL);
 	return exit_code(ctx, f, &result, &err);
 }
 

@@ -71,6 +71,20 @@ past() {
 		"$(printf '%s\n' "load $id" "delete $id")"
 }
 
+is_up() { [ -e "/proc/$(container_pid fg)/root/up" ]; }
+
+@test "a signal that a foreground client passes on is told once" {
+	local pid status=0
+	cloche run --name fg cloche/busybox sh -c 'trap "exit 3" TERM; touch /up; while :; do sleep 0.02; done' 3>&- &
+	pid=$!
+	wait_for 5 is_up
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+	assert_equal "$status" 3
+	assert_equal "$(so_far -f container=fg --format '{{.Action}}' | tr '\n' ' ')" "create attach start kill die "
+	assert_equal "$(so_far -f event=kill --format '{{.Actor.Attributes.signal}}')" 15
+}
+
 lines_of() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 
 @test "what happens is told as it happens, until a signal or the time" {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "engine/monitor/event.h"
 #include "engine/monitor/monitor.h"
 
 void client_init_all(struct monitor *m)
@@ -209,7 +210,8 @@ static void send_signal(struct monitor *m, int number)
 	if (!m->started || m->exited || number <= 0 || number > 64)
 		return;
 	m->client_signal = number;
-	syscall(SYS_pidfd_send_signal, m->pidfd, number, NULL, 0);
+	if (syscall(SYS_pidfd_send_signal, m->pidfd, number, NULL, 0) == 0)
+		event_signal(m, number);
 }
 
 static void on_control(struct monitor *m, struct client *c)
@@ -232,7 +234,8 @@ static void on_control(struct monitor *m, struct client *c)
 		if (m->plan->early.terminal && m->input >= 0) {
 			struct winsize size = {.ws_row = u.resize.rows, .ws_col = u.resize.columns};
 
-			ioctl(m->input, TIOCSWINSZ, &size);
+			if (ioctl(m->input, TIOCSWINSZ, &size) == 0)
+				event_resize(m, size.ws_row, size.ws_col);
 		}
 		return;
 	case FRAME_SIGNAL:

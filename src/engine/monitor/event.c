@@ -137,3 +137,23 @@ void event_destroy(struct monitor *m)
 	say_volumes_destroyed(m);
 	event_say(m, "destroy", NULL, 0);
 }
+
+void event_signal(struct monitor *m, int number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", number);
+	if (!m->plan->early.exec)
+		event_say(m, "kill", &(struct monitor_attribute){"signal", text}, 1);
+}
+
+void event_resize(struct monitor *m, unsigned rows, unsigned columns)
+{
+	char height[16], width[16];
+
+	snprintf(height, sizeof(height), "%u", rows);
+	snprintf(width, sizeof(width), "%u", columns);
+	if (!m->plan->early.exec)
+		event_say(m, "resize",
+			  (struct monitor_attribute[]){{"height", height}, {"width", width}}, 2);
+}

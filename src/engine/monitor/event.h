@@ -23,5 +23,9 @@ void event_start(struct monitor *m);
 void event_die(struct monitor *m);
 /* "destroy": with --rm, once the container exists for nobody. */
 void event_destroy(struct monitor *m);
+/* "kill" and "resize" on behalf of an attached client; nothing of a process that was executed beside
+ * PID 1, as Docker says nothing. */
+void event_signal(struct monitor *m, int number);
+void event_resize(struct monitor *m, unsigned rows, unsigned columns);
 
 #endif
