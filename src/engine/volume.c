@@ -358,6 +358,10 @@ static int make_volume(struct engine *e, struct container *c, const struct mount
 	rc = volume_make_data(fd, name, m->source ? NULL : c->id, err);
 	if (rc < 0)
 		return rc;
+	/* Another's anonymous volume: from now on it does not end with that container. */
+	if (m->source && id_is_hex(name, ID_LEN) && unlinkat(fd, VOLUME_OWNER, 0) < 0 &&
+	    errno != ENOENT)
+		return err_sys(err, "take volume %s", name);
 	if (rc)
 		event_emit(e, "volume", "create", name,
 			   &(struct event_attribute){"driver", "local"}, 1);

@@ -23,7 +23,8 @@ int must_check container_volumes_remove(struct engine *e, const struct container
  * for what a crash left. */
 int must_check container_volumes_disown(struct engine *e, const struct container *c,
 					struct err *err);
-/* The container that an anonymous volume was made for. 0, -ENOENT when it was disowned or named. */
+/* The container that an anonymous volume was made for. 0, -ENOENT when it was disowned, named, or taken
+ * by another container too: then it does not end with the first. */
 int must_check volume_read_owner(int volume_dir, char id[static ID_LEN + 1]);
 /* In the volume's directory: the name under which a copy is made, and that of a whole one while its
  * entries are moved to where the containers that have the volume already see them. */

@@ -135,3 +135,18 @@ $(printf 'local     %s\n' "$generated" data | sort -k 2)"
 	assert_equal "$(cloche run --rm -v data:/bin cloche/busybox sh -c 'ls /bin | wc -l; cat /bin/kept')" "$((expected + 1))"$'\nmine'
 	assert_equal "$(ls -A "$dir" | tr '\n' ' ')" "_data volume.json "
 }
+
+@test "an anonymous volume that a second container has outlives the --rm of the first" {
+	local volume
+	cloche run -d --rm --name first -v /data cloche/busybox sleep 1000 >/dev/null
+	volume=$(cloche volume ls -q)
+	cloche run -d --name second -v "$volume:/data" cloche/busybox sleep 1000 >/dev/null
+	touch "$CLOCHE_ROOT/volumes/$volume/_data/kept"
+	cloche stop -t 0 first >/dev/null
+	wait_for 5 eval '! cloche inspect first >/dev/null 2>&1'
+	# What goes with the first has gone when its run directory has.
+	wait_for 5 eval '[ "$(ls "$CLOCHE_RUN_ROOT/containers" | wc -l)" = 1 ]'
+	cloche exec second test -e /data/kept
+	cloche rm -f second >/dev/null
+	assert_equal "$(cloche volume prune -f | grep -cx "$volume")" 1
+}

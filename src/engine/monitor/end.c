@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -177,6 +178,23 @@ static void remove_groups(struct monitor *m)
 		return;
 }
 
+/* An anonymous volume bears the id of the container that it was made for until another takes it too,
+ * which then needs it longer (engine/volume.h). */
+static bool volume_is_ours(const struct monitor *m, const char *volume)
+{
+	const char *id = plan_string(m->plan, m->plan->monitor.id);
+	char link[PATH_MAX], owner[128];
+	ssize_t n;
+
+	if (snprintf(link, sizeof(link), "%s/owner", volume) >= (int)sizeof(link))
+		return false;
+	n = readlink(link, owner, sizeof(owner) - 1);
+	if (n < 0)
+		return false;
+	owner[n] = '\0';
+	return id && strcmp(owner, id) == 0;
+}
+
 static void remove_directories(struct monitor *m)
 {
 	const struct plan_monitor *pm = &m->plan->monitor;
@@ -187,7 +205,9 @@ static void remove_directories(struct monitor *m)
 	if (overlay && remove_tree_at(AT_FDCWD, overlay) < 0)
 		overlay = NULL;
 	for (uint32_t i = 0; volumes && i < volumes->count; i++) {
-		if (remove_tree_at(AT_FDCWD, plan_string(m->plan, volumes->items[i])) < 0)
+		const char *volume = plan_string(m->plan, volumes->items[i]);
+
+		if (volume_is_ours(m, volume) && remove_tree_at(AT_FDCWD, volume) < 0)
 			continue;
 	}
 	if (remove_tree_at(AT_FDCWD, plan_string(m->plan, m->plan->early.run_directory)) < 0)
