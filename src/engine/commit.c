@@ -21,6 +21,7 @@
 #include "engine/diff.h"
 #include "engine/event.h"
 #include "engine/image_change.h"
+#include "engine/image_events.h"
 #include "engine/image_program.h"
 #include "engine/inspect.h"
 #include "image/tar_write.h"
@@ -334,7 +335,12 @@ int container_commit(struct engine *e, struct container *c, const struct image_d
 		rc = err_code(err);
 	}
 	if (rc == 0)
-		event_container(e, c, "commit", "comment", d->message ? d->message : "");
+		event_container_with(
+			e, c, "commit",
+			(struct event_attribute[]){{"comment", d->message ? d->message : ""},
+						   {"imageID", id},
+						   {"imageRef", d->name ? d->name : ""}},
+			3);
 	return rc;
 }
 
@@ -423,8 +429,10 @@ int image_import(struct engine *e, int input, const char *platform,
 
 int images_save(struct engine *e, const struct strv *references, int fd, struct err *err)
 {
+	auto_image_store struct image_store store = {.image_fd = -1};
 	auto_strv struct strv arguments = {0};
 	struct image_program program;
+	struct err ignored = ERR_INIT;
 	int rc;
 
 	strv_add(&arguments, "save");
@@ -433,10 +441,9 @@ int images_save(struct engine *e, const struct strv *references, int fd, struct 
 	rc = image_program_start(&arguments, -1, fd, e->root_fd, &program, err);
 	if (rc == 0)
 		rc = image_program_wait(&program, err);
-	for (size_t i = 0; rc == 0 && i < references->count; i++) {
-		const struct event_attribute name = {"name", references->items[i]};
-
-		event_emit(e, "image", "save", references->items[i], &name, 1);
-	}
-	return rc;
+	if (rc < 0 || image_store_open(&store, e->root_fd, e->root, IMAGE_STORE_READ, &ignored) < 0)
+		return rc;
+	for (size_t i = 0; i < references->count; i++)
+		event_image(e, &store, references->items[i], "save", NULL);
+	return 0;
 }

@@ -65,6 +65,8 @@ past() {
 	cloche create --name box -v /data cloche/busybox true
 	cloche rm -v box
 	assert_equal "$(so_far -f type=volume -f event=create -f event=destroy --format '{{.Actor.ID}}' | sort | uniq -c | awk '{print $1}' | tr -d '\n')" 222
+	cloche save -o "$ENGINE_DIR/saved.tar" cloche/busybox
+	assert_equal "$(so_far -f event=save --format '{{.Actor.ID}} {{.Actor.Attributes.name}}')" "$id $id"
 	cloche load -i "$BUILD/share/cloche/images/busybox.tar"
 	cloche rmi cloche/busybox
 	assert_equal "$(so_far -f type=image -f event=load -f event=delete --format '{{.Action}} {{.Actor.ID}}')" \
