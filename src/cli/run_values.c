@@ -171,14 +171,30 @@ static int set_mode(void *field, const char *value, const struct option *o, cons
 	return 0;
 }
 
+/* "container:NAME"; whether there is one of that name is the engine's to find out. */
+static int set_joined(void *field, const char *value, const char *refusal, struct err *err)
+{
+	char **slot = field;
+
+	if (!value[strlen("container:")])
+		return err_set(err, ERR_INVALID, 0, "%s", refusal);
+	free(*slot);
+	*slot = xstrdup(value);
+	return 0;
+}
+
 static int set_pid_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
+	if (str_starts(value, "container:"))
+		return set_joined(field, value, "invalid PID mode", err);
 	return set_mode(field, value, o, "host", "", "invalid PID mode", err);
 }
 
 static int set_ipc_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
-	return set_mode(field, value, o, "private host", "none shareable", "invalid IPC mode", err);
+	if (str_starts(value, "container:"))
+		return set_joined(field, value, "invalid IPC mode", err);
+	return set_mode(field, value, o, "private host shareable", "none", "invalid IPC mode", err);
 }
 
 static int set_uts_mode(void *field, const char *value, const struct option *o, struct err *err)
@@ -196,6 +212,9 @@ static int set_network(void *field, const char *value, const struct option *o, s
 {
 	if (!*value)
 		return err_set(err, ERR_INVALID, 0, "no name set for network");
+	if (str_starts(value, "container:"))
+		return set_joined(field, value, "invalid container format container:<name|id>",
+				  err);
 	return set_mode(field, value, o, "none host", "", NULL, err);
 }
 

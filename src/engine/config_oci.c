@@ -6,12 +6,16 @@
 #include "engine/config_oci.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "base/str.h"
+#include "base/subprocess.h"
 #include "engine/volume_record.h"
+
+#define INIT_TARGET "/sbin/docker-init"
 
 static bool mode_is(const char *mode, const char *what)
 {
@@ -21,21 +25,21 @@ static bool mode_is(const char *mode, const char *what)
 int container_namespaces(const struct container_config *c, struct oci_config *out, struct err *err)
 {
 	const struct {
-		const char *mode, *flag;
+		const char *mode;
 		enum oci_namespace_type type;
-	} table[] = {{c->pid_mode, "--pid", OCI_NS_PID},
-		     {c->ipc_mode, "--ipc", OCI_NS_IPC},
-		     {c->uts_mode, "--uts", OCI_NS_UTS},
-		     {c->network_mode, "--network", OCI_NS_NETWORK},
-		     {c->cgroupns_mode, "--cgroupns", OCI_NS_CGROUP}};
+	} table[] = {{c->pid_mode, OCI_NS_PID},
+		     {c->ipc_mode, OCI_NS_IPC},
+		     {c->uts_mode, OCI_NS_UTS},
+		     {c->network_mode, OCI_NS_NETWORK},
+		     {c->cgroupns_mode, OCI_NS_CGROUP}};
 
 	oci_config_add_namespace(out, OCI_NS_MOUNT, NULL);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		const char *mode = table[i].mode;
 
+		/* join_namespaces() has them, or adds them later. */
 		if (mode && str_starts(mode, "container:"))
-			return err_set(err, ERR_UNSUPPORTED, 0, "%s %s is not supported yet",
-				       table[i].flag, mode);
+			continue;
 		if (!mode_is(mode, "host"))
 			oci_config_add_namespace(out, table[i].type, NULL);
 	}
@@ -378,6 +382,30 @@ int container_process(const struct container *c, const struct user_identity *use
 	return 0;
 }
 
+/* --init: our own PID 1, bound over where Docker's stands. As with Docker, not among other containers'
+ * or the host's processes. */
+static int add_init(const struct container_config *c, struct oci_config *out, struct err *err)
+{
+	struct strv args = {0};
+	char program[PATH_MAX];
+	const struct mount_request r = {
+		.target = (char *)(uintptr_t)INIT_TARGET, .read_only = true, .non_recursive = true};
+	int rc;
+
+	if (!c->init || (c->pid_mode && *c->pid_mode))
+		return 0;
+	rc = subprocess_own_program("cloche-init", program, sizeof(program), err);
+	if (rc < 0)
+		return err_wrap(err, "--init");
+	add_bind(out, &r, program);
+	strv_add(&args, INIT_TARGET);
+	strv_add(&args, "--");
+	strv_add_all(&args, &out->process.args);
+	strv_free(&out->process.args);
+	out->process.args = args;
+	return 0;
+}
+
 /* KEY=VALUE */
 static void add_pairs(const struct strv *pairs,
 		      void (*add)(struct oci_config *c, const char *key, const char *value),
@@ -412,6 +440,8 @@ int container_to_oci(struct engine *e, const struct container *c, const struct u
 	if (!config->rootfs)
 		add_network_files(config, run_dir, out);
 	rc = add_user_mounts(e, c, out, err);
+	if (rc == 0)
+		rc = add_init(config, out, err);
 	if (rc < 0)
 		return rc;
 	add_pairs(&config->sysctls, oci_config_add_sysctl, out);

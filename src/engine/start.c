@@ -23,6 +23,7 @@
 #include "engine/event.h"
 #include "engine/host_files.h"
 #include "engine/internal.h"
+#include "engine/join.h"
 #include "engine/marker.h"
 #include "engine/merge.h"
 #include "engine/revive.h"
@@ -59,7 +60,10 @@ static void launch_free(struct launch *l)
 	close_fd(&l->control_fd);
 	close_fd(&l->cgroup_fd);
 	close_fd(&l->image_lock);
+	for (size_t i = 0; i < l->joined_count; i++)
+		close_fd(&l->joined[i]);
 	plan_unmap(l->plan);
+	free(l->network_dir);
 	free(l->passwd);
 	free(l->group);
 	oci_config_free(&l->oci);
@@ -355,6 +359,8 @@ static int prepare_and_release(struct launch *l, struct strv *warnings, struct e
 	stamp(l->plan, POINT_CLI_CGROUP);
 	if (rc == 0)
 		rc = check_monitor(l, err);
+	if (rc == 0)
+		rc = join_verify(l, err);
 	if (rc < 0)
 		return rc;
 	event_volume_mounts(l->e, l->c);
@@ -417,7 +423,7 @@ static int launch_end(struct launch *l, int rc, struct start_handle *handle, con
 }
 
 static int begin(struct engine *e, struct container_config *config, struct container *c,
-		 bool persistent, struct err *err)
+		 bool persistent, struct strv *warnings, struct err *err)
 {
 	char group[CGROUP_PATH_MAX];
 
@@ -430,6 +436,8 @@ static int begin(struct engine *e, struct container_config *config, struct conta
 		c->config.runtime = xstrdup(runtime_config_default(&e->runtimes));
 	}
 	if (runtime_config_validate(&e->runtimes, c->config.runtime, err) < 0)
+		return err_code(err);
+	if (join_resolve(e, &c->config, warnings, err) < 0)
 		return err_code(err);
 	if (id_generate(c->id) < 0)
 		return err_sys(err, "make an id");
@@ -462,7 +470,7 @@ int container_create(struct engine *e, struct container_config *config, const ch
 {
 	static const struct start_options no_options;
 	struct launch *l;
-	int rc = begin(e, config, c, true, err);
+	int rc = begin(e, config, c, true, warnings, err);
 
 	if (rc < 0)
 		return rc;
@@ -478,7 +486,7 @@ int container_run(struct engine *e, struct container_config *config, const char 
 		  struct start_handle *handle, struct strv *warnings, struct err *err)
 {
 	struct launch *l;
-	int rc = begin(e, config, c, !config->auto_remove, err);
+	int rc = begin(e, config, c, !config->auto_remove, warnings, err);
 
 	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
 	if (rc < 0)

@@ -21,6 +21,9 @@ struct launch {
 	pid_t monitor_pid; /* 0: none */
 	char run_path[PATH_MAX];
 	char cgroup_path[CGROUP_PATH_MAX];
+	int joined[3]; /* pidfds of containers whose namespaces are joined */
+	size_t joined_count;
+	char *network_dir;    /* where the network files of a joined container lie; NULL: our own */
 	char *passwd, *group; /* texts of the container's own files; NULL none */
 	struct oci_config oci;
 	struct foreign_runtime foreign; /* path NULL: our own */

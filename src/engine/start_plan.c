@@ -18,6 +18,7 @@
 #include "engine/event.h"
 #include "engine/health.h"
 #include "engine/internal.h"
+#include "engine/join.h"
 #include "engine/log_options.h"
 #include "engine/revive.h"
 #include "engine/scope.h"
@@ -112,6 +113,8 @@ int launch_fill_early(struct launch *l, struct err *err)
 	struct plan_early *early = &l->plan->early;
 	int rc = container_namespaces(&l->c->config, &l->oci, err);
 
+	if (rc == 0)
+		rc = join_namespaces(l, err);
 	if (rc == 0)
 		rc = plan_clone_flags(&l->oci, &early->clone_flags, err);
 	if (rc == 0)
@@ -268,7 +271,8 @@ static void fill_monitor(struct launch *l)
 
 	m->id = plan_add_string(l->plan, c->id);
 	m->auto_remove = c->config.auto_remove;
-	m->own_pid_namespace = l->oci.namespaces[OCI_NS_PID].present;
+	m->own_pid_namespace = l->oci.namespaces[OCI_NS_PID].present &&
+			       !l->oci.namespaces[OCI_NS_PID].path;
 	if (c->persistent)
 		m->record_directory = add_path(l->plan, "%s/containers/%s", l->e->root, c->id);
 	if (c->config.auto_remove) {
@@ -328,8 +332,9 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 	int rc = user_resolve(l->c->user, &l->c->config.group_add, l->passwd, l->group, user, err);
 
 	if (rc == 0)
-		rc = container_to_oci(l->e, l->c, user, l->run_path, l->cgroup_path, &l->oci,
-				      &input.quiet_limits, err);
+		rc = container_to_oci(l->e, l->c, user,
+				      l->network_dir ? l->network_dir : l->run_path, l->cgroup_path,
+				      &l->oci, &input.quiet_limits, err);
 	if (rc == 0 && !l->foreign.path)
 		rc = container_seccomp(l->e, &l->c->config, l->oci.process.capabilities.bounding,
 				       &seccomp, err);

@@ -54,8 +54,8 @@ enum plan_op_type {
 	OP_NONE,
 	OP_JOIN_CGROUP, /* a: host path of a `tasks` file; writes "0" */
 	OP_UNSHARE,     /* n: CLONE_NEW* */
-	OP_SETNS,       /* a: host path of a namespace; n: CLONE_NEW* it must be */
-	OP_JOIN, /* n: CLONE_NEW* taken over from the process PLAN_FD_TARGET; / is its root then */
+	OP_SETNS, /* a: host path of a namespace; n: CLONE_NEW* it must be; m: its inode, 0 any */
+	OP_JOIN,  /* n: CLONE_NEW* taken over from the process PLAN_FD_TARGET; / is its root then */
 	OP_BASELINE, /* scheduler, umask, signals, keyring back to a fixed state; n: umask */
 	OP_SETSID,
 	OP_HOSTNAME,   /* a */
@@ -207,6 +207,8 @@ struct plan_shared {
 struct plan_early {
 	uint64_t clone_flags; /* CLONE_NEW* of the child, without NEWCGROUP */
 	uint32_t terminal, open_stdin;
+	plan_ref pid_namespace; /* host path of one to join before the clone; 0: none */
+	uint64_t pid_namespace_inode;
 	uint32_t exec;          /* supervise one process in the container of PLAN_FD_TARGET */
 	plan_ref run_directory; /* <run>/containers/<id>; with exec its exec/<exec id> */
 	plan_ref monitor_tasks[PLAN_MAX_CGROUPS]; /* `tasks` files of the monitor's own v1 groups */

@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/str.h"
 #include "kernel/capability.h"
@@ -64,6 +65,7 @@ static void add_namespaces(struct plan *p, const struct oci_config *c)
 		const struct oci_namespace *ns = &c->namespaces[type];
 		const char *name = oci_namespace_name((enum oci_namespace_type)type);
 		int flag = oci_namespace_clone_flag((enum oci_namespace_type)type);
+		struct stat st;
 
 		/* A pid namespace only takes in children: the parent joins it before the clone. */
 		if (ns->present && ns->path && type != OCI_NS_PID) {
@@ -72,6 +74,7 @@ static void add_namespaces(struct plan *p, const struct oci_config *c)
 
 			op->a = plan_add_string(p, ns->path);
 			op->n = (uint64_t)flag;
+			op->m = stat(ns->path, &st) == 0 ? st.st_ino : 0;
 		} else if (ns->present && type == OCI_NS_CGROUP) {
 			plan_add_op(p, OP_UNSHARE, PHASE_NAMESPACES, "new cgroup namespace")->n =
 				(uint64_t)flag;

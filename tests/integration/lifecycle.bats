@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # The daily life of containers as at a user's terminal: run -d, restart, pause, rename, attach, rm.
-# shellcheck disable=SC2154 # bats sets status, output, stderr
+# shellcheck disable=SC2016,SC2154 # quoted words are for the container; bats sets status, output, stderr
 
 bats_require_minimum_version 1.5.0
 load helpers

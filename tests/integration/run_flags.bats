@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The flags of run and create that say how a container lives, and its devices and limits, as the kernel
 # and inspect see them. Each container serves many checks.
-# shellcheck disable=SC2154 # bats sets status, output, stderr
+# shellcheck disable=SC2016,SC2154 # quoted words are for the container; bats sets status, output, stderr
 
 bats_require_minimum_version 1.5.0
 load helpers
@@ -180,4 +180,54 @@ refused() {
 
 has_restarted() { # CONTAINER
 	[ "$(inspect "$1" '.State.Status + " " + (.RestartCount | tostring)')" = "running 1" ]
+}
+
+ns() { # PID NAMESPACE
+	readlink "/proc/$1/ns/$2"
+}
+
+has_one_child() { # PID; one that waits to be reaped counts
+	[ "$(wc -w <"/proc/$1/task/$1/children")" = 1 ]
+}
+
+@test "--init: an init of ours is PID 1, passes signals on, reaps orphans, ends as its child" {
+	cloche run -d --init --name box cloche/busybox sh -c \
+		'trap "exit 7" TERM; (sleep 0.01 & exec true); (sh -c "sleep 0.02 & :"); echo ready; while :; do sleep 0.05; done' >/dev/null
+	pid=$(container_pid box)
+	assert_equal "$(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -d' ' -f1-3)" "/sbin/docker-init -- sh"
+	assert_contains "$(container_mount box /sbin/docker-init)" " ro,"
+	wait_for 5 has_one_child "$pid"
+	assert_equal "$(inspect box '[.Path, (.HostConfig.Init | tostring)] | @csv')" '"sh","true"'
+	cloche stop -t 5 box >/dev/null
+	assert_equal "$(inspect box .State.ExitCode)" 7
+	run -3 cloche run --rm --init cloche/busybox sh -c 'exit 3'
+	run -137 cloche run --rm --init cloche/busybox sh -c 'kill -KILL $$'
+	run -127 cloche run --rm --init cloche/busybox nosuch
+	assert_contains "$output" "exec nosuch failed: No such file or directory"
+}
+
+@test "--pid, --ipc, --network container: the namespaces of another, its files and its host name" {
+	local donor id
+	id=$(cloche run -d --name donor -h giver --ipc shareable cloche/busybox sleep 1000)
+	donor=$(container_pid donor)
+	cloche run -d --name box --pid container:donor --ipc container:donor --network container:donor \
+		cloche/busybox sleep 1000 >/dev/null 2>"$ENGINE_DIR/warnings"
+	pid=$(container_pid box)
+	for kind in pid ipc net; do assert_equal "$(ns "$pid" $kind)" "$(ns "$donor" $kind)"; done
+	[ "$(ns "$pid" mnt)" != "$(ns "$donor" mnt)" ]
+	assert_equal "$(inspect box '.HostConfig | [.PidMode, .NetworkMode] | @csv')" "\"container:$id\",\"container:$id\""
+	assert_equal "$(cloche exec box cat /etc/hostname)" giver
+	assert_contains "$(cloche exec box ps)" "sleep 1000"
+	# Stopped, it takes its own processes with it and nobody else's.
+	cloche stop -t 0 box >/dev/null
+	container_is donor running
+	cloche stop -t 0 donor >/dev/null
+	run -1 cloche start box
+	assert_contains "$output" "cannot join PID of a non running container: $id"
+	cloche start donor >/dev/null
+	run -0 cloche start box
+	refused "No such container: nosuch" --network container:nosuch
+	refused "conflicting options: hostname and the network mode" -h x --network container:donor
+	cloche run -d --name private cloche/busybox sleep 1000 >/dev/null
+	refused "non-shareable IPC (hint: use IpcMode:shareable for the donor container)" --ipc container:private
 }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,6 +94,26 @@ static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *
 	child_run(m->plan, &c);
 }
 
+/* Only children go into a pid namespace that is joined. */
+static int join_pid_namespace(const struct monitor *m, struct err *err)
+{
+	const struct plan_early *early = &m->plan->early;
+	const char *path = plan_string(m->plan, early->pid_namespace);
+	auto_close int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	struct stat st;
+
+	if (!path)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "join PID namespace %s", path);
+	if (st.st_ino != early->pid_namespace_inode)
+		return err_set(err, ERR_CONFLICT, ESTALE,
+			       "join PID namespace %s: the container it was of has ended", path);
+	return syscall(SYS_setns, fd, CLONE_NEWPID) < 0
+		       ? err_sys(err, "join PID namespace %s", path)
+		       : 0;
+}
+
 static pid_t clone_child(const struct monitor *m, int *pidfd)
 {
 	struct clone_args args = {
@@ -122,6 +143,9 @@ int monitor_spawn_child(struct monitor *m, struct err *err)
 		return err_sys(err, "make the report socket");
 	m->report_fd = report[0];
 	scope_hold(m);
+	rc = join_pid_namespace(m, err);
+	if (rc < 0)
+		return rc;
 	m->pid = clone_child(m, &m->pidfd);
 	if (m->pid < 0)
 		return err_sys(err, "%s",

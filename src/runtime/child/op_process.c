@@ -44,10 +44,16 @@ int child_op_unshare(struct child_context *c, struct plan *p, const struct plan_
 int child_op_setns(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
 	auto_close int fd = open(plan_string(p, op->a), O_RDONLY | O_CLOEXEC);
+	struct stat st;
 
 	if (fd < 0) {
 		c->step = STEP_SOURCE;
 		return -errno;
+	}
+	/* The process it was named by may have ended, and its number gone to another. */
+	if (op->m && (fstat(fd, &st) < 0 || st.st_ino != op->m)) {
+		c->step = STEP_VERIFY;
+		return -ESTALE;
 	}
 	return result(syscall(SYS_setns, fd, (int)op->n));
 }

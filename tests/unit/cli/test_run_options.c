@@ -205,6 +205,8 @@ static const char *const refusals[][3] = {
 	{"-l", "=x", "invalid label '=x': empty name"},
 	{"-a", "foo", "valid streams are STDIN, STDOUT and STDERR"},
 	{"--pid", "foo", "invalid PID mode"},
+	{"--pid", "container:", "invalid PID mode"},
+	{"--network", "container:", "invalid container format container:<name|id>"},
 	{"--uts", "foo", "invalid UTS mode"},
 	{"--cgroupns", "foo", "invalid CGROUP mode"},
 	{"--network", "", "no name set for network"},
