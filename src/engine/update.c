@@ -17,6 +17,7 @@
 #include "engine/internal.h"
 #include "engine/monitor/protocol.h"
 #include "engine/revive.h"
+#include "engine/scope.h"
 
 /* Limits that exclude each other, of which one stands and one is asked for; Docker's words. */
 static int check_conflicts(const struct container_config *now, const struct container_update *u,
@@ -129,6 +130,10 @@ static int apply_to_kernel(struct engine *e, const struct container *c,
 		oci.resources.cpus = NULL;
 	if (!u->cpuset_mems || !*u->cpuset_mems)
 		oci.resources.mems = NULL;
+	/* systemd first, since it rounds. */
+	rc = container_scope_update(e, c, err);
+	if (rc < 0)
+		return rc;
 	return cgroup_apply(&e->cgroups, path, &oci.resources, c->name, err);
 }
 

@@ -145,3 +145,17 @@ split() {
 	wait_for 20 bash -c "p=\$(cloche inspect -f '{{.State.Pid}}' forever) && [ \"\$p\" -gt 0 ] && [ \"\$p\" != $first ]"
 	assert_equal "$(cloche exec forever hostname)" "$(inspect forever .Config.Hostname)"
 }
+
+@test "crun and runc take the bundle that cloche-runtime spec writes" {
+	local name
+	mkdir -p "$ENGINE_DIR/bundle/rootfs/bin"
+	cp "$(command -v busybox)" "$ENGINE_DIR/bundle/rootfs/bin/sh"
+	cd "$ENGINE_DIR/bundle"
+	cloche-runtime spec
+	jq --arg group "/$ENGINE_CGROUP/spec" '.process.terminal = false | .linux.cgroupsPath = $group
+		| .process.args = ["sh", "-c", "echo made"]' config.json >new
+	mv new config.json
+	for name in runc "$ENGINE_DIR/crun"; do
+		assert_equal "$("$name" --root "$ENGINE_DIR/state" run "spec-$$" </dev/null)" made
+	done
+}

@@ -54,6 +54,11 @@ scope_is_gone() {
 	assert_contains "$output" "$pid sleep 1000"
 	assert_equal "$(systemctl show -p MemoryMax -p CPUQuotaPerSecUSec -p TasksMax -p Delegate "$SCOPE" | sort | paste -sd' ')" \
 		"CPUQuotaPerSecUSec=500ms Delegate=yes MemoryMax=268435456 TasksMax=50"
+	cloche update -m 300m --memory-swap 300m --cpus 0.333 web
+	systemctl daemon-reload
+	assert_equal "$(cat "$GROUP/memory.max") $(cat "$GROUP/memory.swap.max")" "314572800 0"
+	assert_equal "$(systemctl show -P MemoryMax "$SCOPE")" 314572800
+	cloche update --cpus 0.5 -m 256m --memory-swap 512m web
 	cloche stop -t 0 web
 	wait_for 5 scope_is_gone
 	assert_equal "$(systemctl --failed --no-legend --plain | wc -l)" 0
