@@ -63,6 +63,8 @@ const struct command *const commands[] = {
 	&command_commit,
 	&command_import,
 	&command_save,
+	&command_mount,
+	&command_umount,
 	&help,
 };
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);

@@ -65,6 +65,9 @@ static bool find_owner(const struct engine *e, const char *target, char *options
 	    id_below(target, e->root, "containers", id) ||
 	    id_below(target, e->run_root, "containers", id))
 		return true;
+	/* of `mount`: wanted for as long as there is such a container */
+	if (id_below(target, e->run_root, "mounts", id))
+		return container_is_gone(e, id);
 	for (char *o = strtok_r(options, ",", &saved); o; o = strtok_r(NULL, ",", &saved)) {
 		if (str_starts(o, "upperdir=") &&
 		    id_below(o + strlen("upperdir="), e->root, "overlay2", id))

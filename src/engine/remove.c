@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/mount.h"
 #include "engine/scope.h"
 #include "engine/volume.h"
 
@@ -93,8 +94,15 @@ static int remove_directory(int fd, const char *what, const char *id, struct err
 
 int container_remove_remains(struct engine *e, const char *id, struct err *err)
 {
-	int rc = remove_directory(e->root_fd, "overlay2", id, err);
+	struct err not_mounted;
+	int rc;
 
+	/* a path that `mount` made shows the directory that goes now; mostly there is none */
+	if (container_unmount(e, id, &not_mounted) < 0 && not_mounted.kind == ERR_SYSTEM) {
+		*err = not_mounted;
+		return err_code(err);
+	}
+	rc = remove_directory(e->root_fd, "overlay2", id, err);
 	if (rc == 0)
 		rc = remove_directory(e->root_fd, "containers", id, err);
 	/* Last, since the lock is in it. */
