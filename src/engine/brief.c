@@ -151,25 +151,39 @@ static void read_escape(struct cursor *c, struct strbuf *out)
 		put_utf8(out, code);
 }
 
-/* A heap string, never NULL. */
-static char *read_string(struct cursor *c)
+/* The rest of a string in which the first backslash stands at c->p. */
+static char *read_escaped(struct cursor *c, const char *start)
 {
 	auto_strbuf struct strbuf out = {0};
 
+	for (;;) {
+		strbuf_add(&out, start, (size_t)(c->p - start));
+		c->ok = c->ok && c->p < c->end;
+		if (!c->ok || *c->p++ == '"')
+			return strbuf_take(&out);
+		read_escape(c, &out);
+		start = c->p;
+		while (c->ok && c->p < c->end && *c->p != '"' && *c->p != '\\')
+			c->p++;
+	}
+}
+
+/* A heap string, never NULL. Nearly all are without escapes: one allocation of their size. */
+static char *read_string(struct cursor *c)
+{
+	const char *start;
+
 	next_element(c);
 	expect(c, '"');
-	while (c->ok) {
-		const char *start = c->p;
-
-		while (c->p < c->end && *c->p != '"' && *c->p != '\\')
-			c->p++;
-		strbuf_add(&out, start, (size_t)(c->p - start));
-		c->ok = c->p < c->end;
-		if (!c->ok || *c->p++ == '"')
-			break;
-		read_escape(c, &out);
-	}
-	return strbuf_take(&out);
+	start = c->p;
+	while (c->ok && c->p < c->end && *c->p != '"' && *c->p != '\\')
+		c->p++;
+	if (c->ok && c->p < c->end && *c->p == '\\')
+		return read_escaped(c, start);
+	c->ok = c->ok && c->p < c->end;
+	if (!c->ok)
+		return xstrdup("");
+	return xstrndup(start, (size_t)(c->p++ - start));
 }
 
 /* NULL for "". */
