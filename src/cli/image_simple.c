@@ -17,8 +17,6 @@
 #include "cli/inspect.h"
 #include "engine/image_events.h"
 
-extern char **environ;
-
 int cli_image_store(struct cli_context *ctx, struct image_store *store)
 {
 	struct err err = ERR_INIT;

@@ -22,8 +22,6 @@
 
 #define PS_OUTPUT_MAX (64u << 20)
 
-extern char **environ;
-
 struct pids {
 	int *items;
 	size_t count;
