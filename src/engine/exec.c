@@ -221,18 +221,19 @@ static int spawn_supervisor(struct exec_launch *x, struct err *err)
 static int run(struct exec_launch *x, struct err *err)
 {
 	struct launch *l = &x->l;
-	int rc = exec_state_make(l->e, l->c->id, x->id, l->run_path, &l->lock_fd, err);
+	bool made = l->lock_fd >= 0; /* by exec_create(), and taken again */
+	int rc = made ? 0 : exec_state_make(l->e, l->c->id, x->id, l->run_path, &l->lock_fd, err);
 
-	if (rc < 0)
-		return rc;
-	rc = spawn_supervisor(x, err);
 	if (rc == 0)
+		rc = spawn_supervisor(x, err);
+	if (rc == 0 && !made)
 		rc = write_state(x, err);
 	if (rc == 0)
 		rc = fill_plan(x, err);
 	if (rc < 0)
 		return rc;
-	say(x, "exec_create");
+	if (!made)
+		say(x, "exec_create");
 	say(x, "exec_start");
 	launch_test_hooks(l->plan);
 	launch_release(l->plan, PLAN_GO);
@@ -269,39 +270,100 @@ static void end(struct exec_launch *x, bool failed)
 	free(x);
 }
 
-int container_exec(struct engine *e, struct container *c, const struct exec_options *options,
-		   char exec_id[static ID_LEN + 1], struct start_handle *handle, struct err *err)
+static struct exec_launch *begin(struct engine *e, struct container *c,
+				 const struct exec_options *options, const char *id)
 {
-	struct exec_launch *x;
-	int target, rc;
+	struct exec_launch *x = xcalloc(1, sizeof(*x));
 
-	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
-	if (!options->argv.count)
-		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
-	target = container_open_init(e, c, err);
-	rc = check_running(c, err);
-	if (rc == 0 && target < 0)
-		rc = target;
-	if (rc == 0)
-		rc = engine_detect_cgroups(e, err);
-	if (rc == 0 && id_generate(exec_id) < 0)
-		rc = err_sys(err, "make an id");
-	if (rc < 0) {
-		close_fd(&target);
-		return rc;
-	}
-	x = xcalloc(1, sizeof(*x));
 	x->l = (struct launch){.e = e, .c = c};
 	x->l.plan_fd = x->l.lock_fd = x->l.run_dir = x->l.control_fd = x->l.cgroup_fd =
 		x->l.image_lock = -1;
+	x->target = -1;
 	x->options = options;
-	x->id = exec_id;
-	x->target = target;
+	x->id = id;
 	snprintf(x->l.run_path, sizeof(x->l.run_path), "%s/containers/%s/" EXEC_DIRECTORY "/%s",
-		 e->run_root, c->id, exec_id);
-	rc = run(x, err);
+		 e->run_root, c->id, id);
+	return x;
+}
+
+static int check(struct engine *e, struct container *c, const struct exec_options *options,
+		 int *target, struct err *err)
+{
+	int rc;
+
+	if (!options->argv.count)
+		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
+	*target = container_open_init(e, c, err);
+	rc = check_running(c, err);
+	return rc == 0 && *target < 0 ? *target : rc;
+}
+
+/* Takes lock_fd; -1: the state is not made yet. */
+static int start(struct engine *e, struct container *c, const struct exec_options *options,
+		 const char *id, int lock_fd, struct start_handle *handle, struct err *err)
+{
+	struct exec_launch *x = begin(e, c, options, id);
+	int rc;
+
+	x->l.lock_fd = lock_fd;
+	rc = check(e, c, options, &x->target, err);
+	if (rc == 0)
+		rc = engine_detect_cgroups(e, err);
+	if (rc == 0)
+		rc = run(x, err);
 	if (rc == 0)
 		handle->client_fd = take_fd(&x->l.control_fd);
 	end(x, rc < 0);
 	return rc;
+}
+
+int container_exec(struct engine *e, struct container *c, const struct exec_options *options,
+		   char exec_id[static ID_LEN + 1], struct start_handle *handle, struct err *err)
+{
+	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
+	if (id_generate(exec_id) < 0)
+		return err_sys(err, "make an id");
+	return start(e, c, options, exec_id, -1, handle, err);
+}
+
+int exec_create(struct engine *e, struct container *c, const struct exec_options *options,
+		char exec_id[static ID_LEN + 1], struct err *err)
+{
+	struct exec_launch *x;
+	int rc;
+
+	if (id_generate(exec_id) < 0)
+		return err_sys(err, "make an id");
+	x = begin(e, c, options, exec_id);
+	rc = check(e, c, options, &x->target, err);
+	if (rc == 0)
+		rc = exec_state_make(e, c->id, exec_id, x->l.run_path, &x->l.lock_fd, err);
+	if (rc == 0)
+		rc = write_state(x, err);
+	if (rc == 0)
+		say(x, "exec_create");
+	end(x, rc < 0);
+	return rc;
+}
+
+int exec_start(struct engine *e, const char *exec_id, uint16_t rows, uint16_t columns,
+	       struct start_handle *handle, struct err *err)
+{
+	auto_exec_state struct exec_state s = {.pid = 0};
+	auto_container struct container c;
+	int lock_fd, rc;
+
+	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
+	container_init(&c);
+	rc = exec_state_take(e, exec_id, &s, &lock_fd, err);
+	if (rc < 0)
+		return rc;
+	rc = container_find(e, s.container_id, &c, err);
+	if (rc < 0) {
+		close_fd(&lock_fd);
+		return rc;
+	}
+	s.options.rows = rows;
+	s.options.columns = columns;
+	return start(e, &c, &s.options, s.id, lock_fd, handle, err);
 }

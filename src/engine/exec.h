@@ -46,6 +46,7 @@ struct exec_state {
 	char container_id[ID_LEN + 1];
 	struct exec_options options; /* owned strings; rows and columns are not kept */
 	char *detach_keys;
+	bool begun;    /* it was started */
 	bool running;  /* its supervisor is at work; false also before it began */
 	bool finished; /* exit_code counts */
 	int pid;       /* on the host, 0 unless running */
@@ -55,6 +56,15 @@ struct exec_state {
 
 void exec_state_free(struct exec_state *s);
 #define auto_exec_state __attribute__((cleanup(exec_state_free)))
+
+/* The same in two steps, for front ends that have two requests for it. The first only takes note of
+ * what is asked for; the second starts that, once: "Exec command x has already run" (ERR_CONFLICT).
+ * rows and columns: initial size of a terminal, 0 unknown. */
+int must_check exec_create(struct engine *e, struct container *c,
+			   const struct exec_options *options, char exec_id[static ID_LEN + 1],
+			   struct err *err);
+int must_check exec_start(struct engine *e, const char *exec_id, uint16_t rows, uint16_t columns,
+			  struct start_handle *handle, struct err *err);
 
 /* The ids of the processes of a container that have not finished, for inspect's ExecIDs. */
 int must_check exec_list(const struct engine *e, const char *container_id, struct strv *ids,

@@ -9,6 +9,9 @@
 int must_check exec_state_make(const struct engine *e, const char *container_id,
 			       const char *exec_id, const char *path, int *lock_fd,
 			       struct err *err);
+/* Locks one that was made and has not begun. ERR_NOT_FOUND, ERR_CONFLICT: it has begun. */
+int must_check exec_state_take(const struct engine *e, const char *exec_id, struct exec_state *s,
+			       int *lock_fd, struct err *err);
 /* Writes the state of one that has not begun. */
 int must_check exec_state_write(int dir, const struct exec_state *s, struct err *err);
 

@@ -131,6 +131,7 @@ static int parse(struct json_object *o, struct exec_state *s)
 	options->detach_keys = s->detach_keys;
 	s->pid = (int)pid;
 	s->exit_code = (int)exit_code;
+	s->begun = !str_eq(status, "created");
 	s->finished = str_eq(status, "exited");
 	return 0;
 }
@@ -140,10 +141,9 @@ static bool is_held(int dir)
 	return flock(dir, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-static int read_state(int dir, struct exec_state *s, struct err *err)
+static int read_state(int dir, bool held, struct exec_state *s, struct err *err)
 {
 	auto_json struct json_object *o = NULL;
-	bool held = is_held(dir);
 	int rc = json_read_at(dir, EXEC_STATE_FILE, STATE_MAX_BYTES, &o, err);
 
 	if (rc < 0)
@@ -154,7 +154,7 @@ static int read_state(int dir, struct exec_state *s, struct err *err)
 	s->running = held && s->pid > 0;
 	if (held)
 		s->finished = false;
-	else if (!s->finished) {
+	else if (s->begun && !s->finished) {
 		/* Its supervisor was killed, and the process with it. */
 		s->finished = true;
 		s->exit_code = MONITOR_LOST_EXIT_CODE;
@@ -218,17 +218,50 @@ static int look_in(const char *id, void *arg)
 	return s->dir >= 0;
 }
 
-int exec_find(const struct engine *e, const char *exec_id, struct exec_state *s, struct err *err)
+static int open_dir(const struct engine *e, const char *exec_id)
 {
 	struct search search = {.e = e, .exec_id = exec_id, .dir = -1};
-	auto_close int dir = -1;
-	int rc = -ENOENT;
 
-	if (id_is_hex(exec_id, ID_LEN) && engine_for_each_id(e->run_fd, look_in, &search) == 1)
-		dir = search.dir;
-	if (dir >= 0)
-		rc = read_state(dir, s, err);
+	if (!id_is_hex(exec_id, ID_LEN) || engine_for_each_id(e->run_fd, look_in, &search) != 1)
+		return -1;
+	return search.dir;
+}
+
+static int refuse_unknown(const char *exec_id, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, ENOENT, "No such exec instance: %s", exec_id);
+}
+
+int exec_find(const struct engine *e, const char *exec_id, struct exec_state *s, struct err *err)
+{
+	auto_close int dir = open_dir(e, exec_id);
+	int rc = dir < 0 ? -ENOENT : read_state(dir, is_held(dir), s, err);
+
+	return rc == -ENOENT ? refuse_unknown(exec_id, err) : rc;
+}
+
+int exec_state_take(const struct engine *e, const char *exec_id, struct exec_state *s, int *lock_fd,
+		    struct err *err)
+{
+	auto_close int dir = open_dir(e, exec_id);
+	int rc;
+
+	if (dir < 0)
+		return refuse_unknown(exec_id, err);
+	/* Who only looks has it shared, and for a moment. */
+	while (flock(dir, LOCK_EX | LOCK_NB) < 0) {
+		if (is_held(dir))
+			return err_set(err, ERR_CONFLICT, EBUSY,
+				       "Exec command %s is already running", exec_id);
+		flock(dir, LOCK_UN);
+	}
+	rc = read_state(dir, false, s, err);
 	if (rc == -ENOENT)
-		return err_set(err, ERR_NOT_FOUND, ENOENT, "No such exec instance: %s", exec_id);
+		return refuse_unknown(exec_id, err);
+	if (rc == 0 && s->begun)
+		return err_set(err, ERR_CONFLICT, EEXIST, "Exec command %s has already run",
+			       exec_id);
+	if (rc == 0)
+		*lock_fd = take_fd(&dir);
 	return rc;
 }
