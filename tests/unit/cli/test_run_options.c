@@ -236,7 +236,7 @@ static const char *const refusals[][3] = {
 	{"--restart", "on-failure:x",
 	 "invalid restart policy format: maximum retry count must be an integer"},
 	{"--health-timeout", "-1s", "--health-timeout cannot be negative"},
-	{"--health-interval", "5", "time: invalid duration \"5\""},
+	{"--health-interval", "5", "time: missing unit in duration \"5\""},
 	{"--memory-swappiness", "101",
 	 "invalid value: 101. Valid memory swappiness range is 0-100"},
 	{"--userns", "x", "invalid USER mode"},
