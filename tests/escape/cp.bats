@@ -129,6 +129,7 @@ hostile() { # NAME
 # The unpacking process is looked at while it waits for its archive.
 @test "CVE-2019-14271: what unpacks into a container is confined to it and loads nothing from there" {
 	local pid
+	! grep -q __asan_init "$BUILD/libexec/cloche/cloche-image" || skip "a build with sanitizers is not confined"
 	cloche create --name box --network none cloche/busybox sleep 1000 >/dev/null
 	mkfifo pipe
 	cloche cp - box:/mnt <pipe 3>&- &
@@ -136,11 +137,6 @@ hostile() { # NAME
 	exec 9>pipe
 	unpacker() { pid=$(grep -ls "cloche-image" /proc/[0-9]*/comm | head -n 1 | cut -d/ -f3) && [ "$(readlink "/proc/$pid/root")" = / ] &&
 		grep -q '^Seccomp:.*2' "/proc/$pid/status"; }
-	if [ -n "${CLOCHE_TEST_SANITIZED:-}" ]; then
-		exec 9>&-
-		wait "$copy" || true
-		skip "a build with sanitizers is not confined"
-	fi
 	wait_for 5 unpacker
 	# its root is the container's: the host's files have no name there
 	[ ! -e "/proc/$pid/root$ENGINE_DIR/outside" ]
