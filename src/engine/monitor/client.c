@@ -277,7 +277,7 @@ static void receive_input(struct monitor *m, struct client *c)
 	m->input_owner = c->payload_left ? c : NULL;
 	if (!c->payload_left)
 		c->header_got = 0;
-	if (m->input < 0 || m->input_end)
+	if (!relay_awaits_terminal(m) && (m->input < 0 || m->input_end))
 		return;
 	m->input_len = (size_t)n;
 	m->input_sent = 0;

@@ -175,6 +175,7 @@ static void on_report(struct monitor *m)
 			close(fd);
 		else
 			m->output[0] = m->input = fd;
+		relay_input(m);
 	}
 #ifdef CLOCHE_TEST_HOOKS
 	if (tag == CHILD_REPORT_KILL_ME)

@@ -159,6 +159,8 @@ void client_linger(struct monitor *m);
 /* relay.c: container's streams. */
 void relay_output(struct monitor *m, int stream);
 void relay_input(struct monitor *m);
+/* True while the child has not made the container's terminal yet: what is typed waits for it. */
+bool relay_awaits_terminal(const struct monitor *m);
 void relay_close_output(struct monitor *m, int stream);
 /* log.c */
 void log_write(struct monitor *m, int stream, const unsigned char *bytes, size_t n);

@@ -91,8 +91,15 @@ static void close_input(struct monitor *m)
 	m->input = -1;
 }
 
+bool relay_awaits_terminal(const struct monitor *m)
+{
+	return m->plan->early.terminal && m->input < 0 && m->report_fd >= 0;
+}
+
 void relay_input(struct monitor *m)
 {
+	if (relay_awaits_terminal(m))
+		return;
 	while (m->input >= 0 && m->input_sent < m->input_len) {
 		ssize_t n = write(m->input, m->input_bytes + m->input_sent,
 				  m->input_len - m->input_sent);
