@@ -31,6 +31,9 @@ int run_parse_restart(const char *value, char **policy, int64_t *max_retries, st
 static int set_duration(void *field, const char *value, const struct option *o, struct err *err)
 {
 	(void)o;
+	if (*value && value[strspn(value, "+-.0123456789")] == '\0' && !str_eq(value, "0"))
+		return err_set(err, ERR_INVALID, EINVAL, "time: missing unit in duration \"%s\"",
+			       value);
 	if (str_to_duration(value, field) < 0)
 		return err_set(err, ERR_INVALID, EINVAL, "time: invalid duration \"%s\"", value);
 	return 0;
@@ -49,7 +52,7 @@ static int set_storage(void *field, const char *value, const struct option *o, s
 {
 	(void)o;
 	if (!strchr(value, '='))
-		return err_set(err, ERR_INVALID, 0, "invalid storage option");
+		return err_set(err, ERR_CONFLICT, 0, "invalid storage option");
 	strv_add(field, value);
 	return 0;
 }
@@ -65,7 +68,7 @@ static int set_expose(void *field, const char *value, const struct option *o, st
 
 	(void)o;
 	if (strchr(value, ':'))
-		return err_set(err, ERR_INVALID, 0, "invalid port format for --expose: %s", value);
+		return err_set(err, ERR_CONFLICT, 0, "invalid port format for --expose: %s", value);
 	if (dash)
 		*dash = '\0';
 	if (str_to_u64(ports, &from) < 0 || str_to_u64(dash ? dash + 1 : ports, &to) < 0 ||
@@ -91,7 +94,7 @@ static int set_one_of(const char *words, const char *value, struct err *err, con
 		if (strcspn(p, " ") == len && memcmp(p, value, len) == 0)
 			return 0;
 	}
-	return err_set(err, ERR_INVALID, 0, fmt, value);
+	return err_set(err, ERR_CONFLICT, 0, fmt, value);
 }
 
 static int set_isolation(void *field, const char *value, const struct option *o, struct err *err)
@@ -119,7 +122,7 @@ static int set_userns(void *field, const char *value, const struct option *o, st
 
 	(void)o;
 	if (*value && !str_eq(value, "host"))
-		return err_set(err, ERR_INVALID, 0, "invalid USER mode");
+		return err_set(err, ERR_CONFLICT, 0, "--userns: invalid USER mode");
 	free(*slot);
 	*slot = xstrdup(value);
 	return 0;

@@ -61,7 +61,7 @@ static int store(struct parser *p, const struct option *o, const char *value, st
 	void *field = o == &help_row ? (void *)p->help : (char *)p->fields + o->offset;
 	int rc = o->type->set(field, value, o, err);
 
-	if (rc < 0 && err->kind != ERR_UNSUPPORTED)
+	if (rc < 0 && err->kind != ERR_UNSUPPORTED && err->kind != ERR_CONFLICT)
 		return explain(o, value, err);
 	return rc;
 }

@@ -164,7 +164,7 @@ static int set_mode(void *field, const char *value, const struct option *o, cons
 			return err_set(err, ERR_UNSUPPORTED, 0,
 				       "--%s %s is not supported yet (%s: %s)", o->name, value,
 				       "supported", accepted);
-		return err_set(err, ERR_INVALID, 0, "%s", refusal);
+		return err_set(err, ERR_CONFLICT, 0, "%s", refusal);
 	}
 	free(*slot);
 	*slot = *value ? xstrdup(value) : NULL;
@@ -177,7 +177,7 @@ static int set_joined(void *field, const char *value, const char *refusal, struc
 	char **slot = field;
 
 	if (!value[strlen("container:")])
-		return err_set(err, ERR_INVALID, 0, "%s", refusal);
+		return err_set(err, ERR_CONFLICT, 0, "%s", refusal);
 	free(*slot);
 	*slot = xstrdup(value);
 	return 0;
@@ -186,8 +186,8 @@ static int set_joined(void *field, const char *value, const char *refusal, struc
 static int set_pid_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
 	if (str_starts(value, "container:"))
-		return set_joined(field, value, "invalid PID mode", err);
-	return set_mode(field, value, o, "host", "", "invalid PID mode", err);
+		return set_joined(field, value, "--pid: invalid PID mode", err);
+	return set_mode(field, value, o, "host", "", "--pid: invalid PID mode", err);
 }
 
 static int set_ipc_mode(void *field, const char *value, const struct option *o, struct err *err)
@@ -199,13 +199,14 @@ static int set_ipc_mode(void *field, const char *value, const struct option *o, 
 
 static int set_uts_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
-	return set_mode(field, value, o, "host", "", "invalid UTS mode", err);
+	return set_mode(field, value, o, "host", "", "--uts: invalid UTS mode", err);
 }
 
 static int set_cgroupns_mode(void *field, const char *value, const struct option *o,
 			     struct err *err)
 {
-	return set_mode(field, value, o, "private host", "", "invalid CGROUP mode", err);
+	return set_mode(field, value, o, "private host", "", "--cgroupns: invalid CGROUP mode",
+			err);
 }
 
 static int set_network(void *field, const char *value, const struct option *o, struct err *err)

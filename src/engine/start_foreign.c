@@ -50,6 +50,8 @@ int launch_choose_runtime(struct launch *l, struct err *err)
 	l->plan->early.foreign = 1;
 	/* The helper that mounts the root; the container's own namespaces are the runtime's to make. */
 	l->plan->early.clone_flags = CLONE_NEWNS;
+	/* The bundle names the pid namespace to join; the runtime itself needs ours. */
+	l->plan->early.pid_namespace = 0;
 	return 0;
 }
 

@@ -118,6 +118,14 @@ split() {
 	assert_equal "$(inspect crun .State.OOMKilled)" true
 }
 
+@test "it joins another container's namespaces" {
+	cloche run -d --name base --ipc shareable --network none cloche/busybox sleep 1000
+	run -6 cloche run --runtime runc --name guest --network container:base --pid container:base --ipc container:base \
+		cloche/busybox sh -c 'for n in pid net ipc; do readlink /proc/self/ns/$n; done; exit 6'
+	assert_contains "$output" "$(readlink "/proc/$(container_pid base)"/ns/{pid,net,ipc})"
+	container_is base running
+}
+
 @test "a killed monitor takes the container of another runtime with it" {
 	local pid monitor
 	cloche create --name lost --runtime runc --network none cloche/busybox sleep 1000
