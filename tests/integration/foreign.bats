@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Containers made by other OCI runtimes: runc, crun and cloche-runtime, by name and by path. What a user
 # sees must not depend on who makes the container.
-# shellcheck disable=SC2154 # bats sets status, output, stderr
+# shellcheck disable=SC2016,SC2154 # expressions are the container shell's; bats sets status, output, stderr
 
 bats_require_minimum_version 1.5.0
 load helpers
