@@ -81,7 +81,8 @@ int cp_place(const struct cp_side *destination, bool source_is_directory, const 
 {
 	if (destination->exists && destination->is_directory) {
 		strcpy(directory, destination->path);
-		strcpy(name, base);
+		/* name and base may be one */
+		memmove(name, base, strlen(base) + 1);
 		return 0;
 	}
 	if (destination->exists && source_is_directory)
