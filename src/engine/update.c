@@ -114,6 +114,7 @@ static int apply_to_kernel(struct engine *e, const struct container *c,
 			   const struct container_update *u, struct err *err)
 {
 	auto_oci_config struct oci_config oci = {0};
+	struct cgroup_resources asked; /* borrows from oci */
 	char path[CGROUP_PATH_MAX];
 	int rc = engine_detect_cgroups(e, err);
 
@@ -123,18 +124,19 @@ static int apply_to_kernel(struct engine *e, const struct container *c,
 		rc = container_resources(&c->config, &oci, err);
 	if (rc < 0)
 		return rc;
-	keep_asked(&oci.resources, u);
+	asked = oci.resources;
+	keep_asked(&asked, u);
 	if (u->has_pids_limit && u->pids_limit <= 0)
-		oci.resources.pids_limit = -1;
+		asked.pids_limit = -1;
 	if (!u->cpuset_cpus || !*u->cpuset_cpus)
-		oci.resources.cpus = NULL;
+		asked.cpus = NULL;
 	if (!u->cpuset_mems || !*u->cpuset_mems)
-		oci.resources.mems = NULL;
+		asked.mems = NULL;
 	/* systemd first, since it rounds. */
 	rc = container_scope_update(e, c, err);
 	if (rc < 0)
 		return rc;
-	return cgroup_apply(&e->cgroups, path, &oci.resources, c->name, err);
+	return cgroup_apply(&e->cgroups, path, &asked, c->name, err);
 }
 
 /* A monitor that is just ending needs to know nothing: the next start reads the record. */
