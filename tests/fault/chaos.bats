@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # Many clients, kills at any moment, a full disk now and then: at the end the records agree with the
-# kernel, and nothing answered was lost. CHAOS_SECONDS (20) and CHAOS_SEED choose how long and which.
+# kernel, and nothing answered was lost. CHAOS_SECONDS (60) and CHAOS_SEED choose how long and which.
 load fault
 
 setup() {
@@ -33,5 +33,5 @@ disks_are_free() {
 
 @test "16 clients, kills and full disks: nothing lost, doubled, torn or left" {
 	cloche run --rm --network none cloche/busybox true
-	BATS_TEST_TIMEOUT=900 "$BATS_TEST_DIRNAME/chaos-driver" "${CHAOS_SECONDS:-20}" 16 ${CHAOS_SEED:+"$CHAOS_SEED"}
+	BATS_TEST_TIMEOUT=900 "$BATS_TEST_DIRNAME/chaos-driver" "${CHAOS_SECONDS:-60}" 16 ${CHAOS_SEED:+"$CHAOS_SEED"}
 }
