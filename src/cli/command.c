@@ -184,9 +184,16 @@ int cli_usage_error(const struct cli_context *ctx, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+const char *cli_answer_prefix(const struct err *err)
+{
+	return err->kind == ERR_NOT_FOUND || err->kind == ERR_CONFLICT
+		       ? "Error response from daemon: "
+		       : "cloche: ";
+}
+
 int cli_fail(const struct err *err)
 {
-	cli_note("cloche: %s", err->msg);
+	cli_note("%s%s", cli_answer_prefix(err), err->msg);
 	return EXIT_FAILED;
 }
 
@@ -197,7 +204,10 @@ int cli_fail_start(const struct cli_context *ctx, const struct err *err)
 		int code;
 	} codes[] = {{ERR_NO_COMMAND, 127}, {ERR_NO_EXEC, 126}};
 
-	cli_note("cloche: %s\n\nRun 'cloche %s --help' for more information", err->msg, ctx->path);
+	const char *prefix = cli_answer_prefix(err);
+
+	cli_note("cloche: %s%s\n\nRun 'cloche %s --help' for more information",
+		 str_starts(prefix, "cloche") ? "" : prefix, err->msg, ctx->path);
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		if (codes[i].kind == err->kind)
 			return codes[i].code;

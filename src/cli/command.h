@@ -70,7 +70,10 @@ int must_check cli_parse(struct cli_context *ctx, void *fields, int argc, char *
 /* A usage error found after parsing, in the parser's form; returns EXIT_USAGE. */
 int cli_usage_error(const struct cli_context *ctx, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Prints "cloche: <message>"; returns EXIT_FAILED. */
+/* What stands before a message. Scripts look for the words of Docker's daemon, so what that would have
+ * said (no such thing, a conflict) is said in its name; all else begins with "cloche: ". */
+const char *cli_answer_prefix(const struct err *err);
+/* Prints the message with its prefix; returns EXIT_FAILED. */
 int cli_fail(const struct err *err);
 /* The same with the pointer to --help that run and create end with; returns 125, 126 or 127. */
 int cli_fail_start(const struct cli_context *ctx, const struct err *err);

@@ -22,6 +22,7 @@ extern const struct command command_volume_create, command_volume_inspect, comma
 extern const struct command command_logs, command_stats, command_top, command_port;
 
 /* files in and out of containers and images */
-extern const struct command command_cp, command_diff, command_export, command_commit, command_import, command_save, command_mount, command_umount;
+extern const struct command command_cp, command_diff, command_export, command_commit,
+	command_import, command_save, command_mount, command_umount;
 
 #endif

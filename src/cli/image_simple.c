@@ -207,7 +207,8 @@ static int remove_all(struct engine *e, struct image_store *store, const struct 
 			return EXIT_FAILED;
 		if (rc == 0)
 			continue;
-		strbuf_printf(&failures, "%scloche: %s", failures.len ? "\n" : "", err.msg);
+		strbuf_printf(&failures, "%s%s%s", failures.len ? "\n" : "",
+			      cli_answer_prefix(&err), err.msg);
 		if (!(o->force && err.kind == ERR_NOT_FOUND))
 			code = EXIT_FAILED;
 	}

@@ -105,7 +105,7 @@ static int inspect_all(struct engine *e, const struct inspector *const *inspecto
 			continue;
 		code = EXIT_FAILED;
 		strbuf_printf(&in->failures, "%s%s\n",
-			      found || count > 1 ? "" : "cloche: ", err.msg);
+			      found || count > 1 ? "" : cli_answer_prefix(&err), err.msg);
 		if (found)
 			break; /* the template would fail on the others too */
 	}

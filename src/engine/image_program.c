@@ -17,8 +17,6 @@
 #include "base/subprocess.h"
 #include "image/program.h"
 
-extern char **environ;
-
 /* Above every number that is about to be given. */
 #define FD_ASIDE 16
 

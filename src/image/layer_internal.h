@@ -40,8 +40,9 @@ struct placed {
 /* ---- layer.c ---- */
 
 typedef int (*layer_entry_fn)(struct layer *l, struct archive_entry *e, struct err *err);
-/* Reads a tar to its end and gives every entry to fn. */
-int must_check layer_read(struct layer *l, struct stream *tar, layer_entry_fn fn, struct err *err);
+/* Reads a tar to its end and hands over every entry. */
+int must_check layer_read(struct layer *l, struct stream *tar, layer_entry_fn entry,
+			  struct err *err);
 void layer_free(struct layer *l);
 
 /* ---- layer_attributes.c ---- */

@@ -89,7 +89,7 @@ make_changed() { # NAME
 	assert_equal "$(cat tags)" '["com:1","com:2","other/name:latest"]'
 
 	run cloche save nosuch
-	assert_equal "$status $output" "1 cloche: reference does not exist"
+	assert_equal "$status $output" "1 Error response from daemon: reference does not exist"
 	run cloche save -o /nosuch/x com:1
 	assert_equal "$output" "cloche: failed to save image: invalid output path: stat /nosuch: no such file or directory"
 	# a layer whose files were meddled with is noticed, and no archive is left

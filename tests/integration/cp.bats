@@ -39,7 +39,7 @@ into() {
 	if [ "$status" -eq 0 ]; then
 		output=$(cloche cp "box:$fresh/." - | tar tf - | sed 's,^\./,,' | grep -v '^$' | tr '\n' ' ')
 	fi
-	output=${output#cloche: }
+	output=${output#cloche: } output=${output#Error response from daemon: }
 	assert_equal "${output% }" "${expected% }"
 }
 
@@ -78,7 +78,7 @@ into() {
 		cp -a dst d
 		run cloche cp "box:/root/src/$source" "d/$destination"
 		[ "$status" -ne 0 ] || output=$(cd d && find . -mindepth 1 -printf '%P\n' | sort | tr '\n' ' ')
-		output=${output#cloche: }
+		output=${output#cloche: } output=${output#Error response from daemon: }
 		assert_equal "${output% }" "${expected% }"
 	done <<-END
 		file|efile|$base
@@ -135,15 +135,15 @@ into() {
 	while IFS='|' read -r source destination expected; do
 		run cloche cp "$source" "$destination" </dev/null
 		assert_status 1
-		assert_equal "$output" "cloche: $expected"
+		assert_equal "$output" "$expected"
 	done <<-END
-		a|b|must specify at least one container source
-		box:/a|box:/b|copying between containers is not supported
-		box:/root|/dev/null|invalid output path: "/dev/null" must be a directory or a regular file: got a device
-		-|box:/etc/passwd|destination "box:/etc/passwd" must be a directory
-		-|box:/nosuch|destination "box:/nosuch" must be a directory
-		nobody:/etc|d|No such container: nobody
-		box:/nosuch|-|Could not find the file /nosuch in container box
+		a|b|cloche: must specify at least one container source
+		box:/a|box:/b|cloche: copying between containers is not supported
+		box:/root|/dev/null|cloche: invalid output path: "/dev/null" must be a directory or a regular file: got a device
+		-|box:/etc/passwd|cloche: destination "box:/etc/passwd" must be a directory
+		-|box:/nosuch|cloche: destination "box:/nosuch" must be a directory
+		nobody:/etc|d|Error response from daemon: No such container: nobody
+		box:/nosuch|-|Error response from daemon: Could not find the file /nosuch in container box
 	END
 	run cloche cp "" box:/
 	assert_equal "$output" "cloche: source can not be empty"

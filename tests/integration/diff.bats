@@ -78,5 +78,5 @@ D /var/tmp'
 	run script -qec "cloche export box" /dev/null
 	[[ $output == *"cowardly refusing to save to a terminal. Use the -o flag or redirect"* ]]
 	run cloche diff nobody
-	assert_equal "$status $output" "1 cloche: No such container: nobody"
+	assert_equal "$status $output" "1 Error response from daemon: No such container: nobody"
 }

@@ -83,7 +83,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	# none of them is left as a zombie
 	assert_equal "$(cloche exec box ps -o args)" $'COMMAND\nsleep 1000\nps -o args'
 	run -1 cloche exec nosuch true
-	assert_equal "$output" "cloche: No such container: nosuch"
+	assert_equal "$output" "Error response from daemon: No such container: nosuch"
 	run -1 cloche exec box
 	assert_contains "$output" "requires at least 2 arguments"
 }

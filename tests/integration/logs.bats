@@ -28,7 +28,7 @@ teardown() { teardown_engine; }
 	cloche run --name part $image printf 'a\nb'
 	assert_equal "$(cloche logs part | od -An -c | tr -d ' ')" 'a\nb'
 	run -1 cloche logs nobody
-	assert_equal "$output" "cloche: No such container: nobody"
+	assert_equal "$output" "Error response from daemon: No such container: nobody"
 	run -1 cloche logs --since soon box
 	assert_equal "$output" 'invalid value for "since": failed to parse value as time or duration: "soon"'
 }

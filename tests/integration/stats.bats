@@ -26,7 +26,7 @@ teardown() { teardown_engine; }
 	assert_equal "$(jq -c 'keys' <<<"$output")" \
 		'["BlockIO","CPUPerc","Container","ID","MemPerc","MemUsage","Name","NetIO","PIDs"]'
 	run -1 cloche stats --no-stream idle nobody
-	assert_equal "$output" "cloche: No such container: nobody"
+	assert_equal "$output" "Error response from daemon: No such container: nobody"
 }
 
 # The container's processor time as its group counts it, in microseconds.

@@ -43,9 +43,9 @@ two_processes() { [ "$(wc -l <"$(cgroup_dir "$(container_pid box)" pids)/cgroup.
 @test "what does not run has no processes, and nothing publishes a port" {
 	cloche create --name box $image true
 	run -1 cloche top box
-	assert_equal "$output" "cloche: Container $(inspect box .Id) is not running"
+	assert_equal "$output" "Error response from daemon: Container $(inspect box .Id) is not running"
 	run -1 cloche top nobody
-	assert_equal "$output" "cloche: No such container: nobody"
+	assert_equal "$output" "Error response from daemon: No such container: nobody"
 	run -0 cloche port box
 	assert_equal "$output" ""
 	run -1 cloche port box 80

@@ -40,7 +40,8 @@ $(printf 'local     %s\n' "$generated" data | sort -k 2)"
 		# shellcheck disable=SC2086 # words of a command
 		run -1 --separate-stderr cloche volume $row
 		# shellcheck disable=SC2154 # run sets it
-		assert_equal "$stderr" "cloche: $expected"
+		stderr=${stderr#cloche: } stderr=${stderr#Error response from daemon: }
+		assert_equal "$stderr" "$expected"
 	done <<-'EOT'
 		rm nosuch|get nosuch: no such volume
 		inspect nosuch|get nosuch: no such volume
@@ -66,7 +67,7 @@ $(printf 'local     %s\n' "$generated" data | sort -k 2)"
 	local id
 	id=$(inspect web .Id)
 	run -1 cloche volume rm data
-	assert_equal "$output" "cloche: remove data: volume is in use - [$id]"
+	assert_equal "$output" "Error response from daemon: remove data: volume is in use - [$id]"
 	run -1 cloche volume rm -f data
 	assert_equal "$(cloche volume ls -qf dangling=false | grep -c .)" 2
 	cloche rm web >/dev/null

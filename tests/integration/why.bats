@@ -48,7 +48,7 @@ ends() { # NAME [OPTION...] -- COMMAND...: runs it to its end
 	ends inside -- sh -c 'sh -c "kill -9 \$\$"; exit $?'
 	why inside exit "exit code 137" "SIGKILL (9); cloche sent none, so it most likely came from inside"
 	run -1 cloche why nosuch
-	assert_equal "$output" "cloche: No such container: nosuch"
+	assert_equal "$output" "Error response from daemon: No such container: nosuch"
 	assert_equal "$(cloche why --format json bad | jq -c '[.Name, .Why.Cause, .Why.Output]')" '["bad","exit",[]]'
 }
 

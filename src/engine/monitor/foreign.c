@@ -57,6 +57,8 @@ static int run_runtime(struct monitor *m, plan_ref command)
 	int status, rc;
 	pid_t pid;
 
+	if (!argv[0])
+		return -EINVAL;
 	sigfillset(&all);
 	if (posix_spawnattr_init(&attributes) || posix_spawnattr_setsigdefault(&attributes, &all) ||
 	    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF))

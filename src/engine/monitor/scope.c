@@ -37,7 +37,7 @@ static _Noreturn void become_helper(struct monitor *m, plan_ref command, int err
 		argv[PID_ARGUMENT] = pid;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (fd_place(errors, STDERR_FILENO) == 0)
+	if (argv[0] && fd_place(errors, STDERR_FILENO) == 0)
 		execve(argv[0], argv, no_environment);
 	_exit(127);
 }
