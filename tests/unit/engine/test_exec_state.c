@@ -15,6 +15,7 @@
 
 #define CONTAINER "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define EXEC "00000000000000000000000000000000000000000000000000000000000000ff"
+#define UNKNOWN "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 
 /* A container's run directory with one exec that has not begun; returns its lock. */
 static int make(struct engine *e)
@@ -64,6 +65,7 @@ static void test_what_is_written_is_read(void **state)
 	auto_exec_state struct exec_state s = {.pid = 0};
 	auto_close int lock = make(e);
 
+	assert_true(lock >= 0);
 	find(e, &s);
 	assert_string_equal(s.id, EXEC);
 	assert_string_equal(s.container_id, CONTAINER);
@@ -140,9 +142,7 @@ static void test_one_that_was_made_is_taken_once(void **state)
 static void test_unknown_ids(void **state)
 {
 	struct engine *e = &((struct fixture *)*state)->e;
-	static const char *const ids[] = {"x", "", "../../etc",
-					  "ffffffffffffffffffffffffffffffffffffffffffffffff"
-					  "ffffffffffffffff"};
+	static const char *const ids[] = {"x", "", "../../etc", UNKNOWN};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		struct exec_state s = {.pid = 0};
