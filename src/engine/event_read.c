@@ -204,10 +204,11 @@ static int advance(struct event_reader *r, struct err *err)
 /* A line, without its newline, or NULL when none is complete. */
 static char *take_line(struct event_reader *r)
 {
-	char *start = r->text.data + r->at, *end;
+	char *start, *end;
 
 	if (r->at >= r->text.len)
 		return NULL;
+	start = r->text.data + r->at;
 	end = memchr(start, '\n', r->text.len - r->at);
 	if (!end)
 		return NULL;
