@@ -94,8 +94,10 @@ void client_drop(struct monitor *m, struct client *c)
 static void push_answer(struct monitor *m, struct client *c)
 {
 	while (c->answer_sent < c->answer_len) {
-		ssize_t n = send(c->fd, c->answer + c->answer_sent, c->answer_len - c->answer_sent,
-				 MSG_NOSIGNAL);
+		struct iovec iov = {c->answer + c->answer_sent, c->answer_len - c->answer_sent};
+		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+		/* The call that STARTED went by: who is refused it is refused before the container runs. */
+		ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
