@@ -104,6 +104,7 @@ enum plan_op_flags {
 	OP_FLAG_NO_SYMLINK = 1 << 4,     /* target: no component may be a symlink */
 	OP_FLAG_RECURSIVE_ATTR = 1 << 5, /* attributes on the whole tree (rro and its kin) */
 	OP_FLAG_QUIET = 1 << 7,          /* best effort that nobody asked for: no warning */
+	OP_FLAG_EARLY = 1 << 6, /* OP_UNSHARE: done before the release, this is its result */
 	OP_FLAG_LATER = 1 << 8, /* OP_CONSOLE: not /dev/console, and nobody's session yet */
 };
 
@@ -207,6 +208,9 @@ struct plan_shared {
 struct plan_early {
 	uint64_t clone_flags; /* CLONE_NEW* of the child, without NEWCGROUP */
 	uint32_t terminal, open_stdin;
+	/* CLONE_NEW* that the child makes itself before it waits, beside its parent's work; the plan
+	 * then has an OP_UNSHARE of them with OP_FLAG_EARLY. */
+	uint64_t own_namespaces;
 	plan_ref pid_namespace; /* host path of one to join before the clone; 0: none */
 	uint64_t pid_namespace_inode;
 	uint32_t exec;          /* supervise one process in the container of PLAN_FD_TARGET */

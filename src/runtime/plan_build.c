@@ -61,6 +61,13 @@ void plan_add_groups(struct plan *p, const struct plan_input *input)
 
 static void add_namespaces(struct plan *p, const struct oci_config *c)
 {
+	if (p->early.own_namespaces) {
+		struct plan_op *op =
+			plan_add_op(p, OP_UNSHARE, PHASE_NAMESPACES, "make the network namespace");
+
+		op->n = p->early.own_namespaces;
+		op->flags = OP_FLAG_EARLY;
+	}
 	for (int type = 0; type < OCI_NS_COUNT; type++) {
 		const struct oci_namespace *ns = &c->namespaces[type];
 		const char *name = oci_namespace_name((enum oci_namespace_type)type);
@@ -298,8 +305,8 @@ static int add_program(struct plan *p, const struct oci_config *c, const struct 
 	return 0;
 }
 
-static void add_stdio(struct plan *p, const struct oci_process *process,
-		      const struct plan_input *input)
+void plan_add_streams(struct plan *p, const struct oci_process *process,
+		      const struct plan_input *input, uint32_t flags)
 {
 	struct plan_op *op;
 
@@ -311,6 +318,7 @@ static void add_stdio(struct plan *p, const struct oci_process *process,
 	op->n = input->rows ? input->rows : process->console_height;
 	op->m = input->columns ? input->columns : process->console_width;
 	op->k = process->uid;
+	op->flags = flags;
 }
 
 int plan_build(struct plan *p, const struct oci_config *c, const struct plan_input *input,
@@ -349,7 +357,7 @@ int plan_build(struct plan *p, const struct oci_config *c, const struct plan_inp
 	op->n = 0755;
 	add_hooks(p, c, OCI_HOOK_CREATE_CONTAINER, "createContainer", input);
 	add_pivot(p, c);
-	add_stdio(p, process, input);
+	plan_add_streams(p, process, input, 0);
 	if (c->root_readonly)
 		plan_add_op(p, OP_ROOT_PROPAGATION, PHASE_SECURITY, "make / read-only")->n =
 			MOUNT_ATTR_RDONLY;

@@ -15,22 +15,6 @@
 #define JOINED \
 	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-static void add_streams(struct plan *p, const struct oci_process *process,
-			const struct plan_input *input)
-{
-	struct plan_op *op;
-
-	if (!process->terminal) {
-		plan_add_op(p, OP_STDIO, PHASE_OTHER, "connect stdio");
-		return;
-	}
-	op = plan_add_op(p, OP_CONSOLE, PHASE_OTHER, "make the terminal");
-	op->n = input->rows ? input->rows : process->console_height;
-	op->m = input->columns ? input->columns : process->console_width;
-	op->k = process->uid;
-	op->flags = OP_FLAG_LATER;
-}
-
 int plan_build_exec(struct plan *p, const struct oci_process *process,
 		    const struct plan_input *input, struct err *err)
 {
@@ -43,7 +27,7 @@ int plan_build_exec(struct plan *p, const struct oci_process *process,
 	plan_add_groups(p, input);
 	plan_add_limits(p, process, input);
 	plan_add_op(p, OP_JOIN, PHASE_NAMESPACES, "join the container")->n = JOINED;
-	add_streams(p, process, input);
+	plan_add_streams(p, process, input, OP_FLAG_LATER);
 	rc = plan_add_user(p, process, err);
 	if (rc == 0 && input->clone_before_filter)
 		plan_add_op(p, OP_CLONE, PHASE_NAMESPACES, "enter its pid namespace");

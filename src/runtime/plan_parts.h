@@ -13,6 +13,9 @@ void plan_add_groups(struct plan *p, const struct plan_input *input);
 /* Resource limits and OOM score. */
 void plan_add_limits(struct plan *p, const struct oci_process *process,
 		     const struct plan_input *input);
+/* Standard streams, or the terminal; flags are the terminal's operation's. */
+void plan_add_streams(struct plan *p, const struct oci_process *process,
+		      const struct plan_input *input, uint32_t flags);
 /* Bounding set, no_new_privs, user and groups, working directory. */
 int must_check plan_add_user(struct plan *p, const struct oci_process *process, struct err *err);
 /* Seccomp filter, then capabilities. */

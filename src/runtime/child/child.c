@@ -148,6 +148,9 @@ _Noreturn void child_run(struct plan *plan, struct child_context *c)
 	/* Whoever lets us go must be alive to do so, also where the container is to outlive it. */
 	if (child_arm_parent_death(c) < 0)
 		_exit(1);
+	/* The network namespace costs more than all the others; its maker has other things to do. */
+	if (plan->early.own_namespaces && syscall(SYS_unshare, (int)plan->early.own_namespaces) < 0)
+		c->early_result = -errno;
 	wait_for_release(shared, c);
 	if (!c->die_with_parent && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
 		_exit(1);

@@ -18,6 +18,7 @@ struct child_context {
 	int mask_fd; /* empty read-only tmpfs on the first masked directory, cloned for the others */
 	int die_with_parent;   /* 1: SIGKILL when the parent dies */
 	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 cross execve */
+	int early_result;      /* of plan_early.own_namespaces */
 	uint32_t step;         /* enum child_step of the failure */
 	int32_t detail;
 };

@@ -36,9 +36,9 @@ static int result(long rc)
 
 int child_op_unshare(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
-	(void)c;
 	(void)p;
-	return result(syscall(SYS_unshare, (int)op->n));
+	return op->flags & OP_FLAG_EARLY ? c->early_result
+					 : result(syscall(SYS_unshare, (int)op->n));
 }
 
 int child_op_setns(struct child_context *c, struct plan *p, const struct plan_op *op)

@@ -208,7 +208,7 @@ static int finish_run(const struct runtime *rt, struct making *m, int status, bo
 	if (keep)
 		return status;
 	m->state.status = OCI_STATUS_STOPPED;
-	r = make_remove(rt, &m->state, err);
+	r = make_remove(rt, &m->state, &m->layout, err);
 	if (r)
 		return r;
 	if (m->config.hooks[OCI_HOOK_POSTSTOP].count) {

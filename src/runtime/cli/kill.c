@@ -125,6 +125,7 @@ static int delete_loaded(const struct runtime *rt, int dirfd, struct oci_state *
 			 struct err *err)
 {
 	auto_oci_config struct oci_config config = {0};
+	struct cgroup_layout layout;
 	struct err ignored = ERR_INIT;
 	bool has_config;
 	int r;
@@ -139,7 +140,9 @@ static int delete_loaded(const struct runtime *rt, int dirfd, struct oci_state *
 		return r;
 	has_config = oci_config_read_at(dirfd, &config, &ignored) == 0;
 	s->status = OCI_STATUS_STOPPED;
-	r = make_remove(rt, s, err);
+	r = cgroup_detect(&layout, err);
+	if (r == 0)
+		r = make_remove(rt, s, &layout, err);
 	if (r == 0 && has_config)
 		run_poststop(rt, &config, s);
 	return r;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,6 +265,11 @@ static int clone_init(struct making *m, struct err *err)
 	theirs = pair[1];
 	l.report_fd = theirs;
 	l.pid_namespace_fd = pid_ns;
+	/* Hooks of ours may want it as soon as there is a process. */
+	if (!m->config.hooks[OCI_HOOK_PRESTART].count &&
+	    !m->config.hooks[OCI_HOOK_CREATE_RUNTIME].count)
+		m->plan->early.own_namespaces = l.clone_flags & CLONE_NEWNET;
+	l.clone_flags &= ~m->plan->early.own_namespaces;
 	r = launch_init(&l, &m->pid, &m->pidfd, err);
 	if (r)
 		return r;
@@ -467,14 +473,12 @@ void make_free(struct making *m)
 	strv_free(&m->warnings);
 }
 
-int make_remove(const struct runtime *rt, const struct oci_state *s, struct err *err)
+int make_remove(const struct runtime *rt, const struct oci_state *s,
+		const struct cgroup_layout *layout, struct err *err)
 {
-	struct cgroup_layout layout;
 	struct cgroup_dirs dirs;
-	int r = cgroup_detect(&layout, err);
+	int r = cgroup_dirs_of(layout, s->cgroup_path, &dirs, err);
 
-	if (r == 0)
-		r = cgroup_dirs_of(&layout, s->cgroup_path, &dirs, err);
 	if (r)
 		return r;
 	r = cgroup_kill_all(dirs.dirs, dirs.count, KILL_TIMEOUT_MS);

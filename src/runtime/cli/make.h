@@ -47,6 +47,7 @@ void make_free(struct making *m);
 #define auto_making __attribute__((cleanup(make_free)))
 
 /* Removes the container's cgroups and state directory; kills what is left in the cgroups first. */
-int must_check make_remove(const struct runtime *rt, const struct oci_state *s, struct err *err);
+int must_check make_remove(const struct runtime *rt, const struct oci_state *s,
+			   const struct cgroup_layout *layout, struct err *err);
 
 #endif
