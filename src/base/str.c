@@ -171,49 +171,6 @@ int str_to_i64(const char *s, int64_t *out)
 	return 0;
 }
 
-/* "k", "KB", "KiB", "" ... to the power of 1024; -1 for anything else. */
-static int size_power(const char *unit)
-{
-	static const char letters[] = "kmgtp";
-	const char *at;
-
-	if (!*unit || ((unit[0] == 'b' || unit[0] == 'B') && !unit[1]))
-		return 0;
-	at = strchr(letters, tolower((unsigned char)unit[0]));
-	if (!at)
-		return -1;
-	unit++;
-	if (*unit == 'i' || *unit == 'I')
-		unit++;
-	if (*unit == 'b' || *unit == 'B')
-		unit++;
-	return *unit ? -1 : (int)(at - letters) + 1;
-}
-
-int str_to_bytes(const char *s, int64_t *out)
-{
-	double value;
-	char *end;
-	int power;
-
-	if (!isdigit((unsigned char)*s) || s[strspn(s, "0123456789.")] == 'x')
-		return -EINVAL;
-	if (strspn(s, "0123456789") == strlen(s))
-		return str_to_i64(s, out);
-	errno = 0;
-	value = strtod(s, &end);
-	while (*end == ' ')
-		end++;
-	power = size_power(end);
-	if (errno || power < 0)
-		return -EINVAL;
-	value = ldexp(value, 10 * power);
-	if (!(value < 9.2e18))
-		return -ERANGE;
-	*out = (int64_t)value;
-	return 0;
-}
-
 static double duration_unit(const char **p)
 {
 	static const struct {

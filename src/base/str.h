@@ -51,8 +51,6 @@ int must_check str_format(char *out, size_t size, const char *fmt, ...)
  * -EINVAL / -ERANGE. */
 int must_check str_to_u64(const char *s, uint64_t *out);
 int must_check str_to_i64(const char *s, int64_t *out);
-/* Docker's sizes: 64m, 1.5g, 512, 10KiB: binary multiples, any case. Result in bytes. */
-int must_check str_to_bytes(const char *s, int64_t *out);
 /* Go's durations: 1h2m3.5s, 300ms, 0. Result in ns. */
 int must_check str_to_duration(const char *s, int64_t *out_ns);
 /* Docker's booleans as Go's strconv.ParseBool has them: 1 t T TRUE true True 0 f F .... */

@@ -60,9 +60,3 @@ void undo_remove_tree(int dirfd, const char *path)
 	if (remove_tree_at(dirfd, path) < 0)
 		return;
 }
-
-void undo_umount(int unused, const char *path)
-{
-	(void)unused;
-	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
-}

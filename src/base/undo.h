@@ -40,6 +40,5 @@ void undo_disarm(struct undo_stack *u);
 void undo_rmdir(int dirfd, const char *path);
 void undo_unlink(int dirfd, const char *path);
 void undo_remove_tree(int dirfd, const char *path);
-void undo_umount(int unused, const char *path);
 
 #endif

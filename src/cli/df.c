@@ -113,23 +113,9 @@ static int print_totals(const struct engine_usage *u, const char *format)
 
 /* ---- images ---- */
 
-static const struct list_field image_fields[] = {
-	{"Containers", "CONTAINERS"},
-	{"CreatedAt", "CREATED AT"},
-	{"CreatedSince", "CREATED"},
-	{"Digest", "DIGEST"},
-	{"ID", "IMAGE ID"},
-	{"Repository", "REPOSITORY"},
-	{"SharedSize", "SHARED SIZE"},
-	{"Size", "SIZE"},
-	{"Tag", "TAG"},
-	{"UniqueSize", "UNIQUE SIZE"},
-	{"VirtualSize", "VIRTUAL SIZE"},
-};
-
 static const struct list_layout image_layout = {
-	.fields = image_fields,
-	.field_count = sizeof(image_fields) / sizeof(image_fields[0]),
+	.fields = list_image_fields,
+	.field_count = LIST_IMAGE_FIELDS,
 	.table = "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t"
 		 "{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}",
 	.go_type = "*formatter.imageContext",
@@ -250,22 +236,9 @@ static void add_container(struct row_list *list, const struct container_usage *u
 
 /* ---- volumes ---- */
 
-static const struct list_field volume_fields[] = {
-	{"Availability", "AVAILABILITY"},
-	{"Driver", "DRIVER"},
-	{"Group", "GROUP"},
-	{"Labels", "LABELS"},
-	{"Links", "LINKS"},
-	{"Mountpoint", "MOUNTPOINT"},
-	{"Name", "VOLUME NAME"},
-	{"Scope", "SCOPE"},
-	{"Size", "SIZE"},
-	{"Status", "STATUS"},
-};
-
 static const struct list_layout volume_layout = {
-	.fields = volume_fields,
-	.field_count = sizeof(volume_fields) / sizeof(volume_fields[0]),
+	.fields = list_volume_fields,
+	.field_count = LIST_VOLUME_FIELDS,
 	.table = "{{.Name}}\t{{.Links}}\t{{.Size}}",
 	.go_type = "*formatter.volumeContext",
 };

@@ -57,7 +57,7 @@ static const struct option images_rows[] = {
 };
 static const struct option_table images_table = {OPTION_ROWS(images_rows)};
 
-static const struct list_field images_fields[] = {
+const struct list_field list_image_fields[LIST_IMAGE_FIELDS] = {
 	{"Containers", "CONTAINERS"},
 	{"CreatedAt", "CREATED AT"},
 	{"CreatedSince", "CREATED"},
@@ -157,8 +157,8 @@ static int print_images(const struct images_options *o, const struct image_summa
 			size_t count)
 {
 	const struct list_layout layout = {
-		.fields = images_fields,
-		.field_count = sizeof(images_fields) / sizeof(images_fields[0]),
+		.fields = list_image_fields,
+		.field_count = LIST_IMAGE_FIELDS,
 		.table =
 			o->digests
 				? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t"

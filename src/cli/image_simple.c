@@ -242,17 +242,6 @@ const struct command command_rmi = {
 
 /* ---- inspect ---- */
 
-struct inspect_options {
-	const char *format;
-};
-
-static const struct option inspect_rows[] = {
-	{"format", 'f', &option_text, offsetof(struct inspect_options, format), INSPECT_FORMAT_HELP,
-	 NULL},
-	{"platform", 0, &option_later, 0, NULL, NULL},
-};
-static const struct option_table inspect_table = {OPTION_ROWS(inspect_rows)};
-
 /* Only what is not a plain scalar or struct. */
 static const struct template_member members[] = {
 	{"Id", "ID", TEMPLATE_STRUCT},
@@ -287,12 +276,7 @@ const struct inspector inspect_image = {"image", find_image, &model};
 
 static int cmd_image_inspect(struct cli_context *ctx, int argc, char **argv)
 {
-	static const struct inspector *const inspectors[] = {&inspect_image};
-	struct inspect_options o = {.format = NULL};
-	auto_strv struct strv args = {0};
-	int rc = cli_parse(ctx, &o, argc, argv, &args);
-
-	return rc != CLI_GO_ON ? rc : inspect_names(ctx, inspectors, 1, o.format, &args);
+	return inspect_by_format(ctx, argc, argv, &inspect_image);
 }
 
 const struct command command_image_inspect = {
@@ -300,7 +284,7 @@ const struct command command_image_inspect = {
 	.arguments = "IMAGE [IMAGE...]",
 	.summary = "Display detailed information on one or more images",
 	.run = cmd_image_inspect,
-	.options = &inspect_table,
+	.options = &inspect_format_table,
 	.min_args = 1,
 	.max_args = -1,
 };

@@ -139,3 +139,22 @@ int inspect_names(struct cli_context *ctx, const struct inspector *const *inspec
 	strbuf_free(&in.failures);
 	return code;
 }
+
+struct format_options {
+	const char *format;
+};
+
+static const struct option format_rows[] = {
+	{"format", 'f', &option_text, offsetof(struct format_options, format), INSPECT_FORMAT_HELP,
+	 NULL},
+};
+const struct option_table inspect_format_table = {OPTION_ROWS(format_rows)};
+
+int inspect_by_format(struct cli_context *ctx, int argc, char **argv, const struct inspector *which)
+{
+	struct format_options o = {.format = NULL};
+	auto_strv struct strv args = {0};
+	int rc = cli_parse(ctx, &o, argc, argv, &args);
+
+	return rc != CLI_GO_ON ? rc : inspect_names(ctx, &which, 1, o.format, &args);
+}

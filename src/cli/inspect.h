@@ -29,6 +29,11 @@ struct inspector {
 int inspect_names(struct cli_context *ctx, const struct inspector *const *inspectors, size_t count,
 		  const char *format, const struct strv *names);
 
+/* The whole of a command that inspects one kind of object and has no option but --format. */
+extern const struct option_table inspect_format_table;
+int inspect_by_format(struct cli_context *ctx, int argc, char **argv,
+		      const struct inspector *which);
+
 extern const struct inspector inspect_container, inspect_image, inspect_volume;
 
 #endif

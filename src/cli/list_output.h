@@ -26,6 +26,12 @@ struct list_layout {
 		      struct json_object **result);
 };
 
+/* What `images`, `volume ls` and `system df` have to show. */
+#define LIST_IMAGE_FIELDS 11
+extern const struct list_field list_image_fields[LIST_IMAGE_FIELDS];
+#define LIST_VOLUME_FIELDS 10
+extern const struct list_field list_volume_fields[LIST_VOLUME_FIELDS];
+
 /* Prints count rows; format as given to --format, NULL or "" for the default table. Returns the exit
  * code, everything said. */
 int list_print(const struct list_layout *layout, const char *format,

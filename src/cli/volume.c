@@ -96,7 +96,7 @@ static const struct option ls_rows[] = {
 };
 static const struct option_table ls_table = {OPTION_ROWS(ls_rows)};
 
-static const struct list_field ls_fields[] = {
+const struct list_field list_volume_fields[LIST_VOLUME_FIELDS] = {
 	{"Availability", "AVAILABILITY"},
 	{"Driver", "DRIVER"},
 	{"Group", "GROUP"},
@@ -110,8 +110,8 @@ static const struct list_field ls_fields[] = {
 };
 
 static const struct list_layout ls_layout = {
-	.fields = ls_fields,
-	.field_count = sizeof(ls_fields) / sizeof(ls_fields[0]),
+	.fields = list_volume_fields,
+	.field_count = LIST_VOLUME_FIELDS,
 	.table = "{{.Driver}}\t{{.Name}}",
 	.go_type = "*formatter.volumeContext",
 	.method = list_label_method,
@@ -235,16 +235,6 @@ const struct command command_volume_rm = {
 
 /* ---- inspect ---- */
 
-struct inspect_options {
-	const char *format;
-};
-
-static const struct option inspect_rows[] = {
-	{"format", 'f', &option_text, offsetof(struct inspect_options, format), INSPECT_FORMAT_HELP,
-	 NULL},
-};
-static const struct option_table inspect_table = {OPTION_ROWS(inspect_rows)};
-
 static const struct template_member members[] = {
 	{"Labels", NULL, TEMPLATE_STRING_MAP},
 	{"Options", NULL, TEMPLATE_STRING_MAP},
@@ -271,12 +261,7 @@ const struct inspector inspect_volume = {"volume", find_volume, &model};
 
 static int cmd_inspect(struct cli_context *ctx, int argc, char **argv)
 {
-	static const struct inspector *const inspectors[] = {&inspect_volume};
-	struct inspect_options o = {.format = NULL};
-	auto_strv struct strv args = {0};
-	int rc = cli_parse(ctx, &o, argc, argv, &args);
-
-	return rc != CLI_GO_ON ? rc : inspect_names(ctx, inspectors, 1, o.format, &args);
+	return inspect_by_format(ctx, argc, argv, &inspect_volume);
 }
 
 const struct command command_volume_inspect = {
@@ -284,7 +269,7 @@ const struct command command_volume_inspect = {
 	.arguments = "VOLUME [VOLUME...]",
 	.summary = "Display detailed information on one or more volumes",
 	.run = cmd_inspect,
-	.options = &inspect_table,
+	.options = &inspect_format_table,
 	.min_args = 1,
 	.max_args = -1,
 };

@@ -137,11 +137,6 @@ void event_reader_close(struct event_reader *r)
 	free(r);
 }
 
-int event_reader_fd(const struct event_reader *r)
-{
-	return r->inotify;
-}
-
 /* 1 when bytes came, 0 at the end of the file. */
 static int read_more(struct event_reader *r, struct err *err)
 {

@@ -37,8 +37,6 @@ int must_check event_reader_next(struct event_reader *r, struct json_object **ev
 				 struct err *err);
 /* Waits for news, for until_ns, or for a signal. */
 int must_check event_reader_wait(struct event_reader *r, struct err *err);
-/* Readable when there may be news: for front ends that wait for several things. */
-int event_reader_fd(const struct event_reader *r);
 
 /* Whether an event passes filters, by Docker's rules: of one key any value will do, of label all
  * must; unknown keys let everything pass (event_filter.c). */

@@ -250,26 +250,6 @@ static int populate_locked(struct engine *e, const char *lower, const char *imag
 	return rc;
 }
 
-int volume_populate(struct engine *e, const char *lower, const char *image_path,
-		    const char *volume_path, struct err *err)
-{
-	auto_free char *directory = xstrdup(volume_path);
-	auto_close int fd = -1;
-	char *slash = strrchr(directory, '/');
-	int rc;
-
-	if (!slash || !str_eq(slash, "/_data"))
-		return err_set(err, ERR_INVALID, EINVAL, "%s is no volume's directory",
-			       volume_path);
-	*slash = '\0';
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return err_sys(err, "lock %s", directory);
-	rc = populate_locked(e, lower, image_path, fd, directory, err);
-	return rc < 0 ? err_wrap(err, "fill volume %s from the image's %s", directory, image_path)
-		      : 0;
-}
-
 /* Opens volumes/<name>, making it when missing, and locks it. A sweeper may remove a directory
  * without _data between our mkdir and our lock: then once more. */
 int volume_lock_directory(struct engine *e, const char *name, struct err *err)

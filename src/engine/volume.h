@@ -42,14 +42,4 @@ int must_check volume_lock_directory(struct engine *e, const char *name, struct 
 int must_check volume_make_data(int volume_dir, const char *name, const char *owner,
 				struct err *err);
 
-/*
- * Copies what an image has at image_path (resolved inside the image) into the directory volume_path:
- * owners, modes, times, xattrs, links, devices and holes; and gives the directory itself the owner
- * and mode of the image's. lower is overlay's lowerdir relative to <data>/overlay2. Nothing is done
- * when the image has no directory there or the volume is not empty. The mount that this may need is
- * made in a forked child's own mount namespace.
- */
-int must_check volume_populate(struct engine *e, const char *lower, const char *image_path,
-			       const char *volume_path, struct err *err);
-
 #endif

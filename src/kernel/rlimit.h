@@ -21,9 +21,5 @@ struct rlimit_value {
 int must_check rlimit_number(const char *name);
 /* "RLIMIT_NOFILE" for RLIMIT_NOFILE; NULL when unknown. */
 const char *rlimit_name(int resource);
-/* Docker's --ulimit: name=soft[:hard], -1 unlimited. Errors carry Docker's words. */
-int must_check rlimit_parse(const char *text, struct rlimit_value *out, struct err *err);
-/* setrlimit of the calling process. */
-int must_check rlimit_set(const struct rlimit_value *value);
 
 #endif

@@ -16,17 +16,13 @@
 #endif
 
 static const struct {
-	const char *name, *proc_name;
+	const char *name;
 	int flag;
 } namespaces[OCI_NS_COUNT] = {
-	[OCI_NS_MOUNT] = {"mount", "mnt", CLONE_NEWNS},
-	[OCI_NS_UTS] = {"uts", "uts", CLONE_NEWUTS},
-	[OCI_NS_IPC] = {"ipc", "ipc", CLONE_NEWIPC},
-	[OCI_NS_PID] = {"pid", "pid", CLONE_NEWPID},
-	[OCI_NS_NETWORK] = {"network", "net", CLONE_NEWNET},
-	[OCI_NS_CGROUP] = {"cgroup", "cgroup", CLONE_NEWCGROUP},
-	[OCI_NS_USER] = {"user", "user", CLONE_NEWUSER},
-	[OCI_NS_TIME] = {"time", "time", CLONE_NEWTIME},
+	[OCI_NS_MOUNT] = {"mount", CLONE_NEWNS},      [OCI_NS_UTS] = {"uts", CLONE_NEWUTS},
+	[OCI_NS_IPC] = {"ipc", CLONE_NEWIPC},         [OCI_NS_PID] = {"pid", CLONE_NEWPID},
+	[OCI_NS_NETWORK] = {"network", CLONE_NEWNET}, [OCI_NS_CGROUP] = {"cgroup", CLONE_NEWCGROUP},
+	[OCI_NS_USER] = {"user", CLONE_NEWUSER},      [OCI_NS_TIME] = {"time", CLONE_NEWTIME},
 };
 
 int oci_namespace_clone_flag(enum oci_namespace_type type)
@@ -37,11 +33,6 @@ int oci_namespace_clone_flag(enum oci_namespace_type type)
 const char *oci_namespace_name(enum oci_namespace_type type)
 {
 	return namespaces[type].name;
-}
-
-const char *oci_namespace_proc_name(enum oci_namespace_type type)
-{
-	return namespaces[type].proc_name;
 }
 
 const char *oci_hook_stage_name(enum oci_hook_stage stage)
@@ -155,15 +146,6 @@ void oci_config_add_annotation(struct oci_config *c, const char *key, const char
 
 	a->key = xstrdup(key);
 	a->value = xstrdup(value);
-}
-
-struct oci_hook *oci_config_add_hook(struct oci_config *c, enum oci_hook_stage stage,
-				     const char *path)
-{
-	struct oci_hook *h = APPEND(c->hooks[stage].hooks, c->hooks[stage].count);
-
-	h->path = xstrdup(path);
-	return h;
 }
 
 const char *oci_config_annotation(const struct oci_config *c, const char *key)

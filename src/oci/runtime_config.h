@@ -207,9 +207,6 @@ int must_check oci_config_read_at(int bundle_dirfd, struct oci_config *out, stru
 int must_check oci_resources_parse(const char *text, size_t len, const char *what,
 				   struct cgroup_resources *out, struct err *err);
 void oci_resources_free(struct cgroup_resources *r);
-/* A process.json for exec. */
-int must_check oci_process_parse(const char *text, size_t len, const char *what,
-				 struct oci_process *out, struct err *err);
 /* Checks a filled configuration: what the decoder checks, for the engine's own. */
 int must_check oci_config_validate(const struct oci_config *c, struct err *err);
 /* Refuses (ERR_UNSUPPORTED) what is valid and understood, but what no plan can do yet: it must not be
@@ -242,13 +239,10 @@ void oci_config_allow_default_devices(struct oci_config *c);
 void oci_config_add_sysctl(struct oci_config *c, const char *key, const char *value);
 void oci_config_add_rlimit(struct oci_config *c, struct rlimit_value value);
 void oci_config_add_annotation(struct oci_config *c, const char *key, const char *value);
-struct oci_hook *oci_config_add_hook(struct oci_config *c, enum oci_hook_stage stage,
-				     const char *path);
 
-/* CLONE_NEW* of a namespace type; its OCI name ("network"); its name under /proc/PID/ns ("net"). */
+/* CLONE_NEW* of a namespace type; its OCI name ("network"). */
 int oci_namespace_clone_flag(enum oci_namespace_type type);
 const char *oci_namespace_name(enum oci_namespace_type type);
-const char *oci_namespace_proc_name(enum oci_namespace_type type);
 /* "createRuntime" for OCI_HOOK_CREATE_RUNTIME. */
 const char *oci_hook_stage_name(enum oci_hook_stage stage);
 /* Annotation value or NULL. */

@@ -528,21 +528,3 @@ int oci_config_read_at(int bundle_dirfd, struct oci_config *out, struct err *err
 			       "open config.json: %s", err_errno_text(-r));
 	return oci_config_parse(text, len, "config.json", out, err);
 }
-
-int oci_process_parse(const char *text, size_t len, const char *what, struct oci_process *out,
-		      struct err *err)
-{
-	struct decode d = {.what = what, .err = err};
-	auto_json struct json_object *o = NULL;
-	int r;
-
-	memset(out, 0, sizeof(*out));
-	r = parse_object(text, len, what, &o, err);
-	if (r == 0)
-		r = oci_decode_process(&d, o, out);
-	if (r == 0)
-		r = oci_process_validate(out, err);
-	if (r)
-		oci_process_free(out);
-	return r;
-}

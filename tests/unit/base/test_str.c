@@ -9,33 +9,6 @@
 #include "base/str.h"
 #include "base/strv.h"
 
-static void sizes(void **state)
-{
-	static const struct {
-		const char *text;
-		int rc;
-		int64_t bytes;
-	} rows[] = {
-		{"0", 0, 0},          {"512", 0, 512},
-		{"64m", 0, 64 << 20}, {"64MB", 0, 64 << 20},
-		{"1.5k", 0, 1536},    {"2GiB", 0, 2LL << 30},
-		{"7 mb", 0, 7 << 20}, {"", -EINVAL, 0},
-		{"-1", -EINVAL, 0},   {"5x", -EINVAL, 0},
-		{"m", -EINVAL, 0},    {"0x10", -EINVAL, 0},
-		{"1mm", -EINVAL, 0},  {"99999999999999999999", -ERANGE, 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int64_t got = 0;
-
-		print_message("size \"%s\"\n", rows[i].text);
-		assert_int_equal(str_to_bytes(rows[i].text, &got), rows[i].rc);
-		if (rows[i].rc == 0)
-			assert_int_equal(got, rows[i].bytes);
-	}
-}
-
 static void durations(void **state)
 {
 	int64_t ns;
@@ -102,7 +75,6 @@ static void ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(numbers_are_strict),
 		cmocka_unit_test(environment_lists),
