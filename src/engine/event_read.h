@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading the journal of events: what is past, then what comes, each once and in the order of the
- * journal, through its rotations. A reader holds nobody up and learns of news by inotify.
+ * journal, through its rotations. A reader holds nobody up and learns of news by inotify; one that
+ * falls behind by two whole journals (8 MiB) misses the one that is gone.
  */
 #ifndef CLOCHE_ENGINE_EVENT_READ_H
 #define CLOCHE_ENGINE_EVENT_READ_H
