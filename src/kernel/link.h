@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Network devices, addresses and routes: messages (link_put_*, appended to a batch, each asking for an
+ * answer) and dumps. rtnetlink(7). Those that make things are for the namespace of the socket that
+ * they are sent through.
+ */
+#ifndef CLOCHE_KERNEL_LINK_H
+#define CLOCHE_KERNEL_LINK_H
+
+#include <net/if.h>
+
+#include "base/ip.h"
+#include "kernel/netlink.h"
+
+struct link_bridge {
+	const char *name;
+	uint32_t mtu;       /* 0: the kernel's choice */
+	const uint8_t *mac; /* 6 bytes, NULL: the kernel's choice */
+};
+/* A bridge, up, without IPv6 link-local address generation (it has the gateway's addresses). */
+void link_put_bridge(struct netlink_buffer *b, const struct link_bridge *l);
+
+/* A veth pair: `name` here, up and a port of the bridge; its peer in the namespace of pid. */
+struct link_veth {
+	const char *name, *peer; /* IFNAMSIZ with the NUL */
+	uint32_t bridge_index;
+	uint32_t mtu;        /* of both, 0: the kernel's choice */
+	uint32_t peer_index; /* what the peer's index shall be over there; 0: the kernel's choice */
+	const uint8_t *peer_mac; /* 6 bytes */
+	int32_t pid;             /* patched later, too */
+	bool isolated; /* the port speaks with the bridge alone, not with other such ports */
+};
+/* Offsets into the buffer's bytes, to patch before sending: int32 pid, and the IFNAMSIZ bytes of the
+ * name (zero padded), which an isolated port has twice; 0: not there. */
+struct link_veth_places {
+	size_t pid, name, isolated_name;
+};
+void link_put_veth(struct netlink_buffer *b, const struct link_veth *l,
+		   struct link_veth_places *places);
+void link_put_delete(struct netlink_buffer *b, const char *name);
+void link_put_up(struct netlink_buffer *b, const char *name, bool up);
+void link_put_rename(struct netlink_buffer *b, const char *from, const char *to);
+/* No duplicate address detection for IPv6. */
+#define LINK_INDEX_LOOPBACK 1
+void link_put_address(struct netlink_buffer *b, uint32_t index, const struct ip_prefix *address);
+/* Default route (to == NULL) or one to a prefix, by a gateway and/or a device. */
+void link_put_route(struct netlink_buffer *b, const struct ip_prefix *to,
+		    const struct ip_address *gateway, uint32_t index, uint32_t metric);
+
+/* 0 when there is none of that name. */
+uint32_t link_index(const char *name);
+
+struct link_info {
+	uint32_t index, master, mtu, peer_index; /* master, peer_index: 0 none */
+	int32_t peer_netns;            /* nsid of the peer's namespace, -1: ours or unknown */
+	uint32_t flags;                /* IFF_* */
+	char name[IFNAMSIZ], kind[16]; /* "bridge", "veth", "" */
+	uint8_t mac[6];
+	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets, rx_dropped, tx_dropped, rx_errors,
+		tx_errors;
+};
+struct link_address {
+	uint32_t index;
+	struct ip_prefix address;
+	uint8_t scope;
+	uint32_t flags; /* IFA_F_* */
+};
+struct link_route {
+	struct ip_prefix to; /* length 0: default; family is always set */
+	struct ip_address gateway, source;
+	uint32_t index, metric, table;
+	uint8_t type, scope, protocol; /* RTN_*, RT_SCOPE_*, RTPROT_* */
+};
+/* All of the socket's namespace; *out is heap-owned by the caller (engine side only: allocates). */
+int must_check link_list(int fd, struct link_info **out, size_t *count, struct err *err);
+int must_check link_list_addresses(int fd, struct link_address **out, size_t *count,
+				   struct err *err);
+int must_check link_list_routes(int fd, struct link_route **out, size_t *count, struct err *err);
+
+#endif

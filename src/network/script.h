@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What connects one container, made ready by the engine and executed by whoever holds the container:
+ * the monitor (at its start, again at every restart by policy, and backwards at its end), the engine
+ * when it connects a running container, and whoever sweeps up after a lost monitor. A flat file,
+ * <run>/containers/<id>/network.script, of entries with finished netlink messages in them: executing it
+ * parses no text and allocates nothing.
+ *
+ * It is written before the first of its entries is done, and undoing an entry that was not done is no
+ * error: so it can be undone after a crash at any moment.
+ */
+#ifndef CLOCHE_NETWORK_SCRIPT_H
+#define CLOCHE_NETWORK_SCRIPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define SCRIPT_FILE "network.script"
+#define SCRIPT_VERSION 1u
+#define SCRIPT_BYTES_MAX (8u << 20)
+
+enum script_type {
+	SCRIPT_LINK = 1, /* struct script_link, then rtnetlink messages for the host's namespace */
+	SCRIPT_INSIDE,   /* rtnetlink messages for the container's namespace */
+	SCRIPT_SYSCTL,   /* "path below /proc/sys\0value\0", written in the container's namespace */
+	SCRIPT_RULES_ADD,    /* one nfnetlink batch */
+	SCRIPT_RULES_REMOVE, /* likewise, when the script is undone: "no such element" is no error */
+	SCRIPT_UNLINK,       /* "absolute path\0", removed when the script is undone, in order */
+	SCRIPT_NAMES,        /* no payload: sockets of the name service, see script_names */
+};
+
+struct script_header {
+	uint32_t version;
+	uint32_t bytes; /* of the whole file */
+};
+
+/* Entries follow the header one after another, each aligned to 8. */
+struct script_entry {
+	uint32_t type;  /* enum script_type */
+	uint32_t bytes; /* of the payload, which follows; padded to 8 */
+};
+
+/* Offsets into the messages that follow, 0: not there. The device's name is "vethXXXXXXX": its last two
+ * letters become the number of the run modulo 256 in hex, since the device of the run before may not be
+ * gone yet. */
+struct script_link {
+	uint32_t pid_at;           /* int32 to be set */
+	uint32_t name_at;          /* IFNAMSIZ bytes */
+	uint32_t isolated_name_at; /* likewise */
+	uint32_t reserved;
+};
+
+/* Sockets of the name service, bound to 127.0.0.11:53 inside: both -1 when the script has no
+ * SCRIPT_NAMES. */
+struct script_names {
+	int udp, tcp;
+};
+
+/* Does what the script of `bytes` (writable: messages are patched in place) says for the container
+ * whose first process is pid / pidfd, up to its end or the first failure, which *err explains.
+ * Enters the container's network namespace and comes back: single-threaded callers only. run: 0 for the
+ * first. Whatever was done stays: the caller undoes. */
+int must_check script_run(void *bytes, size_t n, pid_t pid, int pidfd, uint32_t run,
+			  struct script_names *names, struct err *err);
+/* Takes back what does not die with the namespace: rules first, then what is to be unlinked (addresses
+ * last, so that nobody gets one that rules still point to). Goes on after failures; -errno of the
+ * first. */
+int script_undo(void *bytes, size_t n);
+/* Reads <run_dir>/network.script and undoes it, then removes it. 0 also when there is none. For
+ * sweepers and the monitor; run_dir is a descriptor. */
+int script_undo_file(int run_dir);
+
+#endif

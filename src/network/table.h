@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Our nftables table (family inet), one per engine: a fixed set of chains and rules, and sets and maps
+ * whose elements are all that ever changes. What is published is an element of a hash map, so adding
+ * the 5,000th port costs what the first did.
+ *
+ * Sets by network: bridges, those that are internal, pairs (bridge . bridge) that may speak, subnets
+ * with their bridge (for hairpin and "leaves its network"), subnets that are masqueraded. Chains:
+ *
+ *	raw prerouting		to 127.0.0.0/8 from outside: dropped (CVE-2020-8558, since bridges have
+ *				route_localnet)
+ *	nat prerouting, output	to one of the host's own addresses: translated by the maps of ports
+ *	nat postrouting		hairpin and loopback sources, then what leaves a network: masqueraded
+ *	filter forward		answers; within a network; published ports; out of networks that are not
+ *				internal; everything else to or from a bridge of ours is dropped: other
+ *				networks, and addresses of containers asked for directly from beyond
+ */
+#ifndef CLOCHE_NETWORK_TABLE_H
+#define CLOCHE_NETWORK_TABLE_H
+
+#include "kernel/netlink.h"
+#include "network/endpoint.h"
+#include "network/network.h"
+
+/* Whether our table stands in the kernel (one look). -errno. */
+int must_check table_stands(const struct network_store *s);
+/* One batch: the table with all chains and rules (idempotent: no duplicates when it stands), then the
+ * elements of this network. */
+int must_check table_add_network(const struct network_store *s, const struct network *n,
+				 const struct network_behaviour *b, struct err *err);
+int must_check table_remove_network(const struct network_store *s, const struct network *n,
+				    const struct network_behaviour *b, struct err *err);
+/* The batches for a script: elements of the ports to these addresses, all in one transaction. Bytes go
+ * to a buffer of the caller's; overflow as netlink_buffer has it. table_ports_bytes() bounds it. */
+size_t table_ports_bytes(size_t ports);
+void table_put_ports(const struct network_store *s, const struct sandbox *sandbox, bool remove,
+		     struct netlink_buffer *b);
+/* Removes the table. 0 also when there is none. */
+int must_check table_remove(const struct network_store *s, struct err *err);
+
+/*
+ * Beside others (host_filter.c): an accept of ours cannot undo a drop of theirs. Every base chain of
+ * hook forward that is not ours and drops (policy, or a rule that may) gets, unless s->respect, narrow
+ * accepts for the bridges of this network at its beginning: in DOCKER-USER where iptables has it, else
+ * in the chain itself; each with the comment "cloche <table>", in the expressions that iptables-nft
+ * itself would write, so that both `nft` and `iptables` can list them. Never in input chains. Idempotent;
+ * removed with the network.
+ */
+int must_check host_filter_admit(const struct network_store *s, const struct network *n,
+				 struct err *err);
+int must_check host_filter_dismiss(const struct network_store *s, const struct network *n,
+				   struct err *err);
+
+#endif
