@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/list_output.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 
 struct format_options {
 	const char *format;

@@ -9,7 +9,7 @@
 #define CLOCHE_ENGINE_BRIEF_H
 
 #include "engine/engine.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 
 #define BRIEF_KEY "Brief"
 

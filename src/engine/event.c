@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "engine/event_journal.h"
 #include "engine/internal.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 #include "runtime/plan_build.h"
 
 #define NS_PER_S 1000000000u

@@ -15,7 +15,7 @@
 #include "base/str.h"
 #include "engine/exec_internal.h"
 #include "engine/internal.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 #include "engine/monitor/exec.h"
 
 #define STATE_MAX_BYTES (4 << 20) /* arguments and environment are in it */

@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 
 enum field_type {
 	FIELD_STRING,  /* char *; NULL is "" and back */

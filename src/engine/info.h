@@ -4,7 +4,7 @@
 #define CLOCHE_ENGINE_INFO_H
 
 #include "engine/engine.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 
 struct engine_info {
 	size_t containers, running, paused, stopped, images;

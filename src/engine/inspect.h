@@ -6,7 +6,7 @@
 #include <json-c/json.h>
 
 #include "engine/engine.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 #include "engine/size.h"
 
 /* Appends the object: Docker's members (API 1.41) in Docker's order, then one of our own, "Cloche",

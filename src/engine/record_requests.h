@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "engine/container.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 
 void requests_write_mounts(struct json_writer *w, const char *key, const void *base);
 int requests_read_mounts(struct json_object *v, void *base);

@@ -22,7 +22,7 @@
 #include "base/str.h"
 #include "engine/engine.h"
 #include "engine/internal.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 #include "engine/marker.h"
 
 #define STATE_MAX_BYTES 65536

@@ -7,7 +7,7 @@
 #define CLOCHE_ENGINE_VOLUME_RECORD_H
 
 #include "engine/engine.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 
 /* In the volume's directory. */
 #define VOLUME_FILE "volume.json"

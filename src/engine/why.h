@@ -7,7 +7,7 @@
 #define CLOCHE_ENGINE_WHY_H
 
 #include "engine/engine.h"
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 #include "kernel/oom_log.h"
 
 struct why {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streaming JSON. Owns quoting and commas; knows nothing of what is written. */
-#include "engine/json_writer.h"
+#include "base/json_writer.h"
 
 /* Length of the valid UTF-8 sequence at s, or 0 (RFC 3629: no surrogates, nothing overlong). */
 static size_t utf8_length(const unsigned char *s)

@@ -4,8 +4,8 @@
  * order of the calls. Bytes that are not UTF-8 become U+FFFD, as Go's encoder has it, so that what
  * was written can always be parsed again. key is NULL for elements of arrays.
  */
-#ifndef CLOCHE_ENGINE_JSON_WRITER_H
-#define CLOCHE_ENGINE_JSON_WRITER_H
+#ifndef CLOCHE_BASE_JSON_WRITER_H
+#define CLOCHE_BASE_JSON_WRITER_H
 
 #include <stdbool.h>
 #include <stdint.h>
