@@ -63,6 +63,74 @@ wait_for() {
 	done
 }
 
+# ---- hosts of the test's own ----
+
+# make_netns VARIABLE: a network namespace with nothing in it but lo, which is up. The variable is set to
+# the id of the process that holds it; it ends by end_netns, or with the shell that called this: so not
+# in a subshell.
+make_netns() {
+	local -n holder=$1
+	setpriv --pdeathsig KILL unshare --net sleep infinity >/dev/null 2>&1 3>&- &
+	holder=$!
+	wait_for 5 netns_is_made "$holder" || return 1
+	in_netns "$holder" ip link set lo up
+}
+
+netns_is_made() {
+	[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+}
+
+end_netns() { # HOLDER
+	kill -KILL "$1"
+	wait "$1" 2>/dev/null || true
+}
+
+in_netns() { # HOLDER COMMAND...
+	nsenter --net="/proc/$1/ns/net" -- "${@:2}"
+}
+
+# As setup_engine, with a network namespace that plays the engine's host: HOST_NETNS holds it, `cloche`
+# by name is run in it whoever runs it, and other programs by on_host.
+setup_network_engine() {
+	local program
+	setup_engine
+	make_netns HOST_NETNS || return 1
+	export HOST_NETNS
+	mkdir "$ENGINE_DIR/bin"
+	for program in cloche cloche-runtime; do
+		printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net -- %s "$@"\n' \
+			"$HOST_NETNS" "$BUILD/bin/$program" >"$ENGINE_DIR/bin/$program"
+	done
+	chmod +x "$ENGINE_DIR"/bin/*
+	export PATH=$ENGINE_DIR/bin:$PATH
+}
+
+on_host() { # COMMAND...
+	in_netns "$HOST_NETNS" "$@"
+}
+
+# What containers leave in the host's network besides their networks: devices and addresses.
+network_leftovers() {
+	on_host ip -br link show type veth | sed 's/^/device /'
+	find "$CLOCHE_RUN_ROOT"/network/*/address -mindepth 1 2>/dev/null | sed 's/^/address /'
+}
+
+network_is_clean() { [ -z "$(network_leftovers)" ]; }
+
+# As teardown_engine; nothing of a container's network may be left either.
+teardown_network_engine() {
+	local ids left=0
+	[ -n "${HOST_NETNS:-}" ] || return 0
+	mapfile -t ids < <(cloche ps -aq --no-trunc)
+	[ "${#ids[@]}" -eq 0 ] || cloche rm -f "${ids[@]}" >/dev/null || left=1
+	wait_for 5 network_is_clean || left=1
+	[ "$left" -eq 0 ] || network_leftovers | sed 's/^/# left behind: /'
+	teardown_engine || left=1
+	end_netns "$HOST_NETNS"
+	unset HOST_NETNS
+	return "$left"
+}
+
 # ---- what an engine has in the kernel; each prints one item a line ----
 # These run at the end of every test, on a machine that may emulate: few programs are started.
 
