@@ -39,9 +39,10 @@ void network_store_init(struct network_store *s, const char *root, int root_fd,
 
 struct network_pool {
 	struct ip_prefix subnet;
-	struct ip_prefix range;    /* family 0: the whole subnet */
-	struct ip_address gateway; /* family 0 in a request: the first address */
-	struct strv aux;           /* "name=address" */
+	struct ip_prefix range;           /* family 0: the whole subnet */
+	struct ip_address gateway;        /* family 0 in a request: the first address */
+	bool subnet_given, gateway_given; /* by the request, and in the record: for inspect */
+	struct strv aux;                  /* "name=address" */
 };
 
 struct network {
@@ -52,7 +53,8 @@ struct network {
 	bool internal, ipv6, attachable;
 	struct network_pool *pools; /* IPv4 first */
 	size_t pool_count;
-	struct strv options; /* "com.docker.network.bridge.name=x", as given */
+	struct strv options;      /* "com.docker.network.bridge.name=x", as given */
+	struct strv ipam_options; /* KEY=VALUE, as given; nothing here knows any */
 	struct strv labels;
 	char bridge[IFNAMSIZ]; /* device; "" for host and none */
 };
