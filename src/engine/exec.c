@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,29 +191,14 @@ static int fill_early(struct exec_launch *x, struct err *err)
 static int spawn_supervisor(struct exec_launch *x, struct err *err)
 {
 	struct launch *l = &x->l;
-	auto_close int monitor_cgroup = -1;
-	int pair[2];
 	int rc = plan_create(&l->plan_fd, &l->plan, err);
 
 	if (rc == 0)
 		rc = fill_early(x, err);
-	if (rc == 0)
-		rc = launch_monitor_group(l, &monitor_cgroup, err);
 	if (rc < 0)
 		return rc;
 	launch_test_hooks(l->plan);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(err, "make the supervisor's socket");
-	l->control_fd = pair[0];
-	rc = launch_monitor(&(struct launch_monitor){.control_fd = pair[1],
-						     .plan_fd = l->plan_fd,
-						     .lock_fd = l->lock_fd,
-						     .cgroup_fd = l->cgroup_fd,
-						     .target_fd = x->target,
-						     .monitor_cgroup_fd = monitor_cgroup},
-			    &l->monitor_pid, err);
-	close(pair[1]);
-	return rc;
+	return launch_spawn_monitor(l, x->target, err);
 }
 
 /* From a running container to a released child. */

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,7 +130,6 @@ static int take_id(struct launch *l, struct err *err)
 
 static int spawn_monitor(struct launch *l, struct err *err)
 {
-	int pair[2], monitor_cgroup = -1;
 	int rc = plan_create(&l->plan_fd, &l->plan, err);
 
 	if (rc < 0)
@@ -141,24 +139,7 @@ static int spawn_monitor(struct launch *l, struct err *err)
 	l->plan->shared.point_ns[POINT_CLI_PARSED] = l->options->parsed_ns;
 	rc = launch_fill_early(l, err);
 	if (rc == 0)
-		rc = launch_monitor_group(l, &monitor_cgroup, err);
-	if (rc < 0)
-		return rc;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		close_fd(&monitor_cgroup);
-		return err_sys(err, "make the monitor's socket");
-	}
-	stamp(l->plan, POINT_CLI_PREPARED);
-	l->control_fd = pair[0];
-	rc = launch_monitor(&(struct launch_monitor){.control_fd = pair[1],
-						     .plan_fd = l->plan_fd,
-						     .lock_fd = l->lock_fd,
-						     .cgroup_fd = l->cgroup_fd,
-						     .target_fd = -1,
-						     .monitor_cgroup_fd = monitor_cgroup},
-			    &l->monitor_pid, err);
-	close(pair[1]);
-	close_fd(&monitor_cgroup);
+		rc = launch_spawn_monitor(l, -1, err);
 	stamp(l->plan, POINT_CLI_SPAWNED);
 	return rc;
 }

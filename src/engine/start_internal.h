@@ -31,8 +31,9 @@ struct launch {
 
 /* Before the monitor is spawned: what it must know at once. */
 int must_check launch_fill_early(struct launch *l, struct err *err);
-/* Opens (making it on first use) the v2 group that monitors live in; *fd -1 without v2. */
-int must_check launch_monitor_group(struct launch *l, int *fd, struct err *err);
+/* Spawns the monitor, born in the group that monitors live in (made on first use), with its connection
+ * in l->control_fd. target: pidfd of the PID 1 to join (exec), or -1. */
+int must_check launch_spawn_monitor(struct launch *l, int target, struct err *err);
 /* Whether its filter is the user's own: that may deny clone(), which every other one allows. */
 bool container_has_own_profile(const struct container_config *config);
 /* The filter that a container with these capabilities gets; empty when it has none. */

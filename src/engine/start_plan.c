@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,9 @@
 #include "engine/scope.h"
 #include "engine/start_internal.h"
 #include "engine/user_files.h"
+#include "runtime/launch.h"
 #include "runtime/plan_build.h"
+#include "runtime/stamp.h"
 
 #define MONITOR_GROUP "/cloche-monitor"
 #define MONITOR_GROUP_TRIES 10
@@ -34,7 +37,7 @@
 #define LOG_MAX_BYTES_VOLATILE (4u << 20)
 #define LOG_MAX_FILES_VOLATILE 2u
 
-int launch_monitor_group(struct launch *l, int *fd, struct err *err)
+static int launch_monitor_group(struct launch *l, int *fd, struct err *err)
 {
 	struct cgroup_join join;
 	int rc = cgroup_join_of(&l->e->cgroups, MONITOR_GROUP, &join, err);
@@ -66,6 +69,44 @@ int launch_monitor_group(struct launch *l, int *fd, struct err *err)
 			return err_sys(err, "open %s", join.v2_dir);
 	}
 	return 0;
+}
+
+/* The group may be taken away as long as nobody is in it: then it is made once more. */
+static int spawn_in_group(struct launch *l, struct launch_monitor *spawn, struct err *err)
+{
+	int rc = -ENOENT;
+
+	for (int i = 0; i < MONITOR_GROUP_TRIES && (rc == -ENOENT || rc == -ENODEV); i++) {
+		auto_close int group = -1;
+
+		rc = launch_monitor_group(l, &group, err);
+		if (rc < 0)
+			return rc;
+		stamp(l->plan, POINT_CLI_PREPARED);
+		spawn->monitor_cgroup_fd = group;
+		rc = launch_monitor(spawn, &l->monitor_pid, err);
+		if (group < 0)
+			break;
+	}
+	return rc;
+}
+
+int launch_spawn_monitor(struct launch *l, int target, struct err *err)
+{
+	int pair[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "make the monitor's socket");
+	l->control_fd = pair[0];
+	rc = spawn_in_group(l,
+			    &(struct launch_monitor){.control_fd = pair[1],
+						     .plan_fd = l->plan_fd,
+						     .lock_fd = l->lock_fd,
+						     .cgroup_fd = l->cgroup_fd,
+						     .target_fd = target},
+			    err);
+	close(pair[1]);
+	return rc;
 }
 
 /* A v2 group must stand before the child is born in it. With v1 controllers beside, only that one

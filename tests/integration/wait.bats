@@ -82,6 +82,23 @@ has_connection() { # MONITOR COUNT: that many clients stand in its socket's queu
 	done
 }
 
+# Takes the group that monitors live in away whenever it is empty, as a repair of another engine may.
+take_group_away() {
+	while [ -e "$ENGINE_DIR/taking" ]; do
+		rmdir /sys/fs/cgroup/cloche-monitor /sys/fs/cgroup/unified/cloche-monitor 2>/dev/null || true
+	done
+}
+
+@test "the monitors' group may be taken away while one is about to be born in it" {
+	local taker
+	touch "$ENGINE_DIR/taking"
+	take_group_away 3>&- &
+	taker=$!
+	for _ in $(seq 30); do cloche run --rm --network none $image true; done
+	rm "$ENGINE_DIR/taking"
+	wait "$taker"
+}
+
 @test "several removals and starts at once leave nothing" {
 	local i
 	for i in $(seq 5); do
