@@ -56,6 +56,7 @@ struct sandbox {
 		*ports; /* host_port and host_address decided: never "every address", but one
 				     * entry each for 0.0.0.0 and :: */
 	size_t port_count;
+	struct strv dns; /* --dns: the name service asks these instead of the host's resolvers */
 };
 void sandbox_init(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
@@ -67,6 +68,7 @@ struct sandbox_request {
 	size_t endpoint_count;
 	const struct port_binding *ports;
 	size_t port_count;
+	const struct strv *dns; /* NULL: none */
 };
 
 /* Sockets that keep the host's ports for the container: bound, so that nobody else gets them, and those

@@ -20,4 +20,12 @@ struct keeper_hello {
 	char id[ID_LEN]; /* not terminated */
 };
 
+/* From a command instead of a monitor, which then closes the connection: network.json of this container
+ * has changed. */
+#define KEEPER_RELOAD 'R' /* no id begins so */
+struct keeper_reload {
+	char kind;
+	char id[ID_LEN];
+};
+
 #endif
