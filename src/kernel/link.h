@@ -17,23 +17,26 @@ struct link_bridge {
 	uint32_t mtu;       /* 0: the kernel's choice */
 	const uint8_t *mac; /* 6 bytes, NULL: the kernel's choice */
 };
-/* A bridge, up, without IPv6 link-local address generation (it has the gateway's addresses). */
+/* A bridge, up, without IPv6 link-local address generation (it has the gateway's addresses). Three
+ * messages; two where the kernel's IPv6 is off. */
 void link_put_bridge(struct netlink_buffer *b, const struct link_bridge *l);
 
-/* A veth pair: `name` here, up and a port of the bridge; its peer in the namespace of pid. */
+/* A veth pair: `name` here, up and a port of the bridge; its peer in the namespace of pid, down. Two
+ * messages, three for an isolated port. The pair is made from the peer's side, since the kernel lets
+ * only that side's index be chosen. */
 struct link_veth {
-	const char *name, *peer; /* IFNAMSIZ with the NUL */
+	const char *name, *peer; /* shorter than IFNAMSIZ */
 	uint32_t bridge_index;
 	uint32_t mtu;        /* of both, 0: the kernel's choice */
 	uint32_t peer_index; /* what the peer's index shall be over there; 0: the kernel's choice */
-	const uint8_t *peer_mac; /* 6 bytes */
+	const uint8_t *peer_mac; /* 6 bytes, NULL: the kernel's choice */
 	int32_t pid;             /* patched later, too */
 	bool isolated; /* the port speaks with the bridge alone, not with other such ports */
 };
 /* Offsets into the buffer's bytes, to patch before sending: int32 pid, and the IFNAMSIZ bytes of the
- * name (zero padded), which an isolated port has twice; 0: not there. */
+ * name (zero padded) in each message that has it; 0: not there. */
 struct link_veth_places {
-	size_t pid, name, isolated_name;
+	size_t pid, name, port_name, isolated_name;
 };
 void link_put_veth(struct netlink_buffer *b, const struct link_veth *l,
 		   struct link_veth_places *places);

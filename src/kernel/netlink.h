@@ -14,8 +14,11 @@
 
 #include "base/err.h"
 
+/* NLA_HDRLEN, which is an int of a negative and a size. */
+#define NETLINK_ATTRIBUTE_HEADER sizeof(struct nlattr)
+
 /* Messages one after another. Set bytes and size; the rest begins as zeros. After an overflow nothing
- * more is added and netlink_transact() refuses it (-EMSGSIZE). */
+ * is left (used is 0), nothing more is added, and netlink_transact() refuses it (-EMSGSIZE). */
 struct netlink_buffer {
 	unsigned char *bytes; /* aligned to 4 */
 	size_t size, used;
@@ -34,6 +37,8 @@ size_t netlink_put_u32(struct netlink_buffer *b, uint16_t attribute, uint32_t v)
 size_t netlink_put_be32(struct netlink_buffer *b, uint16_t attribute, uint32_t v);
 size_t netlink_put_string(struct netlink_buffer *b, uint16_t attribute,
 			  const char *s); /* with NUL */
+/* A family's header inside an attribute, as VETH_INFO_PEER begins with one. */
+void netlink_put_header(struct netlink_buffer *b, const void *header, size_t n);
 /* Attributes put until netlink_nest_end(place) are inside. NLA_F_NESTED is set. */
 size_t netlink_nest_begin(struct netlink_buffer *b, uint16_t attribute);
 void netlink_nest_end(struct netlink_buffer *b, size_t place);
@@ -49,34 +54,39 @@ struct netlink_refusal {
 	char text[128];
 };
 
-/* Sends all messages at once and reads an answer to each that asks for one (NLM_F_ACK) -- with
- * NETLINK_NETFILTER to the whole batch. 0, or -errno of the first refusal (*refusal may be NULL). The
- * bytes are numbered (nlmsg_seq) in place. */
+/* Sends all messages at once and reads an answer to each that asks for one (NLM_F_ACK). 0, or -errno of
+ * the first refusal (*refusal may be NULL). The kernel does the rest of a batch of NETLINK_ROUTE after
+ * a refusal, and nothing of a batch of NETLINK_NETFILTER. The bytes are numbered (nlmsg_seq) in place. */
 int must_check netlink_transact(int fd, void *bytes, size_t n, struct netlink_refusal *refusal);
 
 /* Called for every message of a dump. Not 0: the dump ends with that. */
 typedef int netlink_message_fn(const struct nlmsghdr *h, void *context);
 /* One dump request (NLM_F_DUMP is added), read to its end; begins again when the kernel says that it
- * was interrupted: then the callback sees everything once more after reset(context), if given. */
+ * was interrupted: then the callback sees everything once more after reset(context), if given. -EAGAIN
+ * when it is interrupted for ever. */
 int must_check netlink_dump(int fd, void *request, size_t n, netlink_message_fn *fn,
 			    void (*reset)(void *context), void *context);
 
-/* Attributes of a message, by number, as far as `max`; a missing one is NULL. after: bytes of the
+/* Attributes of a message, by number: out[0] to out[max]; a missing one is NULL. after: bytes of the
  * family's own header. -EBADMSG when malformed. */
 int must_check netlink_attributes(const struct nlmsghdr *h, size_t after, const struct nlattr **out,
 				  uint16_t max);
 int must_check netlink_nested(const struct nlattr *a, const struct nlattr **out, uint16_t max);
 static inline const void *netlink_value(const struct nlattr *a)
 {
-	return (const char *)a + NLA_HDRLEN;
+	return (const char *)a + NETLINK_ATTRIBUTE_HEADER;
 }
 static inline size_t netlink_value_bytes(const struct nlattr *a)
 {
-	return (size_t)a->nla_len - NLA_HDRLEN;
+	return (size_t)a->nla_len - NETLINK_ATTRIBUTE_HEADER;
 }
+/* 0 when there is none or it is too short. */
+uint8_t netlink_value_u8(const struct nlattr *a);
+uint16_t netlink_value_u16(const struct nlattr *a);
 uint32_t netlink_value_u32(const struct nlattr *a);
 uint32_t netlink_value_be32(const struct nlattr *a);
-/* NULL unless it ends with a NUL. */
+uint64_t netlink_value_be64(const struct nlattr *a);
+/* NULL when there is none, or it does not end with a NUL. */
 const char *netlink_value_string(const struct nlattr *a);
 
 #endif

@@ -49,8 +49,8 @@ struct script_entry {
 struct script_link {
 	uint32_t pid_at;           /* int32 to be set */
 	uint32_t name_at;          /* IFNAMSIZ bytes */
+	uint32_t port_name_at;     /* likewise */
 	uint32_t isolated_name_at; /* likewise */
-	uint32_t reserved;
 };
 
 /* Sockets of the name service, bound to 127.0.0.11:53 inside: both -1 when the script has no
