@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-#define FD_PASS_MAX 8
+#define FD_PASS_MAX 253 /* what the kernel takes in one message */
 
 /* Writes all n bytes, through short writes and EINTR. 0 or -errno. */
 int must_check fd_write_all(int fd, const void *bytes, size_t n);

@@ -59,12 +59,18 @@ struct script_names {
 	int udp, tcp;
 };
 
+/* When the last entry of a kind was done, CLOCK_MONOTONIC ns, for the start bill; 0: there was none. */
+struct script_times {
+	uint64_t links, inside, rules;
+};
+
 /* Does what the script of `bytes` (writable: messages are patched in place) says for the container
  * whose first process is pid / pidfd, up to its end or the first failure, which *err explains.
  * Enters the container's network namespace and comes back: single-threaded callers only. run: 0 for the
- * first. Whatever was done stays: the caller undoes. */
+ * first. Whatever was done stays: the caller undoes. times may be
+ * NULL. */
 int must_check script_run(void *bytes, size_t n, pid_t pid, int pidfd, uint32_t run,
-			  struct script_names *names, struct err *err);
+			  struct script_names *names, struct script_times *times, struct err *err);
 /* Takes back what does not die with the namespace: rules first, then what is to be unlinked (addresses
  * last, so that nobody gets one that rules still point to). Goes on after failures; -errno of the
  * first. */

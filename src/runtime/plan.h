@@ -61,6 +61,7 @@ enum plan_op_type {
 	OP_HOSTNAME,   /* a */
 	OP_DOMAINNAME, /* a */
 	OP_LOOPBACK_UP,
+	OP_NETWORK,      /* waits until plan_shared.network_state says that the network stands */
 	OP_PROPAGATION,  /* n: MS_PRIVATE, MS_SLAVE, ... set recursively on / */
 	OP_ROOT_OVERLAY, /* a: options; b: host path of the mount point; c: host path to chdir to */
 	OP_ROOT_BIND, /* a: host path of the directory that becomes the root; n: MOUNT_ATTR_* set */
@@ -151,6 +152,12 @@ enum timeline_point {
 	POINT_MONITOR_CLEANED,
 	POINT_CHILD_MAIN,
 	POINT_CHILD_RELEASED,
+	/* only with plan_early.network */
+	POINT_CLI_NETWORK,       /* addresses and ports taken, script written, monitor told */
+	POINT_MONITOR_NETWORK,   /* begins with the script */
+	POINT_MONITOR_LINKED,    /* devices made */
+	POINT_MONITOR_ADDRESSED, /* addresses, routes, settings inside */
+	POINT_MONITOR_CONNECTED, /* rules, name service: all of the script */
 	POINT_COUNT
 };
 
@@ -159,6 +166,13 @@ enum plan_scope_state {
 	PLAN_SCOPE_NONE = 0,
 	PLAN_SCOPE_MADE = 1,
 	PLAN_SCOPE_FAILED = 2, /* the monitor says why once it is released */
+};
+
+/* How far the container's network is, with plan_early.network. */
+enum plan_network_state {
+	PLAN_NETWORK_WAITING = 0,
+	PLAN_NETWORK_DONE = 1,
+	PLAN_NETWORK_FAILED = 2, /* the monitor says why */
 };
 
 enum plan_release {
@@ -183,11 +197,12 @@ enum child_step {
 /* Start of the memfd: written by all three. */
 struct plan_shared {
 	uint32_t version;
-	uint32_t released;    /* enum plan_release; futex */
-	uint32_t scope_state; /* enum plan_scope_state; futex */
-	uint32_t child_ready; /* 1: the child waits for release */
-	uint32_t failed_op;   /* index + 1 */
-	uint32_t failed_step; /* enum child_step */
+	uint32_t released;      /* enum plan_release; futex */
+	uint32_t scope_state;   /* enum plan_scope_state; futex */
+	uint32_t network_state; /* enum plan_network_state; futex */
+	uint32_t child_ready;   /* 1: the child waits for release */
+	uint32_t failed_op;     /* index + 1 */
+	uint32_t failed_step;   /* enum child_step */
 	int32_t failed_errno;
 	int32_t failed_detail;
 	uint32_t warned_count; /* best-effort ops that failed */
@@ -221,6 +236,7 @@ struct plan_early {
 	plan_ref scope;         /* plan_list: the program that asks systemd for a scope; 0 none */
 	plan_ref scope_stop;    /* plan_list: the same, to end it */
 	uint32_t foreign; /* another OCI runtime makes the container: see struct plan_foreign */
+	uint32_t network; /* the launcher will send FRAME_NETWORK: see engine/monitor/protocol.h */
 };
 
 /* One directory of the container's group, as struct cgroup_dir has it. */

@@ -5,6 +5,7 @@
  *   limits and OOM score before the pivot               while the host's /proc and privilege are there
  *   mounts, devices, terminal before the pivot          while host sources can be reached
  *   masked and read-only paths after it                 on the final tree
+ *   the network as late as may be                       it is made meanwhile; hooks and sysctls find it
  *   user before seccomp, capabilities after             a filter without no_new_privs needs privilege,
  *                                                       and may deny the calls that change users
  *   the gate before the user changes                    startContainer hooks run with full rights
@@ -127,6 +128,24 @@ static void add_identity(struct plan *p, const struct oci_config *c)
 		plan_add_op(p, OP_LOOPBACK_UP, PHASE_NETWORK, "loopback up");
 }
 
+/* Where the plan waits for the network: as late as what follows allows. */
+enum network_wait { WAIT_NEVER, WAIT_BEFORE_HOOKS, WAIT_BEFORE_SYSCTLS, WAIT_LAST };
+
+static enum network_wait network_wait_of(const struct plan *p, const struct oci_config *c)
+{
+	if (!p->early.network)
+		return WAIT_NEVER;
+	if (c->hooks[OCI_HOOK_CREATE_CONTAINER].count)
+		return WAIT_BEFORE_HOOKS;
+	return c->sysctl_count ? WAIT_BEFORE_SYSCTLS : WAIT_LAST;
+}
+
+static void add_network(struct plan *p, enum network_wait wait, enum network_wait here)
+{
+	if (wait == here)
+		plan_add_op(p, OP_NETWORK, PHASE_NETWORK, "wait for the network");
+}
+
 static void add_root(struct plan *p, const struct oci_config *c, const struct plan_input *input)
 {
 	unsigned long propagation = c->rootfs_propagation & PROPAGATION_BITS;
@@ -146,11 +165,8 @@ static void add_root(struct plan *p, const struct oci_config *c, const struct pl
 	}
 }
 
-static void add_pivot(struct plan *p, const struct oci_config *c)
+static void add_sysctls(struct plan *p, const struct oci_config *c)
 {
-	unsigned long propagation = c->rootfs_propagation & PROPAGATION_BITS;
-
-	plan_add_op(p, OP_PIVOT, PHASE_MOUNT, "pivot_root");
 	for (size_t i = 0; i < c->sysctl_count; i++) {
 		auto_free char *path = xasprintf("/proc/sys/%s", c->sysctls[i].key);
 		struct plan_op *op = plan_add_op(p, OP_SYSCTL, PHASE_SECURITY, "set sysctl %s",
@@ -162,6 +178,15 @@ static void add_pivot(struct plan *p, const struct oci_config *c)
 		op->a = plan_add_string(p, path);
 		op->c = plan_add_string(p, c->sysctls[i].value);
 	}
+}
+
+static void add_pivot(struct plan *p, const struct oci_config *c, enum network_wait wait)
+{
+	unsigned long propagation = c->rootfs_propagation & PROPAGATION_BITS;
+
+	plan_add_op(p, OP_PIVOT, PHASE_MOUNT, "pivot_root");
+	add_network(p, wait, WAIT_BEFORE_SYSCTLS);
+	add_sysctls(p, c);
 	plan_add_hidden_paths(p, c);
 	if (propagation == MS_SHARED || propagation == MS_UNBINDABLE) {
 		struct plan_op *op =
@@ -325,6 +350,7 @@ int plan_build(struct plan *p, const struct oci_config *c, const struct plan_inp
 	       struct strv *warnings, struct err *err)
 {
 	const struct oci_process *process = &c->process;
+	enum network_wait wait = network_wait_of(p, c);
 	struct plan_op *op;
 	int rc;
 
@@ -355,12 +381,14 @@ int plan_build(struct plan *p, const struct oci_config *c, const struct plan_inp
 	op = plan_add_op(p, OP_MKDIR, PHASE_OTHER, "make %s", process->cwd);
 	op->b = plan_add_string(p, process->cwd);
 	op->n = 0755;
+	add_network(p, wait, WAIT_BEFORE_HOOKS);
 	add_hooks(p, c, OCI_HOOK_CREATE_CONTAINER, "createContainer", input);
-	add_pivot(p, c);
+	add_pivot(p, c, wait);
 	plan_add_streams(p, process, input, 0);
 	if (c->root_readonly)
 		plan_add_op(p, OP_ROOT_PROPAGATION, PHASE_SECURITY, "make / read-only")->n =
 			MOUNT_ATTR_RDONLY;
+	add_network(p, wait, WAIT_LAST);
 	rc = add_program(p, c, input, err);
 	return rc < 0 ? rc : plan_check(p, err);
 }

@@ -26,10 +26,13 @@ setup_warm_engine() {
 
 # How many operations the plan has; and what stamps the points there are, by number.
 plan_ops() { jq '.Ops | length' <<<"$PLAN"; }
-plan_points() { jq '.Points | length' <<<"$PLAN"; }
+# Those of the network, which come last, are stamped in a connected container's start only.
+plan_points() { echo $(($(point_names | grep -n POINT_CLI_NETWORK | cut -d: -f1) - 1)); }
+all_points() { jq '.Points | length' <<<"$PLAN"; }
 # The name in the source of a point.
-point_name() {
-	grep -o '^	POINT_[A-Z_]*' "$BATS_TEST_DIRNAME/../../src/runtime/plan.h" | grep -v _COUNT | tr -d '\t' | sed -n "$(($1 + 1))p"
+point_name() { point_names | sed -n "$(($1 + 1))p"; }
+point_names() {
+	grep -o '^	POINT_[A-Z_]*' "$BATS_TEST_DIRNAME/../../src/runtime/plan.h" | grep -v _COUNT | tr -d '\t'
 }
 op_label() { jq -r ".Ops[$1][3]" <<<"$PLAN"; }
 

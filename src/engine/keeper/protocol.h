@@ -16,6 +16,16 @@
 #define KEEPER_LOCK "keeper.lock"
 #define KEEPER_FAREWELL 'F'
 
+/* What is passed on to the keeper with a socket. Which it is the socket itself says (type, family,
+ * address). */
+enum keeper_socket {
+	/* TCP listening, or UDP bound, on the host's side: what comes there and was not translated (to
+	 * [::1], to [::] of a container without IPv6) is for the container's port of network.json */
+	KEEPER_SOCKET_FORWARD = 1,
+	/* bound to port 53 of 127.0.0.11 inside the container: UDP, and TCP listening */
+	KEEPER_SOCKET_NAMES = 2,
+};
+
 struct keeper_hello {
 	char id[ID_LEN]; /* not terminated */
 };

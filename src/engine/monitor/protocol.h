@@ -11,6 +11,7 @@
  *	  | ----- RESIZE {rows,cols} ---> |
  *	  | ----- SIGNAL {number} ------> |   to PID 1 of the container
  *	  | ----- RESTART {policy,max} -> |   another restart policy from now on
+ *	  | ----- NETWORK {kind,count} -> |   sockets, see below
  *	  | <---- STDOUT / STDERR bytes - |
  *	  | <---- EXIT {code...} -------- |   after all output; the connection then ends, also when the
  *	  |                               |   container is to be restarted
@@ -30,6 +31,8 @@
 
 #include <stdint.h>
 
+#include "engine/keeper/protocol.h"
+
 #define FRAME_PAYLOAD_MAX 65536
 
 enum frame_type {
@@ -42,6 +45,7 @@ enum frame_type {
 	FRAME_SIGNAL = 18,
 	FRAME_ATTACH = 19, /* first frame of a client that came by attach.sock */
 	FRAME_RESTART = 20,
+	FRAME_NETWORK = 21,
 	FRAME_STARTED = 32,
 	FRAME_ERROR = 33,
 	FRAME_EXIT = 34,
@@ -70,6 +74,28 @@ struct frame_attach {
 struct frame_restart {
 	uint32_t policy; /* enum plan_restart */
 	uint32_t max;
+};
+
+/*
+ * With plan_early.network the launcher sends this before the release, once <run dir>/network.script
+ * stands (engine/network_release.h does it): sockets that keep the host's ports by SCM_RIGHTS, in as
+ * many frames as it takes, all of one kind in each. The last of them is the go-ahead: the monitor, which
+ * holds the sockets to the container's end, then connects the container while it is being set up.
+ *
+ * Later it may come from any client: sockets of a running container that was connected to another
+ * network. The monitor keeps them as well.
+ */
+enum frame_socket {
+	FRAME_SOCKET_HELD = 0, /* bound, so that nobody else has the port */
+	/* the others are for the keeper: */
+	FRAME_SOCKET_FORWARD = KEEPER_SOCKET_FORWARD,
+	FRAME_SOCKET_NAMES = KEEPER_SOCKET_NAMES,
+};
+
+struct frame_network {
+	uint8_t kind; /* enum frame_socket */
+	uint8_t last;
+	uint16_t count; /* how many came with this frame */
 };
 
 struct frame_started {

@@ -56,13 +56,16 @@ static int number_at(struct json_object *array, size_t i, uint64_t *out)
 static int decode_points(struct json_object *o, struct timeline_stamps *out)
 {
 	struct json_object *a;
+	size_t n;
 	int rc = json_get_array(o, "Points", &a);
 
 	if (rc < 0)
 		return rc;
-	if (json_object_array_length(a) != POINT_COUNT)
+	n = json_object_array_length(a);
+	/* An earlier version had less to stamp. */
+	if (n > POINT_COUNT || n <= POINT_CHILD_RELEASED)
 		return -EINVAL;
-	for (size_t i = 0; rc == 0 && i < POINT_COUNT; i++)
+	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = number_at(a, i, &out->point_ns[i]);
 	return rc;
 }

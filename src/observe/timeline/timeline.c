@@ -42,6 +42,7 @@ static const struct segment cli_lane[] = {
 	{POINT_CLI_SPAWNED, PHASE_OTHER, TIMELINE_CLI, "spawn the monitor"},
 	{POINT_CLI_RESOLVED, PHASE_RESOLVE, TIMELINE_CLI, "find the image, merge configurations"},
 	{POINT_CLI_RECORDED, PHASE_RECORD, TIMELINE_CLI, "write record, directories, files"},
+	{POINT_CLI_NETWORK, PHASE_NETWORK, TIMELINE_CLI, "take addresses and ports"},
 	{POINT_CLI_CGROUP, PHASE_CGROUP, TIMELINE_CLI, "make and limit the cgroups"},
 	{POINT_CLI_PLANNED, PHASE_OTHER, TIMELINE_CLI, "lay out the plan"},
 	{POINT_CLI_RELEASED, PHASE_OTHER, TIMELINE_CLI, "release the child"},
@@ -58,6 +59,14 @@ static const struct segment cloned = {POINT_MONITOR_CLONED, PHASE_NAMESPACES, TI
 				      "return from the clone"};
 static const struct segment moved = {POINT_MONITOR_MOVED, PHASE_CGROUP, TIMELINE_MONITOR,
 				     "leave the caller's cgroups"};
+
+/* What the child may have to wait for, if it has nothing else left to do. */
+static const struct segment network_lane[] = {
+	{POINT_MONITOR_LINKED, PHASE_NETWORK, TIMELINE_MONITOR, "make the network devices"},
+	{POINT_MONITOR_ADDRESSED, PHASE_NETWORK, TIMELINE_MONITOR, "set addresses and routes"},
+	{POINT_MONITOR_CONNECTED, PHASE_NETWORK, TIMELINE_MONITOR,
+	 "set rules, open the name service"},
+};
 
 static const struct segment wake = {POINT_CHILD_RELEASED, PHASE_NAMESPACES, TIMELINE_CHILD,
 				    "wake the child"};
@@ -184,6 +193,10 @@ static void walk_to_release(struct walk *path, struct walk *beside)
 		add_segment(beside, &cloned);
 		beside->cursor_ns = at[POINT_MONITOR_CLONED];
 		add_segment(beside, &moved);
+	}
+	if (at[POINT_MONITOR_NETWORK]) {
+		beside->cursor_ns = at[POINT_MONITOR_NETWORK];
+		add_lane(beside, network_lane, LENGTH(network_lane), 0, UINT64_MAX);
 	}
 	add_segment(path, &wake);
 }

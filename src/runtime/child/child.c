@@ -30,6 +30,7 @@ static const child_op_fn ops[OP_COUNT] = {
 	[OP_HOSTNAME] = child_op_hostname,
 	[OP_DOMAINNAME] = child_op_domainname,
 	[OP_LOOPBACK_UP] = child_op_loopback_up,
+	[OP_NETWORK] = child_op_network,
 	[OP_PROPAGATION] = child_op_propagation,
 	[OP_ROOT_OVERLAY] = child_op_root_overlay,
 	[OP_ROOT_BIND] = child_op_root_bind,

@@ -65,6 +65,7 @@ int child_op_setsid(struct child_context *c, struct plan *p, const struct plan_o
 int child_op_hostname(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_domainname(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_loopback_up(struct child_context *c, struct plan *p, const struct plan_op *op);
+int child_op_network(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_rlimit(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_bounding(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_user(struct child_context *c, struct plan *p, const struct plan_op *op);

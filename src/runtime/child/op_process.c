@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/ioprio.h>
 #include <linux/keyctl.h>
 #include <net/if.h>
@@ -199,6 +200,18 @@ int child_op_loopback_up(struct child_context *c, struct plan *p, const struct p
 	(void)p;
 	(void)op;
 	return sock < 0 ? -errno : result(ioctl(sock, SIOCSIFFLAGS, &request));
+}
+
+/* The monitor connects us meanwhile. Should it die, so do we. */
+int child_op_network(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	uint32_t *state = &p->shared.network_state, seen;
+
+	(void)c;
+	(void)op;
+	while ((seen = __atomic_load_n(state, __ATOMIC_ACQUIRE)) == PLAN_NETWORK_WAITING)
+		syscall(SYS_futex, state, FUTEX_WAIT, PLAN_NETWORK_WAITING, NULL, NULL, 0);
+	return seen == PLAN_NETWORK_DONE ? 0 : -ECANCELED;
 }
 
 int child_op_rlimit(struct child_context *c, struct plan *p, const struct plan_op *op)

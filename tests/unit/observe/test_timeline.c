@@ -150,6 +150,37 @@ static void the_monitor_is_the_path_when_the_child_came_late(void **state)
 	}
 }
 
+/* The child goes on as soon as the network stands; what the monitor did for that lies beside the wait,
+ * wherever it began. */
+static void the_wait_for_the_network_is_on_the_path_and_its_making_beside(void **state)
+{
+	auto_stamps struct timeline_stamps s = usual_start();
+
+	(void)state;
+	set(&s, POINT_CLI_NETWORK, 1100);
+	set(&s, POINT_MONITOR_NETWORK, 1410);
+	set(&s, POINT_MONITOR_LINKED, 1810);
+	set(&s, POINT_MONITOR_ADDRESSED, 1910);
+	set(&s, POINT_MONITOR_CONNECTED, 2010);
+	free(s.ops[4].label);
+	s.ops[4].label = strdup("wait for the network");
+	{
+		auto_timeline struct timeline t = compute(&s);
+
+		assert_int_equal(t.total_ns, 3000000);
+		assert_int_equal(sum(&t.path), 3000000);
+		assert_int_equal(find(&t.path, "take addresses and ports")->duration_ns, 200000);
+		assert_int_equal(find(&t.path, "wait for the network")->duration_ns, 100000);
+		assert_int_equal(t.phase_ns[PHASE_NETWORK], 300000);
+		assert_int_equal(find(&t.parallel, "make the network devices")->duration_ns,
+				 400000);
+		assert_int_equal(find(&t.parallel, "set addresses and routes")->duration_ns,
+				 100000);
+		assert_int_equal(find(&t.parallel, "set rules, open the name service")->start_ns,
+				 1910000);
+	}
+}
+
 /* The monitor stamps that it has answered after it has; by then the command may have ended. */
 static void what_the_monitor_does_after_the_end_is_not_waited_for(void **state)
 {
@@ -279,18 +310,23 @@ static void text_fits_and_names_every_phase(void **state)
 }
 
 /* The shape that the monitor writes. */
-static struct json_object *recorded(const char *ops)
+static struct json_object *recorded_points(int points, const char *ops)
 {
 	auto_strbuf struct strbuf b = {0};
 	struct json_object *o;
 	struct err err = ERR_INIT;
 
 	strbuf_puts(&b, "{\"SchemaVersion\":1,\"Points\":[");
-	for (int i = 0; i < POINT_COUNT; i++)
+	for (int i = 0; i < points; i++)
 		strbuf_printf(&b, "%s%d", i ? "," : "", i + 1);
 	strbuf_printf(&b, "],\"Ops\":%s}", ops);
 	assert_int_equal(json_parse(b.data, b.len, "test", &o, &err), 0);
 	return o;
+}
+
+static struct json_object *recorded(const char *ops)
+{
+	return recorded_points(POINT_COUNT, ops);
 }
 
 static void decodes_what_the_monitor_writes(void **state)
@@ -303,11 +339,33 @@ static void decodes_what_the_monitor_writes(void **state)
 	(void)state;
 	assert_int_equal(timeline_stamps_decode(o, "timeline.json", &s, &err), 0);
 	assert_int_equal(s.point_ns[POINT_CLI_MAIN], 1);
-	assert_int_equal(s.point_ns[POINT_CHILD_RELEASED], POINT_COUNT);
+	assert_int_equal(s.point_ns[POINT_CHILD_RELEASED], POINT_CHILD_RELEASED + 1);
+	assert_int_equal(s.point_ns[POINT_MONITOR_CONNECTED], POINT_MONITOR_CONNECTED + 1);
 	assert_int_equal(s.op_count, 2);
 	assert_int_equal(s.ops[0].phase, PHASE_CGROUP);
 	assert_int_equal(s.ops[1].end_ns, 18446744073709ULL);
 	assert_string_equal(s.ops[1].label, "mount \"q\"");
+}
+
+/* What an earlier version stored is of a start without a network. */
+static void decodes_fewer_points_and_refuses_more(void **state)
+{
+	static const int counts[] = {POINT_CHILD_RELEASED + 1, POINT_CHILD_RELEASED,
+				     POINT_COUNT + 1};
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		auto_json struct json_object *o = recorded_points(counts[i], "[]");
+		auto_stamps struct timeline_stamps s = {0};
+		struct err err = ERR_INIT;
+
+		if (i == 0) {
+			assert_int_equal(timeline_stamps_decode(o, "timeline.json", &s, &err), 0);
+			assert_int_equal(s.point_ns[POINT_MONITOR_NETWORK], 0);
+			continue;
+		}
+		assert_true(timeline_stamps_decode(o, "timeline.json", &s, &err) < 0);
+		assert_int_equal(err.kind, ERR_CORRUPT);
+	}
 }
 
 static void refuses_damaged_records(void **state)
@@ -347,6 +405,7 @@ int main(void)
 		cmocka_unit_test(phases_sum_to_the_time_from_main_to_the_last_stamp),
 		cmocka_unit_test(the_command_line_is_the_path_when_the_child_waited),
 		cmocka_unit_test(the_monitor_is_the_path_when_the_child_came_late),
+		cmocka_unit_test(the_wait_for_the_network_is_on_the_path_and_its_making_beside),
 		cmocka_unit_test(what_the_monitor_does_after_the_end_is_not_waited_for),
 		cmocka_unit_test(a_delay_is_charged_to_its_own_operation),
 		cmocka_unit_test(a_record_without_the_command_ends_with_the_removal),
@@ -354,6 +413,7 @@ int main(void)
 		cmocka_unit_test(nothing_recorded_is_an_error),
 		cmocka_unit_test(text_fits_and_names_every_phase),
 		cmocka_unit_test(decodes_what_the_monitor_writes),
+		cmocka_unit_test(decodes_fewer_points_and_refuses_more),
 		cmocka_unit_test(refuses_damaged_records),
 		cmocka_unit_test(refuses_another_schema_version),
 	};
