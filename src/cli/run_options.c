@@ -100,7 +100,7 @@ static const struct option shared_rows[] = {
 	LATER("ip", 0),
 	LATER("ip6", 0),
 	{"ipc", 0, &option_ipc_mode, CONFIG(ipc_mode),
-	 "IPC mode to use (private|host|shareable|container:NAME)", NULL},
+	 "IPC mode to use (private|none|host|shareable|container:NAME)", NULL},
 	{"isolation", 0, &option_isolation, 0, "Container isolation technology", NULL},
 	LATER("kernel-memory", 0),
 	{"label", 'l', &option_label, FIELD(labels), "Set meta data on a container", NULL},

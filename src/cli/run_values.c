@@ -194,7 +194,8 @@ static int set_ipc_mode(void *field, const char *value, const struct option *o, 
 {
 	if (str_starts(value, "container:"))
 		return set_joined(field, value, "invalid IPC mode", err);
-	return set_mode(field, value, o, "private host shareable", "none", "invalid IPC mode", err);
+	return set_mode(field, value, o, "private host shareable none", "", "invalid IPC mode",
+			err);
 }
 
 static int set_uts_mode(void *field, const char *value, const struct option *o, struct err *err)

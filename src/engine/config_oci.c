@@ -104,13 +104,15 @@ int container_capabilities(const struct container_config *c, uint64_t *mask, str
 	return rc < 0 ? rc : check_available(*mask & ~ours & ~CAPABILITY_DEFAULT_MASK, err);
 }
 
-static void add_default_mount(struct oci_config *out, const char *destination, const char *type,
-			      const char *source, const char *const *options)
+static struct oci_mount *add_default_mount(struct oci_config *out, const char *destination,
+					   const char *type, const char *source,
+					   const char *const *options)
 {
 	struct oci_mount *m = oci_config_add_mount(out, destination, type, source);
 
 	for (; *options; options++)
 		oci_mount_add_option(m, *options);
+	return m;
 }
 
 /* A user's mount on one of the default places takes its place. */
@@ -126,7 +128,7 @@ static bool user_mounts(const struct container_config *c, const char *destinatio
 static void add_default_mounts(const struct container_config *c, struct oci_config *out)
 {
 	const char *access = c->privileged ? "rw" : "ro";
-	auto_free char *shm = xasprintf(
+	auto_free char *shm_size = xasprintf(
 		"size=%lld", (long long)(c->shm_size_bytes > 0 ? c->shm_size_bytes : 64 << 20));
 	const struct {
 		const char *destination, *type, *source, *options[8];
@@ -140,20 +142,23 @@ static void add_default_mounts(const struct container_config *c, struct oci_conf
 		{"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}},
 		{"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", access}},
 		{"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
-		{"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm}},
+		{"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", shm_size}},
 	};
 	bool host_ipc = mode_is(c->ipc_mode, "host");
+	bool donor_ipc = c->ipc_mode && str_starts(c->ipc_mode, "container:");
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		const char *at = table[i].destination;
 		static const char *const bind[] = {"bind",   "rprivate", "nosuid",
 						   "noexec", "nodev",    NULL};
 
-		if (user_mounts(c, at))
+		bool shm = str_eq(at, "/dev/shm");
+
+		if (user_mounts(c, at) || (shm && mode_is(c->ipc_mode, "none")))
 			continue;
 		/* A fresh mqueue shows the queues of the IPC namespace it is mounted in. */
-		if (host_ipc && str_eq(at, "/dev/shm"))
-			add_default_mount(out, at, "bind", at, bind);
+		if (shm && (host_ipc || donor_ipc))
+			add_default_mount(out, at, "bind", at, bind)->donor = donor_ipc;
 		else
 			add_default_mount(out, at, table[i].type, table[i].source,
 					  table[i].options);

@@ -63,8 +63,7 @@ static int check_conflicts(const struct container_config *c, struct err *err)
 	return 0;
 }
 
-int join_resolve(struct engine *e, struct container_config *c, struct strv *warnings,
-		 struct err *err)
+int join_resolve(struct engine *e, struct container_config *c, struct err *err)
 {
 	int rc = donor_of(c->network_mode) ? check_conflicts(c, err) : 0;
 
@@ -74,9 +73,6 @@ int join_resolve(struct engine *e, struct container_config *c, struct strv *warn
 		rc = resolve_mode(e, &c->pid_mode, err);
 	if (rc == 0)
 		rc = resolve_mode(e, &c->ipc_mode, err);
-	if (rc == 0 && donor_of(c->ipc_mode))
-		strv_add(warnings, "--ipc container: shares System V objects and message queues; "
-				   "/dev/shm is not shared yet");
 	return rc;
 }
 
@@ -96,6 +92,12 @@ static int refuse_state(const struct container *donor, enum oci_namespace_type t
 		       type == OCI_NS_PID ? "PID" : "network", donor->id);
 }
 
+/* One that shares another's passes that on. */
+static bool is_shareable(const char *mode)
+{
+	return !mode || str_eq(mode, "shareable") || str_eq(mode, "host") || donor_of(mode);
+}
+
 static int find_donor(struct launch *l, const char *id, enum oci_namespace_type type,
 		      struct container *donor, struct err *err)
 {
@@ -109,8 +111,7 @@ static int find_donor(struct launch *l, const char *id, enum oci_namespace_type 
 	rc = container_find(l->e, id, donor, err);
 	if (rc < 0)
 		return rc;
-	if (type == OCI_NS_IPC && donor->config.ipc_mode &&
-	    !str_eq(donor->config.ipc_mode, "shareable") && !str_eq(donor->config.ipc_mode, "host"))
+	if (type == OCI_NS_IPC && !is_shareable(donor->config.ipc_mode))
 		return err_set(err, ERR_CONFLICT, EINVAL,
 			       "can't join IPC of container %s: non-shareable IPC (hint: use "
 			       "IpcMode:shareable for the donor container)",
@@ -131,6 +132,18 @@ static void share_network(struct launch *l, const struct container *donor)
 		free(l->c->config.hostname);
 		l->c->config.hostname = xstrdup(donor->config.hostname);
 	}
+}
+
+/* /dev/shm lies in the donor's mount namespace and nowhere else. */
+static int share_memory(struct launch *l, const struct container *donor, struct err *err)
+{
+	struct stat st;
+
+	l->donor_mounts = xasprintf("/proc/%d/ns/mnt", donor->state.pid);
+	if (stat(l->donor_mounts, &st) < 0)
+		return err_sys(err, "look at %s", l->donor_mounts);
+	l->donor_mounts_inode = st.st_ino;
+	return 0;
 }
 
 static int join_one(struct launch *l, const char *mode, enum oci_namespace_type type,
@@ -158,7 +171,7 @@ static int join_one(struct launch *l, const char *mode, enum oci_namespace_type 
 	}
 	if (type == OCI_NS_NETWORK)
 		share_network(l, &donor);
-	return 0;
+	return type == OCI_NS_IPC ? share_memory(l, &donor, err) : 0;
 }
 
 int join_namespaces(struct launch *l, struct err *err)

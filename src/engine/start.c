@@ -63,6 +63,7 @@ static void launch_free(struct launch *l)
 		close_fd(&l->joined[i]);
 	plan_unmap(l->plan);
 	free(l->network_dir);
+	free(l->donor_mounts);
 	free(l->passwd);
 	free(l->group);
 	oci_config_free(&l->oci);
@@ -404,7 +405,7 @@ static int launch_end(struct launch *l, int rc, struct start_handle *handle, con
 }
 
 static int begin(struct engine *e, struct container_config *config, struct container *c,
-		 bool persistent, struct strv *warnings, struct err *err)
+		 bool persistent, struct err *err)
 {
 	char group[CGROUP_PATH_MAX];
 
@@ -418,7 +419,7 @@ static int begin(struct engine *e, struct container_config *config, struct conta
 	}
 	if (runtime_config_validate(&e->runtimes, c->config.runtime, err) < 0)
 		return err_code(err);
-	if (join_resolve(e, &c->config, warnings, err) < 0)
+	if (join_resolve(e, &c->config, err) < 0)
 		return err_code(err);
 	if (id_generate(c->id) < 0)
 		return err_sys(err, "make an id");
@@ -451,7 +452,7 @@ int container_create(struct engine *e, struct container_config *config, const ch
 {
 	static const struct start_options no_options;
 	struct launch *l;
-	int rc = begin(e, config, c, true, warnings, err);
+	int rc = begin(e, config, c, true, err);
 
 	if (rc < 0)
 		return rc;
@@ -467,7 +468,7 @@ int container_run(struct engine *e, struct container_config *config, const char 
 		  struct start_handle *handle, struct strv *warnings, struct err *err)
 {
 	struct launch *l;
-	int rc = begin(e, config, c, !config->auto_remove, warnings, err);
+	int rc = begin(e, config, c, !config->auto_remove, err);
 
 	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
 	if (rc < 0)

@@ -144,6 +144,24 @@ static int write_bundle(struct launch *l, const struct plan_input *input, struct
 		      : 0;
 }
 
+/* *path: where in the bundle the mount goes that is another container's; NULL when there is none. */
+static int bring_shared_memory(struct launch *l, char **path, struct err *err)
+{
+	for (size_t i = 0; i < l->oci.mount_count; i++) {
+		struct oci_mount *m = &l->oci.mounts[i];
+
+		if (!m->donor)
+			continue;
+		*path = xasprintf("%s/" FOREIGN_BUNDLE "/shm", l->run_path);
+		if (mkdirat(l->run_dir, FOREIGN_BUNDLE "/shm", 0700) < 0)
+			return err_sys(err, "make %s", *path);
+		free(m->source);
+		m->source = xstrdup(*path);
+		return 0;
+	}
+	return 0;
+}
+
 /* RUNTIME [ARG...] --root DIR --log FILE --log-format json: what every command begins with. */
 static void begin_command(const struct launch *l, struct strv *out)
 {
@@ -200,7 +218,20 @@ static plan_ref add_environment(struct launch *l)
 	return plan_add_list(l->plan, &env);
 }
 
-static void add_operations(struct launch *l, const struct plan_input *input, plan_ref environment)
+/* /dev/shm of the container whose IPC namespace is joined: another runtime cannot reach it there, so it
+ * is brought into the bundle. */
+static void add_shared_memory(struct launch *l, const struct plan_input *input, const char *shm)
+{
+	struct plan_op *op = plan_add_op(l->plan, OP_BIND, PHASE_MOUNT, "mount %s", shm);
+
+	op->a = plan_add_string(l->plan, "/dev/shm");
+	op->b = plan_add_string(l->plan, shm);
+	op->d = plan_add_string(l->plan, input->donor_mounts);
+	op->l = input->donor_mounts_inode;
+}
+
+static void add_operations(struct launch *l, const struct plan_input *input, const char *shm,
+			   plan_ref environment)
 {
 	struct plan *p = l->plan;
 	auto_strv struct strv program = {0};
@@ -212,6 +243,8 @@ static void add_operations(struct launch *l, const struct plan_input *input, pla
 	op = plan_add_op(p, OP_PROPAGATION, PHASE_MOUNT, "detach the mount tree from the host");
 	/* What the host mounts later may still have to arrive below the container's binds. */
 	op->n = MS_SLAVE;
+	if (shm)
+		add_shared_memory(l, input, shm);
 	if (input->overlay_options) {
 		op = plan_add_op(p, OP_ROOT_OVERLAY, PHASE_MOUNT, "mount / (overlay)");
 		op->a = plan_add_string(p, input->overlay_options);
@@ -232,8 +265,11 @@ static void add_operations(struct launch *l, const struct plan_input *input, pla
 int launch_plan_foreign(struct launch *l, const struct plan_input *input, struct err *err)
 {
 	struct plan_foreign *f = &l->plan->monitor.foreign;
-	int rc = write_bundle(l, input, err);
+	auto_free char *shm = NULL;
+	int rc = bring_shared_memory(l, &shm, err);
 
+	if (rc == 0)
+		rc = write_bundle(l, input, err);
 	if (rc < 0)
 		return rc;
 	f->environment = add_environment(l);
@@ -242,6 +278,6 @@ int launch_plan_foreign(struct launch *l, const struct plan_input *input, struct
 	f->rows = input->rows;
 	f->columns = input->columns;
 	f->join_missing = l->e->cgroups.mode != CGROUP_V2;
-	add_operations(l, input, f->environment);
+	add_operations(l, input, shm, f->environment);
 	return 0;
 }

@@ -23,6 +23,9 @@ struct launch {
 	char cgroup_path[CGROUP_PATH_MAX];
 	int joined[3]; /* pidfds of containers whose namespaces are joined */
 	size_t joined_count;
+	/* Of the container whose IPC namespace is joined: its mounts, as plan_input has them. */
+	char *donor_mounts;
+	uint64_t donor_mounts_inode;
 	char *network_dir;    /* where the network files of a joined container lie; NULL: our own */
 	char *passwd, *group; /* texts of the container's own files; NULL none */
 	struct oci_config oci;

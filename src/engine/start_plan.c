@@ -366,6 +366,8 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 	auto_free char *overlay = NULL, *own = NULL;
 	struct plan_input input = {.cgroups = &l->e->cgroups,
 				   .cgroup_path = l->cgroup_path,
+				   .donor_mounts = l->donor_mounts,
+				   .donor_mounts_inode = l->donor_mounts_inode,
 				   .rows = l->options->rows,
 				   .columns = l->options->columns,
 				   .limits_best_effort = true};

@@ -46,6 +46,7 @@ struct oci_mount {
 	struct oci_id_map *uid_map, *gid_map; /* idmapped mount */
 	size_t uid_map_count, gid_map_count;
 	struct strv options; /* as given, for the encoder */
+	bool donor;          /* never in JSON: the source is in plan_input.donor_mounts */
 };
 
 struct oci_id_map {

@@ -66,7 +66,9 @@ enum plan_op_type {
 	OP_ROOT_OVERLAY, /* a: options; b: host path of the mount point; c: host path to chdir to */
 	OP_ROOT_BIND, /* a: host path of the directory that becomes the root; n: MOUNT_ATTR_* set */
 	OP_MOUNT, /* a: fs type; b: target; c: option list; d: source; n: MOUNT_ATTR_*; m: propagation */
-	OP_BIND,    /* a: host path; b: target; n: MOUNT_ATTR_* set; k: cleared; m: propagation */
+	OP_BIND, /* a: host path; b: target; n: MOUNT_ATTR_* set; k: cleared; m: propagation; d: host path of
+		  * the mount namespace that a is in, without symlinks there, l: its inode. Before there is
+		  * a root b is a host path. */
 	OP_REMOUNT, /* b: path; n: MOUNT_ATTR_* set; m: cleared */
 	OP_MKDIR,   /* b: path; n: mode; m: uid << 32 | gid */
 	OP_MKNOD,   /* b: path; n: mode with type; m: device; k: uid << 32 | gid */

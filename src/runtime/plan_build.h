@@ -44,6 +44,9 @@ struct plan_input {
 	const char *overlay_base;       /* this directory, */
 	const char *overlay_target;     /* mounted here (relative to overlay_base) */
 	const char *bundle;             /* absolute, for relative bind sources; NULL: none */
+	/* Host path of the mount namespace that sources of mounts marked `donor` are in, and its inode. */
+	const char *donor_mounts;
+	uint64_t donor_mounts_inode;
 	const struct seccomp_program *seccomp; /* NULL: none */
 	uint16_t rows, columns;
 	bool gate;                /* stop before exec until `start` (OCI create) */

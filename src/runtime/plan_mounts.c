@@ -82,6 +82,27 @@ static plan_ref add_option_list(struct plan *p, const char *data, uint64_t ms)
 	return plan_add_bytes(p, list.data, list.len, 1);
 }
 
+static void set_attributes(struct plan_op *op, const struct oci_mount *m)
+{
+	op->n = attributes_of(m->flags_set);
+	op->k = cleared_attributes_of(m);
+	op->m = m->propagation ? m->propagation & MS_PROPAGATION : MS_PRIVATE;
+}
+
+/* A directory of another container, which only its own mount namespace has. */
+static void add_donor_bind(struct plan *p, const struct oci_mount *m,
+			   const struct plan_input *input)
+{
+	struct plan_op *op = plan_add_op(p, OP_BIND, PHASE_MOUNT, "mount %s", m->destination);
+
+	op->a = plan_add_string(p, m->source);
+	op->b = plan_add_string(p, m->destination);
+	op->d = plan_add_string(p, input->donor_mounts);
+	op->l = input->donor_mounts_inode;
+	op->flags = OP_FLAG_MAKE_DIRECTORY;
+	set_attributes(op, m);
+}
+
 static int add_bind(struct plan *p, const struct oci_mount *m, const struct plan_input *input,
 		    struct err *err)
 {
@@ -107,9 +128,7 @@ static int add_bind(struct plan *p, const struct oci_mount *m, const struct plan
 	op->flags = S_ISDIR(st.st_mode) ? OP_FLAG_MAKE_DIRECTORY : OP_FLAG_MAKE_FILE;
 	if (m->recursive_bind)
 		op->flags |= OP_FLAG_RECURSIVE;
-	op->n = attributes_of(m->flags_set);
-	op->k = cleared_attributes_of(m);
-	op->m = m->propagation ? m->propagation & MS_PROPAGATION : MS_PRIVATE;
+	set_attributes(op, m);
 	if (m->attr_recursive_set || m->attr_recursive_clear) {
 		op->flags |= OP_FLAG_RECURSIVE_ATTR;
 		op->n |= m->attr_recursive_set;
@@ -239,7 +258,9 @@ int plan_add_mounts(struct plan *p, const struct oci_config *c, const struct pla
 		if (m->idmap || m->copy_up)
 			return err_set(err, ERR_UNSUPPORTED, 0, "mount %s: %s is not supported yet",
 				       m->destination, m->idmap ? "idmap" : "tmpcopyup");
-		if (m->bind || !m->type)
+		if (m->donor)
+			add_donor_bind(p, m, input);
+		else if (m->bind || !m->type)
 			rc = add_bind(p, m, input, err);
 		else if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
 			add_cgroup(p, c, m, input);

@@ -123,6 +123,12 @@ split() {
 	run -6 cloche run --runtime runc --name guest --network container:base --pid container:base --ipc container:base \
 		cloche/busybox sh -c 'for n in pid net ipc; do readlink /proc/self/ns/$n; done; exit 6'
 	assert_contains "$output" "$(readlink "/proc/$(container_pid base)"/ns/{pid,net,ipc})"
+	cloche exec base sh -c 'echo shared >/dev/shm/file'
+	for runtime in runc crun own; do
+		echo "# $runtime"
+		assert_equal "$(cloche run --rm --runtime "$runtime" --network none --ipc container:base cloche/busybox \
+			cat /dev/shm/file)" shared
+	done
 	container_is base running
 }
 

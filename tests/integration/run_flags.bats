@@ -206,6 +206,32 @@ has_one_child() { # PID; one that waits to be reaped counts
 	assert_contains "$output" "exec nosuch failed: No such file or directory"
 }
 
+@test "--ipc shareable, container: and none: /dev/shm is shared, passed on, or not there" {
+	cloche run -d --name donor --ipc shareable --shm-size 8m cloche/busybox sleep 1000 >/dev/null
+	cloche run -d --name guest --ipc container:donor cloche/busybox sleep 1000 >/dev/null
+	cloche run -d --name second --ipc container:guest cloche/busybox sleep 1000 >/dev/null
+	cloche exec donor sh -c 'echo from the donor >/dev/shm/a'
+	cloche exec second sh -c 'echo from the guest >/dev/shm/b'
+	assert_equal "$(cloche exec guest cat /dev/shm/a)" "from the donor"
+	assert_equal "$(cloche exec donor cat /dev/shm/b)" "from the guest"
+	# The same file system with the limits that a place of its own has, and nothing else of the donor's.
+	assert_equal "$(cloche exec guest stat -f -c %b /dev/shm)" "$(cloche exec donor stat -f -c %b /dev/shm)"
+	[[ " $(cloche exec guest sed -n 's/.* \/dev\/shm \([^ ]*\) .*/,\1,/p' /proc/self/mountinfo) " == *,nosuid,*noexec,* ]]
+	cloche exec donor touch /only-mine
+	run -1 cloche exec guest ls /only-mine
+	# It lives as long as anybody uses it.
+	cloche rm -f donor >/dev/null
+	assert_equal "$(cloche exec second cat /dev/shm/a)" "from the donor"
+	cloche run -d --name none --ipc none cloche/busybox sleep 1000 >/dev/null
+	run -1 cloche exec none grep -q /dev/shm /proc/self/mountinfo
+	assert_equal "$(inspect none .HostConfig.IpcMode)" none
+	# What a container puts in its place is not followed.
+	cloche run -d --name trap --ipc shareable --cap-add SYS_ADMIN cloche/busybox sleep 1000 >/dev/null
+	cloche exec trap sh -c 'umount /dev/shm && rmdir /dev/shm && ln -s /proc/1/root/etc /dev/shm'
+	run -125 cloche run --rm --ipc container:trap cloche/busybox ls /dev/shm
+	assert_contains "$output" "mount /dev/shm"
+}
+
 @test "--pid, --ipc, --network container: the namespaces of another, its files and its host name" {
 	local donor id
 	id=$(cloche run -d --name donor -h giver --ipc shareable cloche/busybox sleep 1000)

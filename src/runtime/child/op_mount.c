@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -74,6 +75,10 @@ static int open_target(struct child_context *c, const char *path, uint32_t flags
 {
 	int fd;
 
+	if (c->root_fd < 0) {
+		fd = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		return fd < 0 ? -errno : fd;
+	}
 	if (flags & OP_FLAG_NO_SYMLINK) {
 		fd = path_open_nosymlink(c->root_fd, path, O_PATH, 0);
 		if (fd != -ENOENT)
@@ -113,10 +118,54 @@ int child_op_mount(struct child_context *c, struct plan *p, const struct plan_op
 	return attach_at(c, fd, plan_string(p, op->b), op->flags);
 }
 
+static int open_namespace(const char *path, uint64_t inode)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	/* The process it was named by may have ended, and its number gone to another. */
+	return st.st_ino == inode ? take_fd(&fd) : -ESTALE;
+}
+
+/* In a container's mount namespace, where / is its root; what it says there is not trusted. */
+static int clone_from_root(const char *path)
+{
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int source = root < 0 ? -errno : path_open_nosymlink(root, path, O_PATH, 0);
+
+	return source < 0 ? source : mount_clone(source, "", false);
+}
+
+/* A mount can be cloned only from within its namespace; the detached clone goes anywhere. */
+static int clone_elsewhere(struct plan *p, const struct plan_op *op)
+{
+	auto_close int ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int theirs = -1;
+	auto_close int tree = -1;
+
+	if (ours < 0 || root < 0)
+		return -errno;
+	theirs = open_namespace(plan_string(p, op->d), op->l);
+	if (theirs < 0)
+		return theirs;
+	if (syscall(SYS_setns, theirs, CLONE_NEWNS) < 0)
+		return -errno;
+	tree = clone_from_root(plan_string(p, op->a));
+	/* The root of a namespace need not have been ours in it. */
+	if (syscall(SYS_setns, ours, CLONE_NEWNS) < 0 || fchdir(root) < 0 ||
+	    syscall(SYS_chroot, ".") < 0)
+		return -errno;
+	return take_fd(&tree);
+}
+
 int child_op_bind(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
 	bool recursive = op->flags & OP_FLAG_RECURSIVE;
-	auto_close int tree = mount_clone(AT_FDCWD, plan_string(p, op->a), recursive);
+	auto_close int tree = op->d ? clone_elsewhere(p, op)
+				    : mount_clone(AT_FDCWD, plan_string(p, op->a), recursive);
 	int rc = 0;
 
 	if (tree < 0)
