@@ -94,15 +94,24 @@ in_netns() { # HOLDER COMMAND...
 setup_network_engine() {
 	local program
 	setup_engine
-	make_netns HOST_NETNS || return 1
-	export HOST_NETNS
+	boot_network_host || return 1
 	mkdir "$ENGINE_DIR/bin"
 	for program in cloche cloche-runtime; do
-		printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net -- %s "$@"\n' \
-			"$HOST_NETNS" "$BUILD/bin/$program" >"$ENGINE_DIR/bin/$program"
+		printf '#!/bin/sh\nread -r holder <%s\nexec nsenter --net="/proc/$holder/ns/net" -- %s "$@"\n' \
+			"$ENGINE_DIR/host-netns" "$BUILD/bin/$program" >"$ENGINE_DIR/bin/$program"
 	done
 	chmod +x "$ENGINE_DIR"/bin/*
 	export PATH=$ENGINE_DIR/bin:$PATH
+}
+
+# A new network namespace for the host, as after a boot: nothing is in it, and there is no run root. No
+# container may be running.
+boot_network_host() {
+	[ -z "${HOST_NETNS:-}" ] || end_netns "$HOST_NETNS"
+	rm -rf --one-file-system "$CLOCHE_RUN_ROOT"
+	make_netns HOST_NETNS || return 1
+	export HOST_NETNS
+	echo "$HOST_NETNS" >"$ENGINE_DIR/host-netns"
 }
 
 on_host() { # COMMAND...
