@@ -97,6 +97,7 @@ setup_network_engine() {
 	boot_network_host || return 1
 	mkdir "$ENGINE_DIR/bin"
 	for program in cloche cloche-runtime; do
+		# shellcheck disable=SC2016 # expanded by the program
 		printf '#!/bin/sh\nread -r holder <%s\nexec nsenter --net="/proc/$holder/ns/net" -- %s "$@"\n' \
 			"$ENGINE_DIR/host-netns" "$BUILD/bin/$program" >"$ENGINE_DIR/bin/$program"
 	done
