@@ -14,7 +14,7 @@ servers_root() {
 	if [ ! -s "$path" ]; then
 		mkdir -p "${path%/*}"
 		# by the name it would take what is not called .tar for a directory
-		mmdebstrap --quiet --format=tar --variant=essential --include=nginx-light,redis-server,postgresql \
+		outside mmdebstrap --quiet --format=tar --variant=essential --include=nginx-light,redis-server,postgresql \
 			bookworm "$path.new" >"$BATS_FILE_TMPDIR/mmdebstrap.log" 2>&1 || {
 			cat "$BATS_FILE_TMPDIR/mmdebstrap.log"
 			return 1

@@ -63,6 +63,11 @@ wait_for() {
 	done
 }
 
+# In the machine's own network, which script/integration keeps away from tests: to fetch packages.
+outside() { # COMMAND...
+	nsenter --net="/proc/$CLOCHE_TEST_NETWORK/ns/net" -- "$@"
+}
+
 # ---- hosts of the test's own ----
 
 # make_netns VARIABLE: a network namespace with nothing in it but lo, which is up. The variable is set to

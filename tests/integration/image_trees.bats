@@ -54,7 +54,7 @@ python_root() {
 	if [ ! -s "$path" ]; then
 		mkdir -p "${path%/*}"
 		# by the name it would take what is not called .tar for a directory
-		mmdebstrap --quiet --format=tar --variant=essential --include=python3-minimal,iputils-ping bookworm "$path.new" \
+		outside mmdebstrap --quiet --format=tar --variant=essential --include=python3-minimal,iputils-ping bookworm "$path.new" \
 			>"$BATS_TEST_TMPDIR/mmdebstrap.log" 2>&1 || {
 			cat "$BATS_TEST_TMPDIR/mmdebstrap.log"
 			return 1
