@@ -83,8 +83,8 @@ void nft_expr_counter(struct netlink_buffer *b);
 
 struct nft_dump_expression {
 	char name[32]; /* "meta", "cmp", "immediate", "match", ... */
-	const struct nlattr
-		*data; /* NFTA_EXPR_DATA's attributes, inside nft_ruleset's memory; NULL */
+	/* The attribute NFTA_EXPR_DATA, inside nft_ruleset's memory, for netlink_nested(); NULL. */
+	const struct nlattr *data;
 };
 struct nft_dump_rule {
 	uint8_t family;
@@ -99,6 +99,9 @@ struct nft_dump_chain {
 	const char *table, *name, *type; /* type NULL: not a base chain */
 	uint32_t hook, policy;           /* policy: NF_ACCEPT, NF_DROP */
 	int32_t priority;
+	bool dormant;                       /* its table is switched off, and the hook with it */
+	const char *devices[8];             /* hooks at a device: the first few */
+	size_t device_count;                /* of all, may be more than there is room for */
 	const struct nft_dump_rule **rules; /* in order */
 	size_t rule_count;
 };
@@ -113,6 +116,8 @@ struct nft_dump_set {
 	uint8_t family;
 	const char *table, *name;
 	uint32_t id_flags, key_bytes, data_bytes;
+	uint8_t fields[16];  /* bytes of each field of a concatenation, unpadded */
+	uint8_t field_count; /* 0: the kernel was not told */
 	struct nft_dump_element *elements;
 	size_t element_count;
 };
