@@ -389,6 +389,19 @@ static int dump_once(int fd, const void *request, size_t n, struct dump *d)
 	return d->result;
 }
 
+int netlink_get(int fd, void *request, size_t n, netlink_message_fn *fn, void *context)
+{
+	struct nlmsghdr *h = request;
+	struct dump d = {.fn = fn, .context = context};
+
+	if (n < NLMSG_HDRLEN)
+		return -EMSGSIZE;
+	/* The answer to NLM_F_ACK comes behind the message: it ends this as NLMSG_DONE does a dump. */
+	h->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	h->nlmsg_seq = 1;
+	return dump_once(fd, request, n, &d);
+}
+
 int netlink_dump(int fd, void *request, size_t n, netlink_message_fn *fn,
 		 void (*reset)(void *context), void *context)
 {

@@ -59,8 +59,11 @@ struct netlink_refusal {
  * a refusal, and nothing of a batch of NETLINK_NETFILTER. The bytes are numbered (nlmsg_seq) in place. */
 int must_check netlink_transact(int fd, void *bytes, size_t n, struct netlink_refusal *refusal);
 
-/* Called for every message of a dump. Not 0: the dump ends with that. */
+/* Called for every message of an answer. A fn that returns not 0 ends it with that. */
 typedef int netlink_message_fn(const struct nlmsghdr *h, void *context);
+/* One request whose answer is a message (no dump): calls fn with it. -errno of the kernel, -ENOENT when
+ * there is no such thing. */
+int must_check netlink_get(int fd, void *request, size_t n, netlink_message_fn *fn, void *context);
 /* One dump request (NLM_F_DUMP is added), read to its end; begins again when the kernel says that it
  * was interrupted: then the callback sees everything once more after reset(context), if given. -EAGAIN
  * when it is interrupted for ever. */

@@ -13,6 +13,7 @@
 #include "kernel/netlink.h"
 
 void nft_batch_begin(struct netlink_buffer *b);
+/* The last message is the one that asks for an answer: a batch has at least one. */
 void nft_batch_end(struct netlink_buffer *b);
 
 /* family: NFPROTO_*. */
@@ -30,11 +31,20 @@ void nft_put_chain(struct netlink_buffer *b, const struct nft_chain *c);
 /* All rules of a chain go (chain NULL: of all chains of the table). */
 void nft_put_flush(struct netlink_buffer *b, uint8_t family, const char *table, const char *chain);
 
+/* What nft(8) numbers the types of its language, so that it lists our sets as it would its own. The
+ * kernel stores the numbers and does not look at them. */
+#define NFT_TYPE_IPV4_ADDR 7u
+#define NFT_TYPE_IPV6_ADDR 8u
+#define NFT_TYPE_INET_PROTO 12u
+#define NFT_TYPE_INET_SERVICE 13u
+#define NFT_TYPE_IFNAME 41u
+#define NFT_TYPE_CONCAT(a, b) ((a) << 6 | (b))
+
 struct nft_set {
 	uint8_t family;
 	const char *table, *name;
-	uint32_t flags;               /* NFT_SET_* */
-	uint32_t key_type, key_bytes; /* nft's numbers for what `nft list` shows; see nftables.c */
+	uint32_t flags;                 /* NFT_SET_* */
+	uint32_t key_type, key_bytes;   /* types: NFT_TYPE_*, NFT_TYPE_CONCAT() */
 	uint32_t data_type, data_bytes; /* maps; 0 */
 	uint8_t fields[4];              /* bytes of each field of a concatenation with intervals */
 	uint8_t field_count;
@@ -46,8 +56,10 @@ struct nft_element {
 	const void *data;          /* maps; NULL */
 	bool interval_end;         /* of a plain interval: the address after its last */
 };
-/* One NFT_MSG_NEWSETELEM or DELSETELEM. ignore_missing: with remove, DESTROYSETELEM is not used (it is
- * newer than the kernels we support); the caller treats ENOENT as done. */
+/* NFT_MSG_NEWSETELEM or DELSETELEM, as many as it takes: one holds NFT_ELEMENTS_MAX of them. Adding one
+ * that is there with the same data is no error; removing one that is not refuses the batch with ENOENT
+ * (DESTROYSETELEM is newer than the kernels we support). */
+#define NFT_ELEMENTS_MAX 400u
 void nft_put_elements(struct netlink_buffer *b, const struct nft_set *s,
 		      const struct nft_element *elements, size_t count, bool remove);
 
@@ -78,6 +90,9 @@ void nft_expr_dnat(struct netlink_buffer *b, uint8_t family, uint32_t address_re
 		   uint32_t port_reg);
 void nft_expr_masquerade(struct netlink_buffer *b);
 void nft_expr_counter(struct netlink_buffer *b);
+/* An extension of iptables: info is its struct, aligned to 8. */
+void nft_expr_match(struct netlink_buffer *b, const char *name, uint32_t revision, const void *info,
+		    size_t n);
 
 /* ---- the whole ruleset, for who looks at it (allocates) ---- */
 

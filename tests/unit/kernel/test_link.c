@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "kernel/link.h"
-#include "namespace.h"
+#include "kernel/namespace.h"
 
 struct fixture {
 	_Alignas(4) unsigned char bytes[8192];
