@@ -332,7 +332,7 @@ static void fill_monitor(struct launch *l)
 	m->restart_count = l->options->restart_count;
 	m->log_max_bytes = c->persistent ? LOG_MAX_BYTES : LOG_MAX_BYTES_VOLATILE;
 	m->log_max_files = c->persistent ? LOG_MAX_FILES : LOG_MAX_FILES_VOLATILE;
-	if (c->persistent && !c->config.auto_remove)
+	if (l->plan->early.network || (c->persistent && !c->config.auto_remove))
 		fill_keeper(l);
 	/* Checked when the container was made. */
 	if (log_options_parse(&c->config.log_options, &m->log_max_bytes, &m->log_max_files,

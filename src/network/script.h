@@ -67,8 +67,7 @@ struct script_times {
 /* Does what the script of `bytes` (writable: messages are patched in place) says for the container
  * whose first process is pid / pidfd, up to its end or the first failure, which *err explains.
  * Enters the container's network namespace and comes back: single-threaded callers only. run: 0 for the
- * first. Whatever was done stays: the caller undoes. times may be
- * NULL. */
+ * first. Whatever was done stays: the caller undoes. times may be NULL. */
 int must_check script_run(void *bytes, size_t n, pid_t pid, int pidfd, uint32_t run,
 			  struct script_names *names, struct script_times *times, struct err *err);
 /* Takes back what does not die with the namespace: rules first, then what is to be unlinked (addresses

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a monitor and the keeper of its run root say to each other over <run>/keeper.sock, a stream
- * socket: the monitor says which container it watches over, and before it ends of its own accord one
- * byte of farewell. The end of a connection without it means that the monitor was lost. The keeper
- * says nothing; a monitor that sees the end of the connection starts another keeper.
+ * socket: the monitor says which container it watches over and hands over copies of its sockets (HELLO,
+ * again whenever any of it has changed), and before it ends of its own accord one byte of farewell, on
+ * which the keeper closes these copies, so that the ports are free, and then the connection. The end of
+ * a connection without a farewell means that the monitor was lost. The keeper says nothing; a monitor
+ * that sees the end of the connection starts another keeper, which hears all of it anew.
  */
 #ifndef CLOCHE_ENGINE_KEEPER_PROTOCOL_H
 #define CLOCHE_ENGINE_KEEPER_PROTOCOL_H
@@ -26,8 +28,23 @@ enum keeper_socket {
 	KEEPER_SOCKET_NAMES = 2,
 };
 
+enum keeper_flag {
+	KEEPER_REVIVE =
+		1 << 0, /* started again should its monitor be lost: it has a restart policy */
+	KEEPER_NETWORK = 1 << 1, /* network.json stands in its run directory */
+	/* PID 1 runs. Without it (between two runs) its name means nobody, and sockets of the name
+	 * service that came before are to be closed at once: they hold the network namespace. */
+	KEEPER_RUNNING = 1 << 2,
+};
+
+/* All numbers replace those of the hello before; sockets join those that came before on the same
+ * connection. With many sockets, or two kinds, there are several in a row. */
 struct keeper_hello {
-	char id[ID_LEN]; /* not terminated */
+	char id[ID_LEN]; /* lower-case hex, not terminated */
+	uint8_t flags;   /* enum keeper_flag */
+	uint8_t kind;    /* enum keeper_socket of those that come with this */
+	uint8_t count;   /* of them: by SCM_RIGHTS with its first byte, at most FD_PASS_MAX */
+	uint8_t more;    /* another hello follows at once, which belongs to it */
 };
 
 /* From a command instead of a monitor, which then closes the connection: network.json of this container

@@ -40,8 +40,9 @@
 struct watched {
 	char id[ID_LEN + 1];
 	int fd; /* -1: its monitor is gone */
-	size_t got;
-	bool farewell;
+	struct keeper_hello hello;
+	size_t got; /* of the next one */
+	uint8_t flags;
 	uint64_t since_ns; /* connected */
 	uint64_t delay_ns; /* the last pause */
 	uint64_t due_ns;   /* start it again then; 0: not lost */
@@ -188,7 +189,7 @@ static bool on_hang_up(struct watched *w)
 
 	close(w->fd);
 	w->fd = -1;
-	if (w->got < ID_LEN || w->farewell)
+	if (!*w->id || !(w->flags & KEEPER_REVIVE))
 		return true;
 	w->delay_ns = restart_delay(w->delay_ns, now - w->since_ns);
 	w->due_ns = now + w->delay_ns;
@@ -196,20 +197,31 @@ static bool on_hang_up(struct watched *w)
 	return false;
 }
 
+static void take_hello(struct keeper *k, size_t at)
+{
+	struct watched *w = &k->list[at];
+
+	w->got = 0;
+	w->flags = w->hello.flags;
+	if (*w->id)
+		return;
+	memcpy(w->id, w->hello.id, ID_LEN);
+	recognise(k, at);
+}
+
 /* True if the entry is of no use any more. */
 static bool receive(struct keeper *k, size_t at)
 {
 	struct watched *w = &k->list[at];
-	char byte;
-	ssize_t n;
+	/* Sockets that come along are let go by the kernel, since there is no room for them. */
+	ssize_t n = recv(w->fd, (char *)&w->hello + w->got, sizeof(w->hello) - w->got, 0);
 
-	if (w->got < ID_LEN) {
-		n = recv(w->fd, w->id + w->got, ID_LEN - w->got, 0);
-		if (n > 0 && (w->got += (size_t)n) == ID_LEN)
-			recognise(k, at);
-	} else {
-		n = recv(w->fd, &byte, 1, 0);
-		w->farewell = w->farewell || (n == 1 && byte == KEEPER_FAREWELL);
+	if (n > 0) {
+		w->got += (size_t)n;
+		if (w->hello.id[0] == KEEPER_FAREWELL)
+			return true;
+		if (w->got == sizeof(w->hello))
+			take_hello(k, at);
 	}
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return false;

@@ -87,6 +87,8 @@ void client_drop(struct monitor *m, struct client *c)
 	c->fd = -1;
 	if (m->input_owner == c)
 		m->input_owner = NULL;
+	if (c->launcher)
+		network_launcher_left(m);
 	if (c->wants_stdin && !c->answer_len)
 		end_input(m);
 }
@@ -223,6 +225,7 @@ static void on_control(struct monitor *m, struct client *c)
 		struct frame_signal signal;
 		struct frame_attach attach;
 		struct frame_restart restart;
+		struct frame_network network;
 	} u;
 
 	memset(&u, 0, sizeof(u));
@@ -253,8 +256,14 @@ static void on_control(struct monitor *m, struct client *c)
 	case FRAME_RESTART:
 		m->restart.policy = (enum plan_restart)u.restart.policy;
 		m->restart.max = u.restart.max;
-		if (m->restart.policy == PLAN_RESTART_NO)
+		if (m->restart.policy == PLAN_RESTART_NO && !m->plan->early.network)
 			keeper_leave(m);
+		else
+			keeper_tell(m);
+		return;
+	case FRAME_NETWORK:
+		if (!network_take(m, &u.network, c->launcher))
+			client_drop(m, c);
 		return;
 	default:
 		return;
@@ -294,35 +303,42 @@ static bool header_is_valid(const struct client *c)
 		return c->ready && length <= FRAME_PAYLOAD_MAX;
 	if (!c->ready && c->header.type != FRAME_ATTACH)
 		return false;
-	return c->header.type >= FRAME_STDIN_END && c->header.type <= FRAME_RESTART &&
+	return c->header.type >= FRAME_STDIN_END && c->header.type <= FRAME_NETWORK &&
 	       length <= MONITOR_CONTROL_MAX;
 }
 
+static void receive_control(struct monitor *m, struct client *c);
+
+/* Sockets come with the first byte; such a frame is sent whole, or not at all. */
 static void receive_header(struct monitor *m, struct client *c)
 {
-	ssize_t n = recv(c->fd, (char *)&c->header + c->header_got,
-			 sizeof(c->header) - c->header_got, 0);
+	struct monitor_network *network = &m->network;
+	ssize_t n = fd_receive(c->fd, (char *)&c->header + c->header_got,
+			       sizeof(c->header) - c->header_got, network->pending, FD_PASS_MAX,
+			       &network->pending_count);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return;
-	if (n <= 0) {
-		client_drop(m, c);
+	if (n > 0)
+		c->header_got += (size_t)n;
+	if (n > 0 && c->header_got < sizeof(c->header)) {
+		network_drop_pending(m);
 		return;
 	}
-	c->header_got += (size_t)n;
-	if (c->header_got < sizeof(c->header))
-		return;
-	if (!header_is_valid(c)) {
+	if (n <= 0 || !header_is_valid(c)) {
+		network_drop_pending(m);
 		client_drop(m, c);
 		return;
 	}
 	c->payload_left = frame_length(&c->header);
 	c->control_got = 0;
-	if (!c->payload_left) {
+	if (c->header.type == FRAME_NETWORK && c->payload_left)
+		receive_control(m, c);
+	else if (!c->payload_left)
 		c->header_got = 0;
-		if (c->header.type != FRAME_STDIN)
-			on_control(m, c);
-	}
+	if (!c->payload_left && c->header.type != FRAME_STDIN && c->header.type != FRAME_NETWORK)
+		on_control(m, c);
+	network_drop_pending(m);
 }
 
 static void receive_control(struct monitor *m, struct client *c)

@@ -148,6 +148,7 @@ void end_reap(struct monitor *m)
 		store_state(m, m->restart.again ? "restarting" : "exited");
 	}
 	event_die(m);
+	network_run_ended(m);
 }
 
 /* From here on the container does not exist for anybody who looks. */
@@ -228,10 +229,20 @@ static void sync_record(struct monitor *m)
 	}
 }
 
+/* Whoever waits for the end may at once want the same ports. */
+static void free_ports(struct monitor *m)
+{
+	if (!network_has_ports(m))
+		return;
+	keeper_leave(m);
+	network_undo(m);
+}
+
 /* Removes everything that the launch made; the lock goes with the process. */
 static _Noreturn void sweep_and_exit(struct monitor *m)
 {
 	keeper_leave(m);
+	network_undo(m);
 	remove_groups(m);
 	if (m->plan->monitor.auto_remove) {
 		remove_directories(m);
@@ -254,6 +265,7 @@ _Noreturn void end_finish(struct monitor *m)
 	if (m->plan->monitor.auto_remove)
 		release_record(m);
 	stamp(m->plan, POINT_MONITOR_RECORDED);
+	free_ports(m);
 	/* Those who connected while we were at it want to know as well. */
 	client_accept(m);
 	client_answer_all(m);
@@ -280,6 +292,7 @@ _Noreturn void end_refuse(struct monitor *m)
 	else if (store_state(m, m->runs ? "exited" : "created") < 0)
 		/* Without this file no state means "created"; with it, that the monitor was lost. */
 		unlinkat(m->run_dir, "hostname", 0);
+	free_ports(m);
 	/* Who came by the socket had no part in the start: the end of the container is all it asked for. */
 	if (m->runs)
 		client_answer_all(m);
@@ -302,6 +315,8 @@ _Noreturn void end_start_failed(struct monitor *m)
 			info.si_status);
 	else if (m->pidfd >= 0)
 		plan_error(m->plan, &m->start_error);
+	if (network_is_to_blame(m))
+		m->start_error = m->network.error;
 	end_refuse(m);
 }
 
@@ -325,6 +340,7 @@ _Noreturn void end_abandon(struct monitor *m)
 		syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
 		waitid(P_PIDFD, (id_t)m->pidfd, &(siginfo_t){0}, WEXITED);
 	}
+	network_undo(m);
 	remove_groups(m);
 	_exit(1);
 }

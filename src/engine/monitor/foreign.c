@@ -285,6 +285,10 @@ int foreign_start(struct monitor *m)
 		return fail(m, -EPROTO, "the runtime sent no terminal");
 	if (take_over(m) < 0 || join_missing(m) < 0 || start_guard(m) < 0)
 		return -1;
+	if (network_connect(m) < 0) {
+		m->start_error = m->network.error;
+		return -1;
+	}
 	status = run_runtime(m, m->plan->monitor.foreign.start);
 	if (status < 0)
 		return fail(m, status, "run the runtime's start command");

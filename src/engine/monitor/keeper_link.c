@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The connection of a monitor whose container has a restart policy to the keeper, which starts the
- * container again when it breaks. Whoever finds no keeper starts one; of many started at once all but
- * one end at once. Nothing here waits, and nothing of the container depends on it.
+ * The connection to the keeper of a monitor whose container has a restart policy, or networks: the
+ * keeper starts the one again when it breaks, and serves names and forwarded ports of the other with
+ * copies of our sockets. Whoever finds no keeper starts one; of many started at once all but one end at
+ * once. Nothing here waits, and what the sockets have received waits in them for the next keeper.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "engine/keeper/protocol.h"
 #include "engine/monitor/monitor.h"
 
@@ -23,12 +26,34 @@
 #define RETRY_MAX_MS 10000
 /* Many monitors lose their keeper at the same moment; not all of them should start one. */
 #define SPREAD_MS 64
+/* How long the keeper may take to let go of sockets. */
+#define LEAVE_MS 500
+/* A container without names of its own can do without a keeper for so long: a short one needs none. */
+#define NETWORK_DELAY_MS 25
 #define NS_PER_MS 1000000ull
+
+static uint8_t flags_of(const struct monitor *m)
+{
+	bool revive = m->restart.policy != PLAN_RESTART_NO && !m->plan->monitor.auto_remove;
+
+	return (uint8_t)((revive ? KEEPER_REVIVE : 0) |
+			 (m->plan->early.network ? KEEPER_NETWORK : 0) |
+			 (m->started && !m->exited ? KEEPER_RUNNING : 0));
+}
 
 static bool is_wanted(const struct monitor *m)
 {
-	return m->restart.policy != PLAN_RESTART_NO && m->plan->monitor.keeper_argv &&
-	       !m->plan->monitor.auto_remove;
+	return m->plan->monitor.keeper_argv && (flags_of(m) & (KEEPER_REVIVE | KEEPER_NETWORK));
+}
+
+/* When to connect, monotonic. */
+static uint64_t due_ns(const struct monitor *m)
+{
+	uint64_t later = m->run_began_ns + NETWORK_DELAY_MS * NS_PER_MS;
+
+	if ((flags_of(m) & KEEPER_REVIVE) || m->network.name_count || m->keeper.due_ns > later)
+		return m->keeper.due_ns;
+	return later;
 }
 
 /* The run root is two directories above our own; its whole path may exceed what an address holds. */
@@ -85,22 +110,74 @@ static void retry_after(struct keeper_link *k, uint64_t ms)
 	k->due_ns = clock_now_ns() + ms * NS_PER_MS;
 }
 
+static int send_hello(const struct monitor *m, enum keeper_socket kind, const int *fds,
+		      size_t count, bool more)
+{
+	struct keeper_hello hello = {
+		.flags = flags_of(m), .kind = (uint8_t)kind, .count = (uint8_t)count, .more = more};
+
+	memcpy(hello.id, plan_string(m->plan, m->plan->monitor.id), sizeof(hello.id));
+	/* A connection has room for so little; what it does not take ends it. */
+	return fd_send(m->keeper.fd, &hello, sizeof(hello), fds, count);
+}
+
+/* What the keeper has not been told yet. */
+static int say_hello(struct monitor *m)
+{
+	struct keeper_link *k = &m->keeper;
+	struct monitor_network *n = &m->network;
+	int batch[FD_PASS_MAX], rc = 0;
+	size_t count = 0;
+
+	while (rc == 0 && k->sockets_sent < n->socket_count) {
+		const struct network_socket *s = &n->sockets[k->sockets_sent++];
+
+		if (s->kind == FRAME_SOCKET_FORWARD)
+			batch[count++] = s->fd;
+		if (count && (count == FD_PASS_MAX || k->sockets_sent == n->socket_count)) {
+			rc = send_hello(m, KEEPER_SOCKET_FORWARD, batch, count, true);
+			count = 0;
+		}
+	}
+	if (rc == 0)
+		rc = send_hello(m, KEEPER_SOCKET_NAMES, n->names + k->names_sent,
+				n->name_count - k->names_sent, false);
+	k->names_sent = n->name_count;
+	return rc;
+}
+
+static void close_link(struct keeper_link *k)
+{
+	if (k->fd >= 0)
+		close(k->fd);
+	k->fd = -1;
+	k->sockets_sent = k->names_sent = 0;
+}
+
+void keeper_tell(struct monitor *m)
+{
+	struct keeper_link *k = &m->keeper;
+
+	if (k->names_sent > m->network.name_count)
+		k->names_sent = 0;
+	if (k->fd < 0 || say_hello(m) == 0)
+		return;
+	close_link(k);
+	retry_after(k, RETRY_FIRST_MS);
+}
+
 void keeper_tick(struct monitor *m)
 {
 	struct keeper_link *k = &m->keeper;
-	struct keeper_hello hello;
 
-	if (k->fd >= 0 || !m->started || clock_now_ns() < k->due_ns || !is_wanted(m))
+	if (k->fd >= 0 || !m->started || !is_wanted(m) || clock_now_ns() < due_ns(m))
 		return;
 	k->fd = connect_keeper(m);
 	if (k->fd >= 0) {
-		memcpy(hello.id, plan_string(m->plan, m->plan->monitor.id), sizeof(hello.id));
 		k->retry_ms = 0;
-		/* A new connection has room for so little. */
-		if (send(k->fd, &hello, sizeof(hello), MSG_NOSIGNAL) == (ssize_t)sizeof(hello))
+		if (say_hello(m) == 0)
 			return;
-		close(k->fd);
-		k->fd = -1;
+		close_link(k);
 	} else if (k->fd == -ENOENT || k->fd == -ECONNREFUSED) {
 		spawn_keeper(m);
 	}
@@ -114,11 +191,13 @@ void keeper_tick(struct monitor *m)
 int keeper_timeout_ms(const struct monitor *m)
 {
 	const struct keeper_link *k = &m->keeper;
-	uint64_t now = clock_now_ns();
+	uint64_t now, due;
 
 	if (k->fd >= 0 || !m->started || !is_wanted(m))
 		return -1;
-	return now >= k->due_ns ? 0 : (int)((k->due_ns - now) / NS_PER_MS) + 1;
+	now = clock_now_ns();
+	due = due_ns(m);
+	return now >= due ? 0 : (int)((due - now) / NS_PER_MS) + 1;
 }
 
 void keeper_hear(struct monitor *m)
@@ -129,20 +208,29 @@ void keeper_hear(struct monitor *m)
 
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	close(k->fd);
-	k->fd = -1;
+	close_link(k);
 	retry_after(k, (uint64_t)m->pid % SPREAD_MS);
+}
+
+void keeper_hear_of_start(struct monitor *m)
+{
+	if (m->plan->early.network && m->keeper.fd >= 0)
+		keeper_tell(m);
+	else if (m->network.name_count) /* a container started next must find it */
+		keeper_tick(m);
 }
 
 void keeper_leave(struct monitor *m)
 {
 	static const char farewell = KEEPER_FAREWELL;
 	struct keeper_link *k = &m->keeper;
+	struct pollfd p = {.fd = k->fd, .events = POLLIN};
 
 	/* It has gone itself, or will see the end of the connection and find the container ended. */
 	if (k->fd >= 0 && send(k->fd, &farewell, 1, MSG_NOSIGNAL) == 1)
 		k->due_ns = 0;
-	if (k->fd >= 0)
-		close(k->fd);
-	k->fd = -1;
+	/* It closes its copies, then the connection. */
+	if (k->fd >= 0 && network_has_ports(m))
+		poll(&p, 1, LEAVE_MS);
+	close_link(k);
 }

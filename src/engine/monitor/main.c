@@ -105,6 +105,8 @@ static void await_release(struct monitor *m)
 		/* The release is a futex, which poll cannot wait for; this is no hot path. */
 		if (poll(&p, 1, RELEASE_POLL_MS) < 0 && errno != EINTR)
 			end_abandon(m);
+		if (p.revents & POLLIN)
+			client_receive(m, launcher);
 		seen = (int)__atomic_load_n(&m->plan->shared.released, __ATOMIC_ACQUIRE);
 		if (seen == PLAN_GO)
 			on_released(m);
@@ -152,6 +154,7 @@ static void on_report_end(struct monitor *m)
 		end_unrecorded(m, rc);
 	event_start(m);
 	health_begin(m);
+	keeper_hear_of_start(m);
 	if (m->runs)
 		return;
 	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));

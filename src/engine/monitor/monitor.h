@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "engine/monitor/health.h"
+#include "engine/monitor/network.h"
 #include "engine/monitor/protocol.h"
 #include "kernel/cgroup.h"
 #include "runtime/plan.h"
@@ -76,6 +77,8 @@ struct keeper_link {
 	int fd;          /* -1: none */
 	uint64_t due_ns; /* when to try (again) */
 	uint64_t retry_ms;
+	size_t sockets_sent; /* how many of network.sockets it has, and of this run's names */
+	size_t names_sent;
 };
 
 struct monitor {
@@ -117,6 +120,7 @@ struct monitor {
 	int console_fd;    /* where the runtime sends the terminal's master, -1 */
 	bool foreign_made; /* the runtime knows the container */
 	pid_t guard_pid;   /* ends the container when we die; 0 none */
+	struct monitor_network network;
 };
 
 /* caller.c */
@@ -179,10 +183,13 @@ void restart_pause(struct monitor *m);
 int restart_timeout_ms(const struct monitor *m);
 void restart_tick(struct monitor *m);
 /* keeper_link.c: connects when it is time to; how long poll may wait (-1: for ever); what came from
- * the keeper; the farewell. */
+ * the keeper; something that it knows has changed; a run has begun, which nobody has heard of yet; the
+ * farewell, and, where it holds copies of the container's ports, until it has let go of them. */
 void keeper_tick(struct monitor *m);
 int keeper_timeout_ms(const struct monitor *m);
 void keeper_hear(struct monitor *m);
+void keeper_tell(struct monitor *m);
+void keeper_hear_of_start(struct monitor *m);
 void keeper_leave(struct monitor *m);
 /* tell.c: the program log. */
 void tell_started(struct monitor *m);

@@ -103,6 +103,7 @@ void restart_pause(struct monitor *m)
 	if (plan_is_spent(m->plan) && m->keeper.fd >= 0) {
 		m->restart.count--;
 		store_state(m, "restarting");
+		network_undo(m);
 		close(PLAN_FD_LOCK);
 		close(m->keeper.fd);
 		client_linger(m);
@@ -129,6 +130,7 @@ static void clear_stamps(struct plan *p)
 	struct plan_shared *s = &p->shared;
 	uint64_t now = clock_now_ns();
 
+	s->network_state = PLAN_NETWORK_WAITING;
 	s->child_ready = s->failed_op = s->failed_step = s->warned_count = 0;
 	s->failed_errno = s->failed_detail = 0;
 	memset(s->op_end_ns, 0, sizeof(s->op_end_ns));
@@ -175,6 +177,9 @@ static void begin_run(struct monitor *m)
 	begin_counters(m);
 	if (monitor_spawn_child(m, &m->start_error) < 0)
 		end_start_failed(m);
+	/* The child ends for it, and says so. */
+	if (!m->plan->early.foreign && network_connect(m) < 0)
+		return;
 }
 
 void restart_tick(struct monitor *m)
