@@ -107,4 +107,12 @@ int must_check sandbox_disconnect(struct network_store *s, struct sandbox *sandb
 int must_check network_users(struct network_store *s, const struct network *n, struct strv *ids,
 			     struct err *err);
 
+/* What crashes left: addresses and ports whose container is dead. kind: "address" or "port"; rc: 0, or
+ * why a repair could not remove it (-EBUSY: its device still stands). With repair, a dead container's
+ * script is undone. */
+typedef void network_finding_fn(void *context, const char *kind, const char *what,
+				const char *container_id, int rc);
+int must_check network_sweep(struct network_store *s, bool repair, network_finding_fn *report,
+			     void *context, struct err *err);
+
 #endif

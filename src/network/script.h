@@ -19,8 +19,10 @@
 #include "base/err.h"
 
 #define SCRIPT_FILE "network.script"
+#define SCRIPT_UNDONE_FILE "network.script.undone" /* while it is being undone */
 #define SCRIPT_VERSION 1u
 #define SCRIPT_BYTES_MAX (8u << 20)
+#define SCRIPT_RUN_LETTERS 2 /* of a veth's name: the number of the run */
 
 enum script_type {
 	SCRIPT_LINK = 1, /* struct script_link, then rtnetlink messages for the host's namespace */
@@ -28,8 +30,9 @@ enum script_type {
 	SCRIPT_SYSCTL,   /* "path below /proc/sys\0value\0", written in the container's namespace */
 	SCRIPT_RULES_ADD,    /* one nfnetlink batch */
 	SCRIPT_RULES_REMOVE, /* likewise, when the script is undone: "no such element" is no error */
-	SCRIPT_UNLINK,       /* "absolute path\0", removed when the script is undone, in order */
-	SCRIPT_NAMES,        /* no payload: sockets of the name service, see script_names */
+	SCRIPT_UNLINK, /* "absolute path\0owner\0": a symlink, removed when the script is undone, in
+			* order, if what it says begins with the owner */
+	SCRIPT_NAMES,  /* no payload: sockets of the name service, see script_names */
 };
 
 struct script_header {
@@ -43,8 +46,8 @@ struct script_entry {
 	uint32_t bytes; /* of the payload, which follows; padded to 8 */
 };
 
-/* Offsets into the messages that follow, 0: not there. The device's name is "vethXXXXXXX": its last two
- * letters become the number of the run modulo 256 in hex, since the device of the run before may not be
+/* Offsets into the messages that follow, 0: not there. The device's name is "veth" and letters, the last two
+ * of which become the number of the run modulo 256 in hex, since the device of the run before may not be
  * gone yet. */
 struct script_link {
 	uint32_t pid_at;           /* int32 to be set */
@@ -75,7 +78,8 @@ int must_check script_run(void *bytes, size_t n, pid_t pid, int pidfd, uint32_t 
  * first. */
 int script_undo(void *bytes, size_t n);
 /* Reads <run_dir>/network.script and undoes it, then removes it. 0 also when there is none. For
- * sweepers and the monitor; run_dir is a descriptor. */
+ * sweepers and the monitor; run_dir is a descriptor. It has another name meanwhile: who restores rules
+ * (network_restore) can tell that they are on their way out. */
 int script_undo_file(int run_dir);
 
 #endif
