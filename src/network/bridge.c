@@ -19,6 +19,10 @@
 #include "kernel/link.h"
 #include "network/table.h"
 
+/* Where it is built. */
+#pragma weak host_filter_admit
+#pragma weak host_filter_dismiss
+
 #define RUN_PATH_BYTES (sizeof("network//address") + ID_LEN)
 #define MESSAGE_BYTES 4096
 #define INDEX_TEXT_MAX 16
@@ -258,7 +262,7 @@ int network_bring_up(const struct network_store *s, const struct network *n, uin
 	rc = table_add_network(s, n, &b, err);
 	if (rc == 0)
 		rc = make_bridge(n, &b, index, err);
-	if (rc == 0)
+	if (rc == 0 && host_filter_admit)
 		rc = host_filter_admit(s, n, err);
 	return rc == 0 ? mark_ready(s, n, *index, err) : rc;
 }
@@ -299,7 +303,7 @@ int network_bring_down(const struct network_store *s, const struct network *n, s
 	/* The bridge first: without its rules it would be open to everybody. */
 	if (rc == 0)
 		rc = delete_device(n, err);
-	if (rc == 0)
+	if (rc == 0 && host_filter_dismiss)
 		rc = host_filter_dismiss(s, n, err);
 	if (rc == 0)
 		rc = table_remove_network(s, n, &b, err);

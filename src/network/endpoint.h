@@ -58,6 +58,9 @@ struct sandbox {
 	size_t port_count;
 	struct strv dns; /* --dns: the name service asks these instead of the host's resolvers */
 };
+/* Whether the socket of a port listens, for the keeper to take over what comes: [::1] always, and IPv6
+ * to an endpoint without it. Others are only bound. */
+bool sandbox_port_is_forwarded(const struct sandbox *s, const struct port_binding *p);
 void sandbox_init(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 #define auto_sandbox __attribute__((cleanup(sandbox_free)))
@@ -72,7 +75,8 @@ struct sandbox_request {
 };
 
 /* Sockets that keep the host's ports for the container: bound, so that nobody else gets them, and those
- * of IPv6 that cannot be translated listening (the keeper forwards what comes). All are the caller's. */
+ * of IPv6 that cannot be translated listening (the keeper forwards what comes): one for each of the
+ * sandbox's ports, in their order. All are the caller's. */
 struct sandbox_sockets {
 	int *fds;
 	size_t count;
