@@ -62,7 +62,8 @@ static int wait_for_start(struct start_handle *handle)
 	return container_await_started(handle, &err) < 0 ? cannot_run(&err) : 0;
 }
 
-static int stay(const struct exec_flags *flags, const struct start_handle *handle)
+static int stay(struct engine *e, const struct container *c, const struct exec_flags *flags,
+		const char *id, const struct start_handle *handle)
 {
 	const struct attach_options options = {.fd = handle->client_fd,
 					       .input = flags->interactive,
@@ -80,6 +81,7 @@ static int stay(const struct exec_flags *flags, const struct start_handle *handl
 	case ATTACH_NOT_STARTED:
 		return cannot_run(&err);
 	case ATTACH_DETACHED:
+		exec_detached(e, c, id);
 		cli_note("read escape sequence");
 		return EXIT_FAILED;
 	case ATTACH_LOST:
@@ -110,7 +112,7 @@ static int execute(struct engine *e, struct container *c, const struct exec_flag
 			 err.msg);
 		return err.kind == ERR_CONFLICT ? EXIT_FAILED : EXIT_CANNOT_RUN;
 	}
-	rc = flags->detach ? wait_for_start(&handle) : stay(flags, &handle);
+	rc = flags->detach ? wait_for_start(&handle) : stay(e, c, flags, id, &handle);
 	foreground_close(&handle);
 	return rc;
 }

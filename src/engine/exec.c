@@ -310,6 +310,11 @@ int container_exec(struct engine *e, struct container *c, const struct exec_opti
 	return start(e, c, options, exec_id, -1, handle, err);
 }
 
+void exec_detached(struct engine *e, const struct container *c, const char *exec_id)
+{
+	event_container(e, c, "exec_detach", "execID", exec_id);
+}
+
 int exec_create(struct engine *e, struct container *c, const struct exec_options *options,
 		char exec_id[static ID_LEN + 1], struct err *err)
 {

@@ -40,6 +40,9 @@ int must_check container_exec(struct engine *e, struct container *c,
 			      const struct exec_options *options, char exec_id[static ID_LEN + 1],
 			      struct start_handle *handle, struct err *err);
 
+/* Says in the journal that a client has left a process alone (detach keys). */
+void exec_detached(struct engine *e, const struct container *c, const char *exec_id);
+
 /* What is known of one. Free with exec_state_free(). */
 struct exec_state {
 	char id[ID_LEN + 1];

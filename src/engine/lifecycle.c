@@ -18,6 +18,7 @@
 #include "engine/event.h"
 #include "engine/internal.h"
 #include "engine/marker.h"
+#include "engine/revive.h"
 #include "engine/monitor/protocol.h"
 #include "kernel/pidfd.h"
 
@@ -92,8 +93,20 @@ static int stop_signal_of(const struct container *c, int *signal, struct err *er
 	return rc < 0 ? err_wrap(err, "stop signal of %.12s", c->id) : 0;
 }
 
-/* A signal that asks for the end is the user's word against every restart policy. Frozen processes
- * take none but SIGKILL (on version 1 not even that), so such a signal thaws. */
+/* A signal that asks for the end is the user's word against every restart policy; with Docker any other
+ * is too, where the container has not said which one it ends by, and always for unless-stopped. */
+static int mark_signal(struct engine *e, struct container *c, bool ends, struct err *err)
+{
+	bool unless_stopped = container_restart_policy(c) == PLAN_RESTART_UNLESS_STOPPED;
+
+	if (ends)
+		return marker_set(e, c, MARKER_STOPPED, err);
+	return !c->config.stop_signal || unless_stopped ? marker_set(e, c, MARKER_SIGNALLED, err)
+							: 0;
+}
+
+/* Frozen processes take no signal but SIGKILL (on version 1 not even that), so one that asks for the end
+ * thaws. */
 static int signal_for_user(struct engine *e, struct container *c, int pidfd, int signal,
 			   struct err *err)
 {
@@ -102,14 +115,15 @@ static int signal_for_user(struct engine *e, struct container *c, int pidfd, int
 
 	if (rc < 0)
 		return rc;
-	if (ends) {
-		rc = marker_set(e, c, MARKER_STOPPED, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = send_signal(c, pidfd, signal, err);
+	rc = mark_signal(e, c, ends, err);
+	if (rc < 0)
+		return rc;
+	/* Its end must not be told before its cause. */
+	rc = send_signal(c, pidfd, 0, err);
 	if (rc == 0)
 		event_kill(e, c, signal);
+	if (rc == 0)
+		rc = send_signal(c, pidfd, signal, err);
 	if (rc == 0 && (ends || !c->config.stop_signal))
 		rc = container_thaw(e, c, err);
 	return rc;

@@ -17,12 +17,12 @@ static int touch(int dir, const char *marker)
 	return fd < 0 ? -errno : 0;
 }
 
-/* Only a manual stop is remembered beyond the next boot. */
+/* Only what a user wants ended is remembered beyond the next boot. */
 static int open_record(const struct engine *e, const struct container *c, const char *marker)
 {
 	bool persistent;
 
-	return c->persistent && str_eq(marker, MARKER_STOPPED)
+	return c->persistent && (str_eq(marker, MARKER_STOPPED) || str_eq(marker, MARKER_SIGNALLED))
 		       ? container_record_dir(e, c->id, &persistent)
 		       : -ENOENT;
 }

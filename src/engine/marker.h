@@ -11,6 +11,9 @@
 /* Ended on a user's behalf: no restart policy brings it back. Also in the record directory of a
  * persistent container, for after the next boot. Gone with the next start. */
 #define MARKER_STOPPED "stopped"
+/* A user sent it a signal that may end it; so no policy brings it back once it has ended, and the next
+ * boot does not either. Kept as MARKER_STOPPED is. */
+#define MARKER_SIGNALLED "signalled"
 /* Frozen. Made after freezing, removed before thawing. */
 #define MARKER_PAUSED "paused"
 /* The end that comes is half of a restart: --rm must not remove it. The monitor takes it away. */

@@ -30,6 +30,12 @@ enum plan_restart container_restart_policy(const struct container *c)
 	return PLAN_RESTART_NO;
 }
 
+static bool is_marked(int dir)
+{
+	return dir >= 0 && (faccessat(dir, MARKER_STOPPED, F_OK, 0) == 0 ||
+			    faccessat(dir, MARKER_SIGNALLED, F_OK, 0) == 0);
+}
+
 /* Anywhere: in the run directory, or in the record, where it outlives a boot. */
 bool revive_is_stopped(const struct engine *e, const struct container *c)
 {
@@ -37,8 +43,7 @@ bool revive_is_stopped(const struct engine *e, const struct container *c)
 	auto_close int run = container_run_dir(e, c->id);
 	auto_close int record = container_record_dir(e, c->id, &persistent);
 
-	return (run >= 0 && faccessat(run, MARKER_STOPPED, F_OK, 0) == 0) ||
-	       (record >= 0 && faccessat(record, MARKER_STOPPED, F_OK, 0) == 0);
+	return is_marked(run) || is_marked(record);
 }
 
 bool revive_is_wanted(const struct engine *e, const struct container *c)

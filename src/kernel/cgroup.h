@@ -10,6 +10,7 @@
 #ifndef CLOCHE_KERNEL_CGROUP_H
 #define CLOCHE_KERNEL_CGROUP_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -263,6 +264,22 @@ int must_check cgroup_remove(const struct cgroup_dir *dirs, size_t count, int ti
  * the layout has neither a freezer nor v2. */
 int must_check cgroup_freeze(const struct cgroup_dir *dirs, size_t count, bool frozen,
 			     int timeout_ms);
+
+/* Word of a group that is out of memory. fd and counter are -1 when it is not open. */
+struct cgroup_oom_watch {
+	int fd;      /* version 1: eventfd */
+	int counter; /* the file that counts the victims */
+	bool v2;
+};
+/* 0 or -errno: nothing can be heard of it. Close with cgroup_oom_close(). */
+int must_check cgroup_oom_open(const struct cgroup_dir *dirs, size_t count,
+			       struct cgroup_oom_watch *w);
+void cgroup_oom_close(struct cgroup_oom_watch *w);
+/* What to poll for; fd -1 when it is not open. */
+struct pollfd cgroup_oom_poll(const struct cgroup_oom_watch *w);
+/* Processes killed for memory so far, those of earlier runs in the group included. *woken: the kernel
+ * (version 1) has told of one that it may not have counted yet. To be called once before polling. */
+uint64_t cgroup_oom_take(const struct cgroup_oom_watch *w, bool *woken);
 
 /* Whether the group is frozen by its own setting. */
 bool cgroup_is_frozen(const struct cgroup_dir *dirs, size_t count);

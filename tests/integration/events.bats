@@ -34,6 +34,24 @@ past() {
 			(.timeNano / 1000000000 | floor) == .time'
 }
 
+@test "oom is told when it happens, once for each, and not again at the end" {
+	local victim='x=$(head -c 64m /dev/zero | tr "\0" x)'
+	cloche run -d --name hungry -m 16m cloche/busybox \
+		sh -c "sh -c '$victim'; while [ ! -e /again ]; do sleep 0.1; done; sh -c '$victim'; exec sleep 1000"
+	count() { [ "$(past container=hungry event=oom | wc -l)" = "$1" ]; }
+	wait_for 10 count 1
+	container_is hungry running
+	# This one is heard of by who watches, the first may have been found by looking.
+	cloche exec hungry touch /again
+	wait_for 10 count 2
+	cloche kill hungry
+	wait_for 5 container_is hungry exited
+	count 2
+	# PID 1 itself: before its end.
+	run -137 cloche run --name short -m 16m cloche/busybox sh -c "$victim"
+	assert_equal "$(past container=short event=oom event=die)" $'container oom\ncontainer die'
+}
+
 @test "create, kill, stop and rm are told, and a volume's mount" {
 	cloche create --name cc -v data:/data --stop-signal KILL cloche/busybox sleep 1000
 	cloche start cc

@@ -62,6 +62,26 @@ told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 	assert_equal "$(state loop .BootId)" "$(cat /proc/sys/kernel/random/boot_id)"
 }
 
+@test "a signal of the user's is his word against a restart, as with Docker" {
+	local loop='trap : HUP; while [ ! -e /end ]; do sleep 0.05; done; exit 3'
+	made any always sh -c "$loop"
+	# One that says which signal ends it has its policy's protection from all others.
+	cloche create --name own --restart always --stop-signal INT cloche/busybox sh -c "$loop"
+	cloche create --name unless --restart unless-stopped --stop-signal INT cloche/busybox sh -c "$loop"
+	cloche start any own unless >/dev/null
+	cloche kill -s HUP any own unless >/dev/null
+	for name in any own unless; do cloche exec "$name" touch /end; done
+	wait_for 10 state_is any .Status exited
+	wait_for 10 state_is unless .Status exited
+	wait_for 10 restarted own 1
+	assert_equal "$(state any '[.Status, .RestartCount, .ExitCode] | @csv')" '"exited",0,3'
+	cloche stop -t 0 own
+	# A start of the user's is as good as the first.
+	cloche start any >/dev/null
+	wait_for 10 restarted any 1
+}
+
+# bats test_tags=any-kernel
 @test "a program that is gone at a restart ends it, with the reason" {
 	local dir
 	made vanish always /bin/own
@@ -75,6 +95,7 @@ told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 	assert_contains "$(state vanish .Error)" "no such file or directory"
 }
 
+# bats test_tags=any-kernel
 @test "stdin of a detached container stays open; with StdinOnce it ends with its first client" {
 	cloche run -di --name open --network none cloche/busybox cat >/dev/null
 	echo one | timeout -s KILL "$(patience 2)" cloche start -ai open >"$ENGINE_DIR/out" || true
@@ -87,6 +108,7 @@ told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 	wait_for 5 container_is once exited
 }
 
+# bats test_tags=any-kernel
 @test "several clients get the same bytes, in order, and the end" {
 	local i sum
 	cloche create -i --name many --network none cloche/busybox \
@@ -117,6 +139,7 @@ attached() {
 	[ "$(ls -l "/proc/$monitor/fd" | grep -c socket:)" -gt "$2" ]
 }
 
+# bats test_tags=any-kernel
 @test "the log keeps every byte through rotation, and its files stay small" {
 	local dir
 	cloche create --name bytes --network none --log-opt max-size=200k --log-opt max-file=50 cloche/busybox sh -c \

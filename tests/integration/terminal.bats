@@ -196,6 +196,17 @@ in_write() {
 	await_code 4
 }
 
+@test "leaving an exec by its detach keys is told, and the process goes on" {
+	cloche run -d --name web cloche/busybox sleep 1000
+	terminal "cloche exec -it web sh"
+	await_screen '^/ #'
+	type_keys C-p C-q
+	await_code 1
+	await_screen 'read escape sequence'
+	assert_equal "$(cloche events --since 1h --until "$(date +%s.%N)" -f event=exec_detach \
+		--format '{{.Actor.Attributes.execID}}')" "$(cloche inspect -f '{{index .ExecIDs 0}}' web)"
+}
+
 @test "--detach-keys: others, and bad ones refused" {
 	terminal "cloche run -it --detach-keys ctrl-x,y --name other cloche/busybox cat"
 	wait_for 5 container_is other running

@@ -126,8 +126,7 @@ void event_die(struct monitor *m)
 	char code[16];
 
 	snprintf(code, sizeof(code), "%d", m->exit_code);
-	if (m->stats.oom_kills > 0)
-		event_say(m, "oom", NULL, 0);
+	oom_end(m);
 	event_say(m, "die", &(struct monitor_attribute){"exitCode", code}, 1);
 	say_unmounted(m);
 }

@@ -19,7 +19,7 @@ void event_say(struct monitor *m, const char *action, const struct monitor_attri
 	       size_t count);
 void event_start(struct monitor *m);
 /* "die" with the exit code of the state; "oom" before it when processes of the container were killed
- * for memory; "unmount" of its volumes after. */
+ * for memory and that was not told before; "unmount" of its volumes after. */
 void event_die(struct monitor *m);
 /* "destroy": with --rm, once the container exists for nobody. */
 void event_destroy(struct monitor *m);

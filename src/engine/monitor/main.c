@@ -197,6 +197,7 @@ enum poll_slot {
 	SLOT_ERROR,
 	SLOT_MARKER,
 	SLOT_KEEPER,
+	SLOT_OOM,
 	SLOT_HEALTH,
 	SLOT_CLIENTS = SLOT_HEALTH + HEALTH_SLOTS,
 	SLOT_COUNT = SLOT_CLIENTS + MONITOR_CLIENTS_MAX,
@@ -216,6 +217,7 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	p[SLOT_LISTEN] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
 	p[SLOT_MARKER] = (struct pollfd){.fd = m->restart.watch_fd, .events = POLLIN};
 	health_prepare(m, p + SLOT_HEALTH);
+	p[SLOT_OOM] = cgroup_oom_poll(&m->oom);
 	p[SLOT_KEEPER] = (struct pollfd){.fd = m->keeper.fd, .events = POLLIN};
 	if (m->input >= 0 && input_pending)
 		p[SLOT_INPUT] = (struct pollfd){.fd = m->input, .events = POLLOUT};
@@ -274,6 +276,8 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 	}
 	if (p[SLOT_LISTEN].revents)
 		client_accept(m);
+	if (p[SLOT_OOM].revents)
+		oom_hear(m);
 	if (p[SLOT_KEEPER].revents)
 		keeper_hear(m);
 	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
@@ -318,6 +322,7 @@ static void on_quiet(struct monitor *m, bool quiet)
 		tell_started(m);
 		store_running_in_record(m);
 		store_timeline(m);
+		oom_begin(m);
 	} else if (quiet && !due && m->log.used) {
 		log_rest(m);
 	}
@@ -393,7 +398,7 @@ int main(int argc, char **argv)
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
 		m->output[1] = -1;
 	m->log.fd = m->console_fd = m->restart.watch_fd = m->restart.peak_fd = m->keeper.fd = -1;
-	m->event_fd = -1;
+	m->event_fd = m->oom.fd = m->oom.counter = -1;
 	/* Only a container has a bill. */
 	m->timeline_stored = m->plan->early.exec;
 	client_init_all(m);

@@ -23,7 +23,8 @@
 #define MONITOR_CONTROL_MAX 16 /* largest payload of a frame that is not STDIN */
 
 /* Files that commands leave in the run directory for the monitor. */
-#define STOPPED_FILE "stopped" /* stopped on a user's behalf: not to be restarted */
+#define STOPPED_FILE "stopped"     /* stopped on a user's behalf: not to be restarted */
+#define SIGNALLED_FILE "signalled" /* this run is not to be followed by another */
 #define PAUSED_FILE "paused"
 
 /* One attached front end. */
@@ -98,6 +99,8 @@ struct monitor {
 	const char *signal_sender; /* static text for state.json */
 	int client_signal;         /* the last signal that a client sent to PID 1 */
 	struct cgroup_stats stats;
+	struct cgroup_oom_watch oom;
+	uint64_t oom_told; /* victims that the journal knows of, since the group was made */
 	uint64_t pids_max_hits, pressure_us;
 	struct err start_error;
 	uint32_t runs;         /* before this one */
@@ -191,6 +194,11 @@ void keeper_hear(struct monitor *m);
 void keeper_tell(struct monitor *m);
 void keeper_hear_of_start(struct monitor *m);
 void keeper_leave(struct monitor *m);
+/* oom.c: tells of processes killed for memory, now and, by oom_hear(), when there is something to hear;
+ * oom_end() of those that were not told of, once m->stats are read. */
+void oom_begin(struct monitor *m);
+void oom_hear(struct monitor *m);
+void oom_end(struct monitor *m);
 /* tell.c: the program log. */
 void tell_started(struct monitor *m);
 void tell_ended(struct monitor *m);

@@ -44,7 +44,7 @@ void restart_decide(struct monitor *m)
 
 	r->again = !m->plan->monitor.auto_remove &&
 		   restart_is_wanted(r->policy, r->max, r->count, m->exit_code) &&
-		   !restart_is_stopped(m);
+		   !restart_is_stopped(m) && faccessat(m->run_dir, SIGNALLED_FILE, F_OK, 0) < 0;
 	if (!r->again)
 		return;
 	r->count++;
@@ -150,6 +150,7 @@ static void begin_counters(struct monitor *m)
 	r->before = (struct cgroup_stats){0};
 	r->pids_max_before = r->pressure_before_us = 0;
 	if (m->plan->early.scope || m->plan->early.foreign) {
+		m->oom_told = 0;
 		unlinkat(m->run_dir, PAUSED_FILE, 0);
 		return;
 	}

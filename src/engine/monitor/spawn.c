@@ -63,8 +63,8 @@ static int open_stdio(const struct monitor *m, struct stdio_pipes *s, struct err
 /* Of a later run than the first the monitor has more open. */
 static void close_others(const struct monitor *m)
 {
-	const int fds[] = {m->run_dir,  m->listen_fd,       m->log.fd,
-			   m->event_fd, m->restart.peak_fd, m->keeper.fd};
+	const int fds[] = {m->run_dir,  m->listen_fd,       m->log.fd,    m->oom.counter,
+			   m->event_fd, m->restart.peak_fd, m->keeper.fd, m->oom.fd};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)
