@@ -43,6 +43,7 @@ into() {
 	assert_equal "${output% }" "${expected% }"
 }
 
+# bats test_tags=any-kernel
 @test "cp into a container goes where docker puts it" {
 	local n=0 fresh base='dangling edir/ edlink efile elink '
 	while IFS='|' read -r source destination expected; do
@@ -70,6 +71,7 @@ into() {
 	END
 }
 
+# bats test_tags=any-kernel
 @test "cp out of a container goes where docker puts it" {
 	local base='dangling edir edlink efile elink '
 	cloche cp src box:/root/

@@ -53,6 +53,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_contains "$output" "1 sleep 1000"
 }
 
+# bats test_tags=any-kernel
 @test "user, directory, variables and privilege are the command's own" {
 	start_box -e A=1 -e B=2 -u 5:6
 	printf 'C=from file\nA=file\n' >vars
@@ -68,6 +69,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_contains "$output" "OCI runtime exec failed: exec failed: unable to start container process: "
 }
 
+# bats test_tags=any-kernel
 @test "exit codes: the command's, 128 and the signal, 126 and 127" {
 	start_box
 	run -7 cloche exec box sh -c 'exit 7'
@@ -98,6 +100,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$output" "Error response from daemon: Container $(inspect box .Id) is not running"
 }
 
+# bats test_tags=any-kernel
 @test "streams: stdin with -i alone, stdout and stderr apart, every byte" {
 	start_box
 	head -c 20000000 /dev/urandom >in

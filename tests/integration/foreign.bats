@@ -35,6 +35,7 @@ split() {
 	run "-$code" --separate-stderr timeout "$(patience 20)" cloche "$@"
 }
 
+# bats test_tags=any-kernel
 @test "info lists the runtimes and the default one" {
 	assert_contains "$(cloche info)" " Runtimes: cloche runc crun own gone kata"
 	assert_contains "$(cloche info)" " Default Runtime: cloche"
@@ -55,6 +56,7 @@ split() {
 	assert_equal "$(printf 'a\nb\n' | cloche run --rm -i --runtime runc --network none cloche/busybox cat)" $'a\nb'
 }
 
+# bats test_tags=any-kernel
 @test "a program that is missing or cannot be executed ends as with Docker" {
 	local name
 	for name in runc crun own; do
@@ -66,6 +68,7 @@ split() {
 	split 126 run --rm --runtime crun --network none cloche/busybox /etc/passwd
 }
 
+# bats test_tags=any-kernel
 @test "a runtime that is unknown, missing or a shim is refused with words" {
 	split 125 run --rm --runtime nope --network none cloche/busybox true
 	assert_contains "$stderr" "unknown or invalid runtime name: nope"
@@ -78,6 +81,7 @@ split() {
 	assert_contains "$stderr" "specified default runtime 'x' does not exist"
 }
 
+# bats test_tags=any-kernel
 @test "a terminal has its size and the exit code comes through" {
 	local name
 	for name in runc crun; do
@@ -145,6 +149,7 @@ split() {
 	container_is lost running
 }
 
+# bats test_tags=any-kernel
 @test "a restart policy starts it again by the same runtime" {
 	local first
 	cloche run -d --name again --runtime runc --restart on-failure:2 --network none cloche/busybox \
@@ -160,6 +165,7 @@ split() {
 	assert_equal "$(cloche exec forever hostname)" "$(inspect forever .Config.Hostname)"
 }
 
+# bats test_tags=any-kernel
 @test "crun and runc take the bundle that cloche-runtime spec writes" {
 	local name
 	mkdir -p "$ENGINE_DIR/bundle/rootfs/bin"

@@ -44,6 +44,7 @@ gone() { # CONTAINER
 	! cloche inspect "$1" >/dev/null 2>&1
 }
 
+# bats test_tags=any-kernel
 @test "several at once: names are echoed, failures are said and the rest is done" {
 	cloche create --name one cloche/busybox sleep 1000 >/dev/null
 	cloche create --name two cloche/busybox sleep 1000 >/dev/null
@@ -120,6 +121,7 @@ gone() { # CONTAINER
 	run -0 cloche rm -f box
 }
 
+# bats test_tags=any-kernel
 @test "rename: running or not, the old name is free at once, with --rm the new one in the end" {
 	local id
 	id=$(cloche create --name old cloche/busybox true)
@@ -142,6 +144,7 @@ gone() { # CONTAINER
 	assert_equal "$(ls "$CLOCHE_ROOT/names")" new
 }
 
+# bats test_tags=any-kernel
 @test "attach: output, input, exit code, signals; what cannot be attached to" {
 	local attached code
 	cloche run -d -i --name cat cloche/busybox sh -c 'trap "echo hup" HUP; while read -r line; do echo "<$line>"; [ "$line" != end ] || exit 5; done' >/dev/null

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the monitor costs and does when those it serves go away.
 
+# bats file_tags=any-kernel
 load helpers
 
 setup() { setup_engine; }

@@ -62,6 +62,7 @@ refused() {
 	assert_equal "$(inspect box .HostConfig.BlkioWeight)" 300
 }
 
+# bats test_tags=any-kernel
 @test "health checks, restart policies and logs are recorded; what contradicts itself is refused" {
 	cloche create --name box --health-cmd 'test -e /ok' --health-interval 1m30s --health-timeout 5s --health-retries 4 \
 		--health-start-period 2s --health-start-interval 500ms --restart on-failure:3 --log-opt max-size=1m \
@@ -87,6 +88,7 @@ refused() {
 	refused 'invalid logging opts for driver none' --log-driver none --log-opt max-size=1m
 }
 
+# bats test_tags=any-kernel
 @test "what Docker refuses is refused in its words, and leaves nothing" {
 	refused "sysctl 'vm.swappiness=1' is not allowed" --sysctl vm.swappiness=1
 	refused 'sysctl "net.core.somaxconn" not allowed in host network namespace' --network host --sysctl net.core.somaxconn=5
@@ -119,6 +121,7 @@ refused() {
 	fi
 }
 
+# bats test_tags=any-kernel
 @test "--volumes-from: binds, named and anonymous volumes, read-only if asked, own mounts win" {
 	mkdir "$ENGINE_DIR/host" "$ENGINE_DIR/own"
 	cloche create --name from -v "$ENGINE_DIR/host:/host" -v named:/named -v /anonymous --tmpfs /tmpfs cloche/busybox true >/dev/null

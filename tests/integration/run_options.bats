@@ -27,6 +27,7 @@ environment() { # NAME
 	tr '\0' '\n' <"/proc/$pid/environ" | sed -n "s/^$1=//p"
 }
 
+# bats test_tags=any-kernel
 @test "-e: given, inherited from the caller, from a file, from the image" {
 	printf 'FILE=1\nBOTH=file\n' >"$ENGINE_DIR/env"
 	INHERITED=yes up -e GIVEN='a b' -e INHERITED -e NOT_SET_ANYWHERE -e BOTH=flag --env-file "$ENGINE_DIR/env"
@@ -39,17 +40,20 @@ environment() { # NAME
 	! tr '\0' '\n' <"/proc/$pid/environ" | grep -q NOT_SET_ANYWHERE
 }
 
+# bats test_tags=any-kernel
 @test "-e NAME that the caller has not: the variable is taken away" {
 	run -0 env -u ABSENT -u LANG cloche run --rm -e ABSENT -e LANG=C -e LANG cloche/busybox env
 	[[ $output != *LANG* ]]
 	[[ $output != *ABSENT* ]]
 }
 
+# bats test_tags=any-kernel
 @test "-w: made when missing, and PID 1 stands in it" {
 	up -w /made/for/it
 	assert_equal "$(readlink "/proc/$pid/cwd")" /made/for/it
 }
 
+# bats test_tags=any-kernel
 @test "-u and --group-add: numbers and names, resolved in the image" {
 	up -u 1234:5678 --group-add 42 --group-add wheel
 	assert_equal "$(proc_status "$pid" Uid)" $'1234\t1234\t1234\t1234'
@@ -58,6 +62,7 @@ environment() { # NAME
 	assert_equal "$(proc_status "$pid" CapEff)" 0000000000000000
 }
 
+# bats test_tags=any-kernel
 @test "-h: the host name, also in /etc/hostname and the environment" {
 	up -h named.box
 	assert_equal "$(nsenter -t "$pid" -u hostname)" named.box
@@ -65,17 +70,20 @@ environment() { # NAME
 	assert_equal "$(environment HOSTNAME)" named.box
 }
 
+# bats test_tags=any-kernel
 @test "the host name is the short id when none is given" {
 	up
 	assert_equal "$(nsenter -t "$pid" -u hostname)" "$(inspect box '.Id[0:12]')"
 }
 
+# bats test_tags=any-kernel
 @test "--entrypoint: replaces the image's, its command is dropped" {
 	cloche create --name box --entrypoint /bin/sleep cloche/busybox 777 >/dev/null
 	cloche start box >/dev/null
 	assert_equal "$(tr '\0' ' ' <"/proc/$(container_pid box)/cmdline")" "/bin/sleep 777 "
 }
 
+# bats test_tags=any-kernel
 @test "-l and --label-file: shown by inspect and found by ps" {
 	printf 'from=file\n' >"$ENGINE_DIR/labels"
 	up -l key=value -l bare --label-file "$ENGINE_DIR/labels"
@@ -83,6 +91,7 @@ environment() { # NAME
 	assert_equal "$(cloche ps --filter label=from=file --format '{{.Names}}')" box
 }
 
+# bats test_tags=any-kernel
 @test "--name: taken once; --rm: gone after the exit, its name free again" {
 	up
 	run -125 cloche run --rm --name box cloche/busybox true
@@ -107,6 +116,7 @@ environment() { # NAME
 	assert_equal "$(cat "$ENGINE_DIR/src/out")" x
 }
 
+# bats test_tags=any-kernel
 @test "-v NAME: a volume that outlives the container, filled from the image at first" {
 	up -v keep:/etc
 	[ -e "$CLOCHE_ROOT/volumes/keep/_data/passwd" ]
@@ -283,6 +293,7 @@ catches_int() {
 	(($((0x$(proc_status "$(container_pid "$1")" SigCgt))) & 2))
 }
 
+# bats test_tags=any-kernel
 @test "--stop-signal: what stop sends; --stop-timeout: how long it waits" {
 	cloche create --name box --stop-signal INT cloche/busybox \
 		sh -c 'trap "exit 44" INT; while :; do sleep 0.05; done' >/dev/null
@@ -296,6 +307,7 @@ catches_int() {
 	assert_equal "$(inspect box .State.ExitCode)" 137
 }
 
+# bats test_tags=any-kernel
 @test "--rootfs: a plain folder is the root, and all arguments are the command" {
 	mkdir -p "$ENGINE_DIR/tree/bin"
 	cp /bin/busybox "$ENGINE_DIR/tree/bin/"
@@ -314,6 +326,7 @@ catches_int() {
 	assert_equal "$(environment TERM)" xterm
 }
 
+# bats test_tags=any-kernel
 @test "without -i standard input is empty; nothing of the caller's is open" {
 	run -0 cloche run --rm cloche/busybox sh -c 'cat; ls /proc/self/fd' <<<ignored
 	assert_equal "$output" $'0\n1\n2\n3'

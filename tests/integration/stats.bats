@@ -56,6 +56,7 @@ cpu_us() {
 
 drawn() { [ "$(grep -c $'^\033\[[JH].*CONTAINER ID' "$1")" -ge "$2" ]; }
 
+# bats test_tags=any-kernel
 @test "the stream is drawn anew every second until a signal or the container's removal" {
 	local pid
 	cloche run -d --name one $image sleep 1000

@@ -19,6 +19,7 @@ bill_is_complete() {
 	[ "$(bill_of "$1" '[.Phases[].Phase] | index("exit") != null')" = true ]
 }
 
+# bats test_tags=any-kernel
 @test "run --timeline prints the bill to stderr and leaves stdout and the exit code alone" {
 	local code=0
 	cloche run --rm --network none --timeline cloche/busybox sh -c 'echo out; exit 7' \
@@ -32,6 +33,7 @@ bill_is_complete() {
 	[ "$(wc -L <"$ENGINE_DIR/err")" -le 100 ]
 }
 
+# bats test_tags=any-kernel
 @test "run --timeline hands stdin on and shows what lies outside of main()" {
 	printf 'in' | cloche run -i --rm --network none --timeline cloche/busybox cat \
 		>"$ENGINE_DIR/out" 2>"$ENGINE_DIR/err"
@@ -39,6 +41,7 @@ bill_is_complete() {
 	grep -q '^outside *program start and exit' "$ENGINE_DIR/err"
 }
 
+# bats test_tags=any-kernel
 @test "run --timeline passes a signal on to the container" {
 	cloche run --rm --network none --name sig --timeline cloche/busybox \
 		sh -c 'trap "exit 9" USR1; while :; do sleep 0.1; done' 2>"$ENGINE_DIR/err" 3>&- &
@@ -61,6 +64,7 @@ bill_is_complete() {
 		([.Path[:-1][] | .StartNs + .DurationNs])')" = true ]
 }
 
+# bats test_tags=any-kernel
 @test "the bill is there while the container runs, and belongs to its latest start" {
 	local first second
 	cloche run --name long --network none cloche/busybox sleep 1000 3>&- &
@@ -86,6 +90,7 @@ another_bill() {
 	[ "$(bill_of "$1" .TotalNs)" != "$2" ]
 }
 
+# bats test_tags=any-kernel
 @test "what a bill says of run is what the program took" {
 	cloche run --name slow --network none cloche/busybox sleep 0.5
 	wait_for 5 bill_is_complete slow
@@ -108,6 +113,7 @@ another_bill() {
 	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -name 'cloche-floor-*')" ]
 }
 
+# bats test_tags=any-kernel
 @test "--floor says why it cannot be measured and leaves nothing behind" {
 	mkdir -p "$ENGINE_DIR/rootfs/bin"
 	cp "$(command -v busybox)" "$ENGINE_DIR/rootfs/bin/busybox"
@@ -122,6 +128,7 @@ another_bill() {
 	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -name 'cloche-floor-*')" ]
 }
 
+# bats test_tags=any-kernel
 @test "a container that was never started has no bill; an unknown one is named" {
 	cloche create --name idle --network none cloche/busybox true
 	run cloche timeline idle

@@ -42,6 +42,7 @@ two_processes() { [ "$(wc -l <"$(cgroup_dir "$(container_pid box)" pids)/cgroup.
 		"3 $(inspect box .Id)"
 }
 
+# bats test_tags=any-kernel
 @test "what does not run has no processes, and nothing publishes a port" {
 	cloche create --name box $image true
 	run -1 cloche top box

@@ -27,6 +27,7 @@ has_connection() { # MONITOR COUNT: that many clients stand in its socket's queu
 	[ "$(grep -c "attach.sock" /proc/net/unix)" -gt "$2" ]
 }
 
+# bats test_tags=any-kernel
 @test "a waiter gets the code; a late one too" {
 	local waiter
 	start_gentle one1
@@ -39,6 +40,7 @@ has_connection() { # MONITOR COUNT: that many clients stand in its socket's queu
 	assert_equal "$(inspect one1 '.State.Status, .State.ExitCode, .State.Pid')" "$(printf '%s\n' exited 7 0)"
 }
 
+# bats test_tags=any-kernel
 @test "stop is gentle first, then it is not" {
 	start_gentle soft
 	cloche stop soft >/dev/null
@@ -116,6 +118,7 @@ take_group_away() {
 
 removed_or_removable() { cloche rm -f "$1" >/dev/null 2>&1 || ! cloche inspect "$1" >/dev/null 2>&1; }
 
+# bats test_tags=any-kernel
 @test "Docker's words for what cannot be done" {
 	local id
 	start_one busy sleep 1000

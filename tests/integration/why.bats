@@ -36,6 +36,7 @@ ends() { # NAME [OPTION...] -- COMMAND...: runs it to its end
 	cloche run --name "$name" "${options[@]}" cloche/busybox "$@" >/dev/null 2>&1 || true
 }
 
+# bats test_tags=any-kernel
 @test "its own exit, and what shells mean by theirs" {
 	ends good -- sh -c 'echo one; echo two; echo three'
 	why good exit "good ended by itself, successfully" $'last output:\n    one\n    two\n    three'
@@ -90,6 +91,7 @@ ends() { # NAME [OPTION...] -- COMMAND...: runs it to its end
 	why full pids-limit "its limit of 3 processes had kept it from starting more" "pids: limit 3," "refused"
 }
 
+# bats test_tags=any-kernel
 @test "a program that is not there, not executable, or of no known kind" {
 	ends never -- /nosuch
 	why never start-failed 'could not be started: exec: "/nosuch": stat /nosuch: no such file or directory' "There is no such program"
