@@ -158,8 +158,8 @@ enum timeline_point {
 	POINT_CLI_NETWORK,       /* addresses and ports taken, script written, monitor told */
 	POINT_MONITOR_NETWORK,   /* begins with the script */
 	POINT_MONITOR_LINKED,    /* devices made */
-	POINT_MONITOR_ADDRESSED, /* addresses, routes, settings inside */
-	POINT_MONITOR_CONNECTED, /* rules, name service: all of the script */
+	POINT_MONITOR_RULED,     /* ports published */
+	POINT_MONITOR_CONNECTED, /* addresses, routes, name service: all of the script */
 	POINT_COUNT
 };
 

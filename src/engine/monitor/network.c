@@ -22,10 +22,6 @@
 #include "network/script.h"
 #include "runtime/stamp.h"
 
-/* Networks are linked in where they are built. */
-#pragma weak script_run
-#pragma weak script_undo_file
-
 static bool is_connected(const struct monitor *m)
 {
 	return m->plan->early.network;
@@ -170,7 +166,7 @@ int network_connect(struct monitor *m)
 	if (run_script(m, &times) < 0)
 		return fail(m);
 	points[POINT_MONITOR_LINKED] = times.links;
-	points[POINT_MONITOR_ADDRESSED] = times.inside;
+	points[POINT_MONITOR_RULED] = times.rules;
 	stamp(m->plan, POINT_MONITOR_CONNECTED);
 	set_state(m, PLAN_NETWORK_DONE);
 	return 0;

@@ -63,9 +63,8 @@ static const struct segment moved = {POINT_MONITOR_MOVED, PHASE_CGROUP, TIMELINE
 /* What the child may have to wait for, if it has nothing else left to do. */
 static const struct segment network_lane[] = {
 	{POINT_MONITOR_LINKED, PHASE_NETWORK, TIMELINE_MONITOR, "make the network devices"},
-	{POINT_MONITOR_ADDRESSED, PHASE_NETWORK, TIMELINE_MONITOR, "set addresses and routes"},
-	{POINT_MONITOR_CONNECTED, PHASE_NETWORK, TIMELINE_MONITOR,
-	 "set rules, open the name service"},
+	{POINT_MONITOR_RULED, PHASE_NETWORK, TIMELINE_MONITOR, "publish the ports"},
+	{POINT_MONITOR_CONNECTED, PHASE_NETWORK, TIMELINE_MONITOR, "set addresses and routes"},
 };
 
 static const struct segment wake = {POINT_CHILD_RELEASED, PHASE_NAMESPACES, TIMELINE_CHILD,

@@ -160,7 +160,7 @@ static void the_wait_for_the_network_is_on_the_path_and_its_making_beside(void *
 	set(&s, POINT_CLI_NETWORK, 1100);
 	set(&s, POINT_MONITOR_NETWORK, 1410);
 	set(&s, POINT_MONITOR_LINKED, 1810);
-	set(&s, POINT_MONITOR_ADDRESSED, 1910);
+	set(&s, POINT_MONITOR_RULED, 1910);
 	set(&s, POINT_MONITOR_CONNECTED, 2010);
 	free(s.ops[4].label);
 	s.ops[4].label = strdup("wait for the network");
@@ -174,10 +174,8 @@ static void the_wait_for_the_network_is_on_the_path_and_its_making_beside(void *
 		assert_int_equal(t.phase_ns[PHASE_NETWORK], 300000);
 		assert_int_equal(find(&t.parallel, "make the network devices")->duration_ns,
 				 400000);
-		assert_int_equal(find(&t.parallel, "set addresses and routes")->duration_ns,
-				 100000);
-		assert_int_equal(find(&t.parallel, "set rules, open the name service")->start_ns,
-				 1910000);
+		assert_int_equal(find(&t.parallel, "publish the ports")->duration_ns, 100000);
+		assert_int_equal(find(&t.parallel, "set addresses and routes")->start_ns, 1910000);
 	}
 }
 
