@@ -17,8 +17,9 @@ struct link_bridge {
 	uint32_t mtu;       /* 0: the kernel's choice */
 	const uint8_t *mac; /* 6 bytes, NULL: the kernel's choice */
 };
-/* A bridge, up, without IPv6 link-local address generation (it has the gateway's addresses). Three
- * messages; two where the kernel's IPv6 is off. */
+/* A bridge, up, without IPv6 link-local address generation (that takes seconds): with IPv6 the caller
+ * gives it fe80::1/64, since the kernel looks for neighbours on behalf of others from a link-local
+ * address only. Three messages; two where the kernel's IPv6 is off. */
 void link_put_bridge(struct netlink_buffer *b, const struct link_bridge *l);
 
 /* A veth pair: `name` here, up and a port of the bridge; its peer in the namespace of pid, down. Two

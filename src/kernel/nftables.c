@@ -36,6 +36,12 @@ void nft_batch_begin(struct netlink_buffer *b)
 	begin_message(b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 }
 
+void nft_batch_begin_at(struct netlink_buffer *b, uint32_t generation)
+{
+	nft_batch_begin(b);
+	netlink_put_be32(b, NFNL_BATCH_GENID, generation);
+}
+
 void nft_batch_end(struct netlink_buffer *b)
 {
 	/* What the end itself asks for is answered by kernels of 6.10 and newer only. */
@@ -176,12 +182,21 @@ void nft_put_elements(struct netlink_buffer *b, const struct nft_set *s,
 
 /* ---- rules ---- */
 
+static void put_be64(struct netlink_buffer *b, uint16_t attribute, uint64_t v)
+{
+	uint64_t value = htobe64(v);
+
+	netlink_put(b, attribute, &value, sizeof value);
+}
+
 void nft_rule_begin(struct netlink_buffer *b, struct nft_rule *r)
 {
 	begin(b, NFT_MSG_NEWRULE, (uint16_t)(NLM_F_CREATE | (r->insert ? 0 : NLM_F_APPEND)),
 	      r->family);
 	netlink_put_string(b, NFTA_RULE_TABLE, r->table);
 	netlink_put_string(b, NFTA_RULE_CHAIN, r->chain);
+	if (r->before)
+		put_be64(b, NFTA_RULE_POSITION, r->before);
 	r->expressions = netlink_nest_begin(b, NFTA_RULE_EXPRESSIONS);
 }
 
@@ -204,12 +219,10 @@ void nft_rule_end(struct netlink_buffer *b, struct nft_rule *r)
 void nft_put_delete_rule(struct netlink_buffer *b, uint8_t family, const char *table,
 			 const char *chain, uint64_t handle)
 {
-	uint32_t halves[2] = {htobe32((uint32_t)(handle >> 32)), htobe32((uint32_t)handle)};
-
 	begin(b, NFT_MSG_DELRULE, 0, family);
 	netlink_put_string(b, NFTA_RULE_TABLE, table);
 	netlink_put_string(b, NFTA_RULE_CHAIN, chain);
-	netlink_put(b, NFTA_RULE_HANDLE, halves, sizeof halves);
+	put_be64(b, NFTA_RULE_HANDLE, handle);
 }
 
 /* ---- expressions ---- */

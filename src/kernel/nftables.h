@@ -13,6 +13,9 @@
 #include "kernel/netlink.h"
 
 void nft_batch_begin(struct netlink_buffer *b);
+/* A batch that is refused with ERESTART when the ruleset is no longer what it was when it was read
+ * (struct nft_ruleset's generation). */
+void nft_batch_begin_at(struct netlink_buffer *b, uint32_t generation);
 /* The last message is the one that asks for an answer: a batch has at least one. */
 void nft_batch_end(struct netlink_buffer *b);
 
@@ -63,12 +66,14 @@ struct nft_element {
 void nft_put_elements(struct netlink_buffer *b, const struct nft_set *s,
 		      const struct nft_element *elements, size_t count, bool remove);
 
-/* A rule: nft_rule_begin(), expressions in order, nft_rule_end(). insert: at the chain's beginning.
+/* A rule: nft_rule_begin(), expressions in order, nft_rule_end(). insert: at the chain's beginning, or
+ * in front of the rule with the handle `before`.
  * comment: as `nft` shows it (user data), NULL none. Registers: NFT_REG32_00 + n. */
 struct nft_rule {
 	uint8_t family;
 	const char *table, *chain, *comment;
 	bool insert;
+	uint64_t before;    /* 0 none */
 	size_t expressions; /* private */
 };
 void nft_rule_begin(struct netlink_buffer *b, struct nft_rule *r);
@@ -143,7 +148,8 @@ struct nft_ruleset {
 	size_t rule_count;
 	struct nft_dump_set *sets;
 	size_t set_count;
-	void *memory; /* private */
+	uint32_t generation; /* a number that every change of the rules moves */
+	void *memory;        /* private */
 };
 /* Reads all tables of the socket's namespace; the elements of sets only with_elements. */
 int must_check nft_ruleset_read(int fd, bool with_elements, struct nft_ruleset *out,

@@ -479,6 +479,7 @@ int nft_ruleset_read(int fd, bool with_elements, struct nft_ruleset *out, struct
 		free(r.tables);
 		if (rc == 0)
 			rc = generation(fd, &after);
+		out->generation = after;
 		if (rc == 0 && before == after)
 			return 0;
 		nft_ruleset_free(out);

@@ -19,10 +19,6 @@
 #include "kernel/link.h"
 #include "network/table.h"
 
-/* Where it is built. */
-#pragma weak host_filter_admit
-#pragma weak host_filter_dismiss
-
 #define RUN_PATH_BYTES (sizeof("network//address") + ID_LEN)
 #define MESSAGE_BYTES 4096
 #define INDEX_TEXT_MAX 16
@@ -202,12 +198,11 @@ static int make_device(int fd, const struct network *n, const struct network_beh
 				"bridge %s of network %s: it is gone again", n->bridge, n->name);
 }
 
-static int add_address(int fd, const struct network *n, const struct network_pool *p,
-		       uint32_t index, struct err *err)
+static int add_address(int fd, const struct network *n, struct ip_prefix address, uint32_t index,
+		       struct err *err)
 {
 	_Alignas(8) unsigned char bytes[MESSAGE_BYTES];
 	struct netlink_buffer buffer = {.bytes = bytes, .size = sizeof(bytes)};
-	struct ip_prefix address = {.address = p->gateway, .length = p->subnet.length};
 	struct netlink_refusal refusal = {.index = 0};
 	char text[IP_TEXT_MAX];
 	int rc;
@@ -225,6 +220,9 @@ static int add_address(int fd, const struct network *n, const struct network_poo
 static int make_bridge(const struct network *n, const struct network_behaviour *b, uint32_t *index,
 		       struct err *err)
 {
+	/* Without one the kernel would not look for neighbours on behalf of those it forwards for. */
+	static const struct ip_prefix link_local = {
+		.address = {.family = AF_INET6, .bytes = {0xfe, 0x80, [15] = 1}}, .length = 64};
 	auto_close int fd = netlink_open(NETLINK_ROUTE);
 	int rc;
 
@@ -238,7 +236,12 @@ static int make_bridge(const struct network *n, const struct network_behaviour *
 		rc = turn_on_ipv6(n, err);
 	for (size_t i = 0; rc == 0 && i < n->pool_count; i++)
 		if (n->ipv6 || n->pools[i].gateway.family == AF_INET)
-			rc = add_address(fd, n, &n->pools[i], *index, err);
+			rc = add_address(fd, n,
+					 (struct ip_prefix){.address = n->pools[i].gateway,
+							    .length = n->pools[i].subnet.length},
+					 *index, err);
+	if (rc == 0 && n->ipv6)
+		rc = add_address(fd, n, link_local, *index, err);
 	return rc;
 }
 
@@ -262,7 +265,7 @@ int network_bring_up(const struct network_store *s, const struct network *n, uin
 	rc = table_add_network(s, n, &b, err);
 	if (rc == 0)
 		rc = make_bridge(n, &b, index, err);
-	if (rc == 0 && host_filter_admit)
+	if (rc == 0)
 		rc = host_filter_admit(s, n, err);
 	return rc == 0 ? mark_ready(s, n, *index, err) : rc;
 }
@@ -303,7 +306,7 @@ int network_bring_down(const struct network_store *s, const struct network *n, s
 	/* The bridge first: without its rules it would be open to everybody. */
 	if (rc == 0)
 		rc = delete_device(n, err);
-	if (rc == 0 && host_filter_dismiss)
+	if (rc == 0)
 		rc = host_filter_dismiss(s, n, err);
 	if (rc == 0)
 		rc = table_remove_network(s, n, &b, err);

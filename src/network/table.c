@@ -215,12 +215,10 @@ int table_stands(const struct network_store *s)
 	netlink_put_string(&b, NFTA_CHAIN_TABLE, s->table);
 	netlink_put_string(&b, NFTA_CHAIN_NAME, TABLE_CHAIN_FORWARD);
 	r = netlink_get(fd, b.bytes, b.used, take_chain, &look);
-	if (r == -ENOENT)
-		return 0;
 	if (r < 0)
 		return r;
 	/* A table whose rules were flushed is there, but does nothing. */
-	return look.rules == TABLE_FORWARD_RULES;
+	return look.rules == TABLE_FORWARD_RULES ? 0 : -ENOENT;
 }
 
 /* Table and elements in one batch, or only the elements. */
@@ -257,13 +255,11 @@ int table_add_network(const struct network_store *s, const struct network *n,
 	auto_close int fd = netlink_open(NETLINK_NETFILTER);
 	int r = fd < 0 ? fd : table_stands(s);
 
-	if (r < 0)
+	if (r < 0 && r != -ENOENT)
 		return explain(err, r, "rules", n);
 	collect(&l, n, b);
-	if (r)
+	if (r == 0)
 		r = send_network(fd, s, &l, false);
-	else
-		r = -ENOENT;
 	/* Not there, or gone since we looked. */
 	if (r == -ENOENT)
 		r = send_network(fd, s, &l, true);

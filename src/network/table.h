@@ -22,7 +22,8 @@
 #include "network/endpoint.h"
 #include "network/network.h"
 
-/* Whether our table stands in the kernel (one look). -errno. */
+/* 0 when our table stands in the kernel, -ENOENT when it is not there or its rules were flushed (one
+ * look), or another -errno. */
 int must_check table_stands(const struct network_store *s);
 /* One batch: the table with all chains and rules (idempotent: no duplicates when it stands), then the
  * elements of this network. */
@@ -41,10 +42,15 @@ int must_check table_remove(const struct network_store *s, struct err *err);
 /*
  * Beside others (host_filter.c): an accept of ours cannot undo a drop of theirs. Every base chain of
  * hook forward that is not ours and drops (policy, or a rule that may) gets, unless s->respect, narrow
- * accepts for the bridges of this network at its beginning: in DOCKER-USER where iptables has it, else
- * in the chain itself; each with the comment "cloche <table>", in the expressions that iptables-nft
- * itself would write, so that both `nft` and `iptables` can list them. Never in input chains. Idempotent;
- * removed with the network.
+ * accepts for the bridge of this network: in DOCKER-USER, behind what the host's owner has put there,
+ * where iptables has that chain and comes to it; else at the beginning of the chain itself. What comes
+ * from the bridge, what answers to that, and what was translated to it. Each has the comment
+ * "cloche <table>" and the expressions that iptables-nft itself would write in its own chains, so that
+ * both `nft` and `iptables` can list them. Never in input chains, never in tables of engines like ours.
+ * Idempotent; removed with the network.
+ *
+ * The filter of iptables-legacy is no nf_tables and is left alone: where it filters what is forwarded,
+ * host_filter_admit() returns 0 and *err (else untouched) is a warning, of kind ERR_UNSUPPORTED.
  */
 int must_check host_filter_admit(const struct network_store *s, const struct network *n,
 				 struct err *err);
