@@ -12,6 +12,7 @@
 #define CLOCHE_NETWORK_ENDPOINT_H
 
 #include "network/network.h"
+#include "network/script.h"
 
 #define SANDBOX_FILE "network.json"
 
@@ -45,6 +46,11 @@ struct endpoint {
 	bool internal, has_names;        /* has_names: a user network */
 	struct strv aliases;             /* without the container's name and short id */
 	struct endpoint_request request; /* what it came from, for inspect */
+	uint32_t mtu;                    /* 0: the kernel's choice */
+	bool isolated;                   /* speaks with the bridge alone, not with its neighbours */
+	/* Not in network.json: */
+	uint32_t bridge_index;
+	struct ip_address binding; /* where ports are published; family 0: everywhere */
 };
 
 struct sandbox {
@@ -106,6 +112,10 @@ int must_check sandbox_connect(struct network_store *s, struct sandbox *sandbox,
 int must_check sandbox_disconnect(struct network_store *s, struct sandbox *sandbox,
 				  const char *network_id, int run_dir, const char *run_path,
 				  pid_t pid, int pidfd, struct err *err);
+
+/* The sockets of the name service inside, of a container that was started without; the caller's. */
+int must_check sandbox_open_names(pid_t pid, int pidfd, struct script_names *names,
+				  struct err *err);
 
 /* Ids of the containers that have an endpoint in a network (addresses that are held); the caller frees. */
 int must_check network_users(struct network_store *s, const struct network *n, struct strv *ids,

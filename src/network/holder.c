@@ -23,17 +23,20 @@ void holder_format(const struct holder *h, char out[static HOLDER_TEXT_MAX])
 int holder_read(int dir, const char *name, struct holder *out)
 {
 	char text[HOLDER_TEXT_MAX + 1];
+	const char *veth;
 	ssize_t n = readlinkat(dir, name, text, sizeof(text) - 1);
 
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
-	if (n < ID_LEN + 2 || text[ID_LEN] != ' ' || !id_is_hex(text, ID_LEN) ||
-	    strlen(text + ID_LEN + 1) >= sizeof(out->veth))
+	if (n < ID_LEN + 2 || text[ID_LEN] != ' ')
 		return -EINVAL;
-	memcpy(out->container_id, text, ID_LEN);
-	out->container_id[ID_LEN] = '\0';
-	memcpy(out->veth, text + ID_LEN + 1, strlen(text + ID_LEN + 1) + 1);
+	text[ID_LEN] = '\0';
+	veth = text + ID_LEN + 1;
+	if (!id_is_hex(text, ID_LEN) || strlen(veth) >= sizeof(out->veth))
+		return -EINVAL;
+	memcpy(out->container_id, text, ID_LEN + 1);
+	memcpy(out->veth, veth, strlen(veth) + 1);
 	return 0;
 }
 

@@ -4,7 +4,9 @@
 #define CLOCHE_NETWORK_SANDBOX_H
 
 #include "base/str.h"
+#include "kernel/netlink.h"
 #include "network/endpoint.h"
+#include "network/script.h"
 
 void endpoint_request_copy(struct endpoint_request *to, const struct endpoint_request *from);
 void endpoint_clear(struct endpoint *e);
@@ -30,6 +32,19 @@ void ports_release(const struct network_store *store, const struct sandbox *s);
 char *ports_path(const struct network_store *store, const struct port_binding *p);
 
 void sandbox_sockets_close(struct sandbox_sockets *sockets);
+
+/* The endpoint that published ports lead to, UINT8_MAX for none: the first that is not internal. */
+uint8_t sandbox_port_target(const struct sandbox *s);
+/* The one that has the default route of a family; NULL: none. */
+const struct endpoint *sandbox_default_route(const struct sandbox *s, uint8_t family);
+/* Default routes, of both families or those of one endpoint. */
+void sandbox_put_routes(struct netlink_buffer *b, const struct sandbox *s,
+			const struct endpoint *only);
+
+/* A script by hand: begin, entries, end. */
+void script_begin(struct strbuf *out);
+void script_add(struct strbuf *out, enum script_type type, const void *payload, size_t bytes);
+int must_check script_end(struct strbuf *out, struct err *err);
 
 /* The script of everything in s; of one endpoint alone (its device, addresses and routes) unless it is
  * NULL, then without what is undone. */

@@ -85,6 +85,8 @@ static void write_endpoint(struct json_writer *w, const struct endpoint *e)
 	write_address(w, "Gateway6", &e->gateway6);
 	json_write_bool(w, "Internal", e->internal);
 	json_write_bool(w, "Names", e->has_names);
+	json_write_u64(w, "Mtu", e->mtu);
+	json_write_bool(w, "Isolated", e->isolated);
 	write_list(w, "Aliases", &e->aliases);
 	write_request(w, &e->request);
 	json_write_end(w, '}');
@@ -226,6 +228,7 @@ static int read_request(struct json_object *endpoint, struct endpoint_request *r
 static int read_endpoint(struct json_object *o, struct sandbox *s)
 {
 	struct endpoint *e = sandbox_add_endpoint(s);
+	uint64_t mtu;
 
 	if (get_id(o, "Id", e->id) < 0 || get_id(o, "NetworkId", e->network_id) < 0 ||
 	    get_text(o, "NetworkName", &e->network_name) < 0 || !e->network_name ||
@@ -236,8 +239,11 @@ static int read_endpoint(struct json_object *o, struct sandbox *s)
 	    get_prefix(o, "IPv6", &e->ipv6) < 0 || get_address(o, "Gateway4", &e->gateway4) < 0 ||
 	    get_address(o, "Gateway6", &e->gateway6) < 0 ||
 	    json_get_bool(o, "Internal", &e->internal) < 0 ||
-	    json_get_bool(o, "Names", &e->has_names) < 0 || get_strv(o, "Aliases", &e->aliases) < 0)
+	    json_get_bool(o, "Names", &e->has_names) < 0 ||
+	    get_strv(o, "Aliases", &e->aliases) < 0 || get_number(o, "Mtu", UINT16_MAX, &mtu) < 0 ||
+	    json_get_bool(o, "Isolated", &e->isolated) < 0)
 		return -EINVAL;
+	e->mtu = (uint32_t)mtu;
 	return read_request(o, &e->request);
 }
 
