@@ -119,9 +119,10 @@ struct nft_dump_chain {
 	const char *table, *name, *type; /* type NULL: not a base chain */
 	uint32_t hook, policy;           /* policy: NF_ACCEPT, NF_DROP */
 	int32_t priority;
-	bool dormant;                       /* its table is switched off, and the hook with it */
-	const char *devices[8];             /* hooks at a device: the first few */
-	size_t device_count;                /* of all, may be more than there is room for */
+	bool dormant;           /* its table is switched off, and the hook with it */
+	bool owned;             /* its table is a running program's, nobody else may change it */
+	const char *devices[8]; /* hooks at a device: the first few */
+	size_t device_count;    /* of all, may be more than there is room for */
 	const struct nft_dump_rule **rules; /* in order */
 	size_t rule_count;
 };

@@ -148,13 +148,13 @@ static int on_table(const struct nlmsghdr *h, void *context)
 	return 0;
 }
 
-static bool is_dormant(const struct reader *r, uint8_t family, const char *table)
+static uint32_t table_flags(const struct reader *r, uint8_t family, const char *table)
 {
 	for (size_t i = 0; i < r->table_count; i++) {
 		if (r->tables[i].family == family && str_eq(r->tables[i].name, table))
-			return r->tables[i].flags & NFT_TABLE_F_DORMANT;
+			return r->tables[i].flags;
 	}
-	return false;
+	return 0;
 }
 
 static void add_device(struct nft_dump_chain *c, const struct nlattr *name)
@@ -171,6 +171,7 @@ static int on_chain(const struct nlmsghdr *h, void *context)
 	struct reader *r = context;
 	const struct nlattr *a[NFTA_CHAIN_MAX + 1], *hook[NFTA_HOOK_MAX + 1];
 	struct nft_dump_chain *c;
+	uint32_t flags;
 	int rc;
 
 	h = keep(r->out, h);
@@ -182,7 +183,9 @@ static int on_chain(const struct nlmsghdr *h, void *context)
 	c->family = family_of(h);
 	c->table = string_of(a[NFTA_CHAIN_TABLE]);
 	c->name = string_of(a[NFTA_CHAIN_NAME]);
-	c->dormant = is_dormant(r, c->family, c->table);
+	flags = table_flags(r, c->family, c->table);
+	c->dormant = flags & NFT_TABLE_F_DORMANT;
+	c->owned = flags & NFT_TABLE_F_OWNER;
 	c->policy = a[NFTA_CHAIN_POLICY] ? number_of(a[NFTA_CHAIN_POLICY]) : 1;
 	if (!a[NFTA_CHAIN_HOOK] || netlink_nested(a[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_MAX) < 0)
 		return 0;

@@ -24,12 +24,12 @@
 #define ACCEPT_COUNT 3 /* rules for one bridge in one chain */
 
 struct change {
-	const struct network_store *store;
 	const char *bridge;
 	char comment[COMMENT_BYTES];
 	struct nft_ruleset rules;
 	struct netlink_buffer b;
 	size_t messages;
+	char owned[128]; /* a table that drops and that only its owner can change */
 };
 
 static bool is_ours(const struct change *c, const struct nft_dump_rule *rule)
@@ -166,6 +166,10 @@ static void put_admission(struct change *c, const struct network *n)
 
 		if (!concerns(n, chain) || !host_filter_drops(&c->rules, chain))
 			continue;
+		if (chain->owned) {
+			snprintf(c->owned, sizeof c->owned, "table %s", chain->table);
+			continue;
+		}
 		place = host_filter_place(&c->rules, chain);
 		if (count_ours(c, place.chain) == ACCEPT_COUNT)
 			continue;
@@ -217,37 +221,46 @@ static int apply(struct change *c, int fd, const struct network *n,
 		       n->name);
 }
 
-static int change(const struct network_store *s, const struct network *n,
+static int change(struct change *c, const struct network_store *s, const struct network *n,
 		  void (*put)(struct change *c, const struct network *n), struct err *err)
 {
-	struct change c = {.store = s, .bridge = n->bridge};
 	auto_close int fd = netlink_open(NETLINK_NETFILTER);
 
+	*c = (struct change){.bridge = n->bridge};
 	if (fd < 0)
 		return err_set(err, ERR_SYSTEM, -fd, "look at the host's packet filter: %s",
 			       err_errno_text(-fd));
-	snprintf(c.comment, sizeof c.comment, "cloche %s", s->table);
-	return apply(&c, fd, n, put, err);
+	snprintf(c->comment, sizeof c->comment, "cloche %s", s->table);
+	return apply(c, fd, n, put, err);
 }
 
 int host_filter_admit(const struct network_store *s, const struct network *n, struct err *err)
 {
+	const char *left_alone = NULL;
+	struct change c;
 	int r;
 
 	if (s->respect)
 		return 0;
-	r = change(s, n, put_admission, err);
-	if (r < 0 || !host_filter_is_legacy())
+	r = change(&c, s, n, put_admission, err);
+	if (r < 0)
 		return r;
-	(void)err_set(
-		err, ERR_UNSUPPORTED, 0,
-		"the host filters forwarded packets with iptables-legacy, which is left alone: "
-		"if it drops what belongs to network %s, allow device %s there",
-		n->name, n->bridge);
+	if (c.owned[0])
+		left_alone = c.owned;
+	else if (host_filter_is_legacy())
+		left_alone = "iptables-legacy";
+	if (left_alone)
+		(void)err_set(
+			err, ERR_UNSUPPORTED, 0,
+			"the host filters forwarded packets with %s, which is left alone: if it "
+			"drops what belongs to network %s, allow device %s there",
+			left_alone, n->name, n->bridge);
 	return 0;
 }
 
 int host_filter_dismiss(const struct network_store *s, const struct network *n, struct err *err)
 {
-	return change(s, n, put_dismissal, err);
+	struct change c;
+
+	return change(&c, s, n, put_dismissal, err);
 }

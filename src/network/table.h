@@ -49,8 +49,9 @@ int must_check table_remove(const struct network_store *s, struct err *err);
  * both `nft` and `iptables` can list them. Never in input chains, never in tables of engines like ours.
  * Idempotent; removed with the network.
  *
- * The filter of iptables-legacy is no nf_tables and is left alone: where it filters what is forwarded,
- * host_filter_admit() returns 0 and *err (else untouched) is a warning, of kind ERR_UNSUPPORTED.
+ * The filter of iptables-legacy is no nf_tables and is left alone, and so are tables that the kernel lets
+ * only their owner change (a running firewalld): where one filters what is forwarded, host_filter_admit()
+ * returns 0 and *err (else untouched) is a warning, of kind ERR_UNSUPPORTED.
  */
 int must_check host_filter_admit(const struct network_store *s, const struct network *n,
 				 struct err *err);

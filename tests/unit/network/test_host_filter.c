@@ -10,6 +10,12 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "kernel/nftables.h"
 #include "network/hosts.h"
 #include "network/table.h"
 
@@ -409,6 +415,46 @@ static void test_legacy_is_reported(void **state)
 	assert_int_equal(err.kind, ERR_UNSUPPORTED);
 }
 
+/* As a firewalld that owns its table: the kernel ties it to the socket that made it. */
+static void test_owned_table_is_reported(void **state)
+{
+	struct network n = {.name = (char *)"web", .bridge = "cloche0"};
+	struct network_store s = {.table = "cloche"};
+	struct nfgenmsg g = {.nfgen_family = NFPROTO_INET};
+	struct nft_chain chain = {.family = NFPROTO_INET,
+				  .table = "fw",
+				  .name = "c",
+				  .type = "filter",
+				  .hook = NF_INET_FORWARD};
+	struct nft_rule rule = {.family = NFPROTO_INET, .table = "fw", .chain = "c"};
+	_Alignas(4) unsigned char bytes[1024];
+	struct netlink_buffer b = {.bytes = bytes, .size = sizeof bytes};
+	struct err err = ERR_INIT;
+	int fd;
+
+	(void)state;
+	if (!enter_new_netns())
+		skip();
+	fd = netlink_open(NETLINK_NETFILTER);
+	nft_batch_begin(&b);
+	netlink_begin(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE, NLM_F_CREATE, &g, sizeof g);
+	netlink_put_string(&b, NFTA_TABLE_NAME, "fw");
+	netlink_put_be32(&b, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+	nft_put_chain(&b, &chain);
+	nft_rule_begin(&b, &rule);
+	nft_expr_verdict(&b, NF_DROP, NULL);
+	nft_rule_end(&b, &rule);
+	nft_batch_end(&b);
+	assert_int_equal(netlink_transact(fd, b.bytes, b.used, NULL), 0);
+	run("iptables-nft -P FORWARD DROP");
+	assert_int_equal(host_filter_admit(&s, &n, &err), 0);
+	assert_int_equal(err.kind, ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "with table fw, which is left alone"));
+	/* The others are seen to all the same. */
+	assert_int_equal(count("cloche cloche"), 3);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_networks_are_told_apart),
 		cmocka_unit_test(test_race),
 		cmocka_unit_test(test_legacy_is_reported),
+		cmocka_unit_test(test_owned_table_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
