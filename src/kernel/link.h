@@ -60,6 +60,7 @@ struct link_info {
 	uint32_t flags;                /* IFF_* */
 	char name[IFNAMSIZ], kind[16]; /* "bridge", "veth", "" */
 	uint8_t mac[6];
+	bool isolated, hairpin; /* port of a bridge */
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets, rx_dropped, tx_dropped, rx_errors,
 		tx_errors;
 };

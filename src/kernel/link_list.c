@@ -83,6 +83,20 @@ static void copy_statistics(const struct nlattr *a, struct link_info *out)
 	out->tx_errors = s.tx_errors;
 }
 
+static void copy_port(const struct nlattr *kind, const struct nlattr *data, struct link_info *out)
+{
+	const char *name = kind ? netlink_value_string(kind) : NULL;
+	const struct nlattr *a[IFLA_BRPORT_ISOLATED + 1];
+
+	if (!name || strcmp(name, "bridge") != 0 || !data ||
+	    netlink_nested(data, a, IFLA_BRPORT_ISOLATED) < 0)
+		return;
+	out->hairpin = a[IFLA_BRPORT_MODE] &&
+		       *(const uint8_t *)netlink_value(a[IFLA_BRPORT_MODE]) != 0;
+	out->isolated = a[IFLA_BRPORT_ISOLATED] &&
+			*(const uint8_t *)netlink_value(a[IFLA_BRPORT_ISOLATED]) != 0;
+}
+
 static int take_link(const struct nlmsghdr *h, void *context)
 {
 	const struct ifinfomsg *i = (const void *)((const char *)h + NLMSG_HDRLEN);
@@ -108,6 +122,7 @@ static int take_link(const struct nlmsghdr *h, void *context)
 		if (r < 0)
 			return r;
 		copy_text(info[IFLA_INFO_KIND], out->kind, sizeof out->kind);
+		copy_port(info[IFLA_INFO_SLAVE_KIND], info[IFLA_INFO_SLAVE_DATA], out);
 	}
 	/* IFLA_LINK of other kinds is the device below (VLAN). */
 	if (strcmp(out->kind, "veth") == 0)
