@@ -6,6 +6,7 @@
 #include "kernel/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -114,9 +115,31 @@ static size_t put_port(struct netlink_buffer *b, const struct link_veth *l, bool
 	return name;
 }
 
+/* With br_netfilter what a container sends to a port of its own by way of the host comes back through
+ * the bridge's port that it came from, which bridges do only when they are told to. */
+static bool bridges_pass_netfilter(void)
+{
+	static const char *const switches[] = {"/proc/sys/net/bridge/bridge-nf-call-iptables",
+					       "/proc/sys/net/bridge/bridge-nf-call-ip6tables"};
+
+	for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+		int fd = open(switches[i], O_RDONLY | O_CLOEXEC);
+		char on = '0';
+
+		if (fd < 0)
+			continue;
+		if (read(fd, &on, sizeof on) != sizeof on)
+			on = '0';
+		close(fd);
+		if (on != '0')
+			return true;
+	}
+	return false;
+}
+
 /* Of a port that is there already: RTM_NEWLINK without NLM_F_CREATE changes it. Up last, so that the
  * port never forwards before it is isolated. */
-static size_t put_isolated(struct netlink_buffer *b, const struct link_veth *l)
+static size_t put_port_switches(struct netlink_buffer *b, const struct link_veth *l, bool hairpin)
 {
 	struct ifinfomsg i = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
 	size_t name, info, data;
@@ -126,7 +149,10 @@ static size_t put_isolated(struct netlink_buffer *b, const struct link_veth *l)
 	info = netlink_nest_begin(b, IFLA_LINKINFO);
 	netlink_put_string(b, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = netlink_nest_begin(b, IFLA_INFO_SLAVE_DATA);
-	netlink_put_u8(b, IFLA_BRPORT_ISOLATED, 1);
+	if (hairpin)
+		netlink_put_u8(b, IFLA_BRPORT_MODE, 1);
+	if (l->isolated)
+		netlink_put_u8(b, IFLA_BRPORT_ISOLATED, 1);
 	netlink_nest_end(b, data);
 	netlink_nest_end(b, info);
 	return name;
@@ -135,11 +161,13 @@ static size_t put_isolated(struct netlink_buffer *b, const struct link_veth *l)
 void link_put_veth(struct netlink_buffer *b, const struct link_veth *l,
 		   struct link_veth_places *places)
 {
+	bool hairpin = bridges_pass_netfilter();
+
 	*places = (struct link_veth_places){0};
 	put_pair(b, l, places);
-	places->port_name = put_port(b, l, !l->isolated);
-	if (l->isolated)
-		places->isolated_name = put_isolated(b, l);
+	places->port_name = put_port(b, l, !l->isolated && !hairpin);
+	if (l->isolated || hairpin)
+		places->isolated_name = put_port_switches(b, l, hairpin);
 }
 
 void link_put_delete(struct netlink_buffer *b, const char *name)

@@ -23,8 +23,9 @@ struct link_bridge {
 void link_put_bridge(struct netlink_buffer *b, const struct link_bridge *l);
 
 /* A veth pair: `name` here, up and a port of the bridge; its peer in the namespace of pid, down. Two
- * messages, three for an isolated port. The pair is made from the peer's side, since the kernel lets
- * only that side's index be chosen. */
+ * messages; three for a port that is isolated, or one that sends back what came by it, which it does
+ * where br_netfilter is on (the host's state when this is called). The pair is made from the peer's
+ * side, since the kernel lets only that side's index be chosen. */
 struct link_veth {
 	const char *name, *peer; /* shorter than IFNAMSIZ */
 	uint32_t bridge_index;

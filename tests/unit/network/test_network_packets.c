@@ -151,6 +151,9 @@ static void check_from_containers(struct world *w)
 	assert_reaches(w->web2, "10.1.0.1", PORT, w->web_listener);
 	assert_true(reaches(w->web2, "2001:db8::1", PORT, w->web_listener, true, peer));
 	assert_string_equal(peer, "fd00:1::1");
+	/* itself */
+	assert_reaches(w->web, "192.0.2.1", PORT, w->web_listener);
+	assert_reaches(w->web, "2001:db8::1", PORT, w->web_listener);
 	/* of another one */
 	assert_reaches(w->other, "192.0.2.1", PORT, w->web_listener);
 	assert_reaches(w->other, "2001:db8::1", PORT, w->web_listener);
