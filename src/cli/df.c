@@ -209,7 +209,8 @@ static void add_container(struct row_list *list, const struct container_usage *u
 {
 	const struct container *c = usage->container;
 	struct json_object *row = add_row(list);
-	auto_strbuf struct strbuf created = {0}, age = {0}, status = {0}, labels = {0};
+	auto_strbuf struct strbuf created = {0}, age = {0}, status = {0}, labels = {0},
+				  networks = {0};
 	auto_free char *id = xstrndup(c->id, cut ? ID_SHORT_LEN : ID_LEN);
 
 	list_put_time(c->created_ns, &created);
@@ -226,7 +227,8 @@ static void add_container(struct row_list *list, const struct container_usage *u
 	json_add_string(row, "Labels", strbuf_str(&labels));
 	add_mounts(row, c, cut);
 	json_add_string(row, "Names", c->name);
-	json_add_string(row, "Networks", container_network(c));
+	container_networks(c, &networks);
+	json_add_string(row, "Networks", strbuf_str(&networks));
 	json_add_string(row, "Ports", "");
 	json_add_string(row, "RunningFor", strbuf_str(&age));
 	add_size(row, "Size", usage->size.rw_bytes, 3);

@@ -57,34 +57,6 @@ static int set_storage(void *field, const char *value, const struct option *o, s
 	return 0;
 }
 
-/* "80", "80/udp", "7000-7010/tcp" */
-static int set_expose(void *field, const char *value, const struct option *o, struct err *err)
-{
-	const char *slash = strchr(value, '/');
-	const char *protocol = slash ? slash + 1 : "tcp";
-	auto_free char *ports = slash ? xstrndup(value, (size_t)(slash - value)) : xstrdup(value);
-	char *dash = strchr(ports, '-');
-	uint64_t from, to;
-
-	(void)o;
-	if (strchr(value, ':'))
-		return err_set(err, ERR_CONFLICT, 0, "invalid port format for --expose: %s", value);
-	if (dash)
-		*dash = '\0';
-	if (str_to_u64(ports, &from) < 0 || str_to_u64(dash ? dash + 1 : ports, &to) < 0 ||
-	    from > to || !to || to > UINT16_MAX ||
-	    !(str_eq(protocol, "tcp") || str_eq(protocol, "udp") || str_eq(protocol, "sctp")))
-		return err_set(err, ERR_INVALID, 0,
-			       "invalid range format for --expose: %s, error: invalid port", value);
-	for (; from <= to; from++) {
-		auto_free char *port = xasprintf("%llu/%s", (unsigned long long)from, protocol);
-
-		if (!strv_contains(field, port))
-			strv_add(field, port);
-	}
-	return 0;
-}
-
 /* Accepts one of the words, blank-separated, and keeps nothing. */
 static int set_one_of(const char *words, const char *value, struct err *err, const char *fmt)
 {
@@ -143,7 +115,6 @@ static int set_volume_driver(void *field, const char *value, const struct option
 	return 0;
 }
 
-const struct option_type option_expose = {"list", false, set_expose};
 const struct option_type option_duration = {"duration", false, set_duration};
 const struct option_type option_annotation = {"map", false, set_pair};
 const struct option_type option_log_opt = {"list", false, set_pair};

@@ -13,6 +13,8 @@
 #include "cli/commands.h"
 #include "cli/engine_door.h"
 #include "cli/list_output.h"
+#include "engine/network.h"
+#include "engine/ports.h"
 #include "engine/size.h"
 #include "engine/summary.h"
 
@@ -49,6 +51,7 @@ static const struct option_table table = {OPTION_ROWS(rows)};
 
 /* One container on its way to a row. */
 struct entry {
+	const struct engine *engine;
 	const struct container *c;
 	const struct ps_options *o;
 	uint64_t now_ns;
@@ -138,13 +141,24 @@ static void put_local_volumes(const struct entry *e, struct strbuf *out)
 
 static void put_networks(const struct entry *e, struct strbuf *out)
 {
-	strbuf_puts(out, container_network(e->c));
+	container_networks(e->c, out);
 }
 
-/* Nothing is published before there are networks. */
+/* Of one that does not run there are none. */
 static void put_ports(const struct entry *e, struct strbuf *out)
 {
-	(void)e, (void)out;
+	const struct container_config *config = &e->c->config;
+	auto_free struct shown_port *ports = NULL;
+	auto_sandbox struct sandbox sandbox;
+	size_t count = 0;
+
+	sandbox_init(&sandbox);
+	if (!config->endpoint_count || (!config->publish.count && !config->exposed_ports.count))
+		return;
+	if (container_sandbox(e->engine, e->c, &sandbox)) {
+		container_shown_ports(config, &sandbox, &ports, &count);
+		ports_format(ports, count, out);
+	}
 }
 
 static void put_size(const struct entry *e, struct strbuf *out)
@@ -255,7 +269,8 @@ static int print_list(struct engine *engine, const struct ps_options *o,
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		fields[i] = (struct list_field){ps_fields[i].name, ps_fields[i].header};
 	for (size_t i = 0; i < count; i++)
-		entries[i] = (struct entry){.c = &list[i], .o = o, .now_ns = now_ns};
+		entries[i] =
+			(struct entry){.engine = engine, .c = &list[i], .o = o, .now_ns = now_ns};
 	if (o->size || (format && strstr(format, ".Size")))
 		code = measure(engine, entries, count);
 	for (size_t i = 0; i < count; i++)

@@ -30,6 +30,7 @@ void run_options_free(struct run_options *o)
 	strv_free(&o->label_files);
 	strv_free(&o->env);
 	strv_free(&o->labels);
+	strv_free(&o->network_aliases);
 }
 
 /* ---- --env-file, --label-file ---- */
@@ -339,6 +340,8 @@ int run_options_finish(struct run_options *o, const struct strv *args, struct er
 	if (rc < 0)
 		return rc;
 	rc = finish_security(c, err);
+	if (rc == 0)
+		rc = run_finish_network(o, err);
 	if (rc == 0)
 		rc = finish_health(o, err);
 	if (rc == 0)

@@ -22,6 +22,8 @@ struct run_options {
 	const char *restart, *health_cmd, *pull;
 	bool timeline;
 	bool floor;
+	const char *ip, *ip6, *mac; /* of the first network */
+	struct strv network_aliases;
 	struct strv env, labels; /* moved into config by run_options_finish() */
 };
 
@@ -35,6 +37,9 @@ void run_options_free(struct run_options *o);
 /* --env-file and -e as one list of KEY=VALUE; a bare KEY is taken from the caller's environment. */
 int must_check run_environment(const struct strv *files, const struct strv *flags, struct strv *out,
 			       struct err *err);
+
+/* The part of run_options_finish() that is about networks. */
+int must_check run_finish_network(struct run_options *o, struct err *err);
 
 /* Completes o->config from the flags and the positional arguments: files are read, streams chosen,
  * contradictions refused. 0 or -errno with a sentence of Docker's where it has one. */

@@ -210,16 +210,6 @@ static int set_cgroupns_mode(void *field, const char *value, const struct option
 			err);
 }
 
-static int set_network(void *field, const char *value, const struct option *o, struct err *err)
-{
-	if (!*value)
-		return err_set(err, ERR_INVALID, 0, "no name set for network");
-	if (str_starts(value, "container:"))
-		return set_joined(field, value, "invalid container format container:<name|id>",
-				  err);
-	return set_mode(field, value, o, "none host", "", NULL, err);
-}
-
 const struct option_type option_env = {"list", false, set_env};
 const struct option_type option_label = {"list", false, set_label};
 const struct option_type option_streams = {"list", false, set_streams};
@@ -229,4 +219,3 @@ const struct option_type option_pid_mode = {"string", false, set_pid_mode};
 const struct option_type option_ipc_mode = {"string", false, set_ipc_mode};
 const struct option_type option_uts_mode = {"string", false, set_uts_mode};
 const struct option_type option_cgroupns_mode = {"string", false, set_cgroupns_mode};
-const struct option_type option_network = {"network", false, set_network};

@@ -16,11 +16,14 @@ extern const struct option_type option_env;     /* -e KEY[=VALUE] */
 extern const struct option_type option_label;   /* -l KEY[=VALUE] */
 extern const struct option_type option_streams; /* -a stdin|stdout|stderr, lower case */
 extern const struct option_type option_pid_mode, option_ipc_mode, option_uts_mode,
-	option_cgroupns_mode, option_network; /* char * */
+	option_cgroupns_mode; /* char * */
 
 extern const struct option_type option_device; /* struct container_config */
 extern const struct option_type option_cgroup_rule, option_sysctl, option_annotation,
-	option_log_opt, option_storage_opt, option_expose;                 /* struct strv */
+	option_log_opt, option_storage_opt, option_expose; /* struct strv */
+extern const struct option_type option_add_host, option_dns, option_dns_search,
+	option_link;                                            /* struct strv */
+extern const struct option_type option_network, option_publish; /* struct container_config */
 extern const struct option_type option_bytes_rate, option_operations_rate; /* struct rate_list */
 extern const struct option_type option_duration;                           /* int64_t: ns */
 extern const struct option_type option_userns, option_volume_driver;       /* char * */

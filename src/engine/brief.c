@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "engine/internal.h"
 
-#define BRIEF_VERSION 1
+#define BRIEF_VERSION 2
 #define BRIEF_START "{\"" BRIEF_KEY "\":["
 #define BRIEF_MAX_BYTES 16384 /* longer ones are read with the whole record */
 #define STATE_START "{\"SchemaVersion\":1,\"Status\":\""
@@ -71,6 +71,10 @@ void brief_write(struct json_writer *w, const char *key, const void *base)
 		write_text(w, c->config.mounts[i].source);
 		write_text(w, c->config.mounts[i].target);
 	}
+	json_write_u64(w, NULL, c->config.publish_all);
+	json_write_u64(w, NULL, c->config.endpoint_count);
+	for (size_t i = 0; i < c->config.endpoint_count; i++)
+		write_text(w, c->config.endpoints[i].network);
 	json_write_end(w, ']');
 }
 
@@ -222,6 +226,14 @@ static void read_mounts(struct cursor *c, struct container_config *config)
 	}
 }
 
+static void read_endpoints(struct cursor *c, struct container_config *config)
+{
+	uint64_t count = read_number(c);
+
+	for (uint64_t i = 0; i < count && c->ok; i++)
+		container_config_add_endpoint(config)->network = read_string(c);
+}
+
 int brief_read(const char *text, size_t len, struct container *c)
 {
 	struct cursor at = {.p = text + sizeof(BRIEF_START) - 1, .end = text + len, .ok = true};
@@ -243,6 +255,8 @@ int brief_read(const char *text, size_t len, struct container *c)
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		read_list(&at, (struct strv *)((char *)c + lists[i]));
 	read_mounts(&at, &c->config);
+	c->config.publish_all = read_number(&at) != 0;
+	read_endpoints(&at, &c->config);
 	expect(&at, ']');
 	return at.ok && c->name ? 0 : -ENOENT;
 }

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "engine/check_internal.h"
 #include "engine/internal.h"
+#include "engine/network.h"
 #include "engine/volume.h"
 
 /* Everything found for one id. */
@@ -193,7 +194,12 @@ static void check_abandoned(struct checker *k, struct remains *r)
 static void check_lost(struct checker *k, struct remains *r)
 {
 	struct err err = ERR_INIT;
-	int rc = k->repair ? container_state_write_lost(k->e, &r->c, &err) : 0;
+	int rc;
+
+	/* While the state still tells that there is something to be swept. */
+	if (k->repair)
+		container_network_sweep(k->e, r->id);
+	rc = k->repair ? container_state_write_lost(k->e, &r->c, &err) : 0;
 	auto_close int run_dir = k->repair ? container_run_dir(k->e, r->id) : -1;
 
 	if (run_dir >= 0)
@@ -255,6 +261,8 @@ static void check_half(struct checker *k, struct remains *r)
 	};
 
 	check_names_of(k, r->id, NULL);
+	if (k->repair)
+		container_network_sweep(k->e, r->id);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		auto_free char *path = xasprintf("%s/%s", places[i].what, r->id);
 		auto_free char *shown = xasprintf("%s/%s", places[i].root, path);
@@ -367,7 +375,9 @@ int engine_check(struct engine *e, bool repair, engine_finding_fn report, void *
 	if (rc < 0)
 		return rc;
 	check_bad_names(&k);
-	rc = check_volumes(&k, err);
+	rc = check_networks(&k, err);
+	if (rc == 0)
+		rc = check_volumes(&k, err);
 	if (rc == 0)
 		rc = check_images(&k, err);
 	if (rc == 0 && repair)

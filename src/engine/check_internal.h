@@ -19,10 +19,12 @@ void check_report(struct checker *k, const char *kind, const char *object, const
 void check_report_rc(struct checker *k, const char *kind, const char *object, const char *why,
 		     int rc);
 
-/* check_places.c: mounts in this mount namespace, volumes, the image store. */
+/* check_places.c: mounts in this mount namespace, volumes, the image store; addresses and ports that
+ * dead containers hold. */
 int must_check check_mounts(struct checker *k, struct err *err);
 int must_check check_volumes(struct checker *k, struct err *err);
 int must_check check_images(struct checker *k, struct err *err);
+int must_check check_networks(struct checker *k, struct err *err);
 /* check_cgroups.c: groups of unknown ids, and the empty parents at the end. */
 int must_check check_unknown_cgroups(struct checker *k, const struct strv *known, struct err *err);
 void check_remove_parents(struct checker *k);

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "engine/check_internal.h"
 #include "engine/internal.h"
+#include "engine/network.h"
 #include "engine/volume.h"
 #include "image/image.h"
 #include "kernel/mount.h"
@@ -219,4 +220,26 @@ int check_images(struct checker *k, struct err *err)
 	rc = rc < 0 && !found.count ? rc : 0;
 	free(found.items);
 	return rc;
+}
+
+/* ---- networks ---- */
+
+static void report_held(void *context, const char *kind, const char *what, const char *container_id,
+			int rc)
+{
+	auto_free char *why =
+		xasprintf("held for container %.12s, which does not run", container_id);
+
+	check_report(context, kind, what, why,
+		     rc == -EBUSY ? "its device still stands"
+		     : rc < 0     ? err_errno_text(-rc)
+				  : NULL);
+}
+
+int check_networks(struct checker *k, struct err *err)
+{
+	struct network_store store;
+
+	engine_network_store(k->e, &store);
+	return network_sweep(&store, k->repair, report_held, k, err);
 }

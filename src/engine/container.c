@@ -52,6 +52,9 @@ static void free_requests(struct container_config *c)
 		free(c->devices[i].permissions);
 	}
 	free(c->devices);
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		endpoint_request_clear(&c->endpoints[i]);
+	free(c->endpoints);
 	free_rates(&c->read_bps);
 	free_rates(&c->write_bps);
 	free_rates(&c->read_iops);
@@ -65,7 +68,7 @@ void container_config_free(struct container_config *c)
 			   c->pid_mode,    c->ipc_mode,      c->uts_mode,    c->cgroupns_mode,
 			   c->userns_mode, c->cgroup_parent, c->runtime,     c->restart_policy,
 			   c->cpuset_cpus, c->cpuset_mems,   c->log_driver,  c->container_id_file,
-			   c->platform,    c->volume_driver};
+			   c->platform,    c->volume_driver, c->mac_address};
 	struct strv *lists[] = {&c->env,
 				&c->cmd,
 				&c->entrypoint,
@@ -105,6 +108,16 @@ struct mount_request *container_config_add_mount(struct container_config *c)
 	m = &c->mounts[c->mount_count++];
 	*m = (struct mount_request){.tmpfs_mode = -1};
 	return m;
+}
+
+struct endpoint_request *container_config_add_endpoint(struct container_config *c)
+{
+	struct endpoint_request *r;
+
+	c->endpoints = xrealloc(c->endpoints, (c->endpoint_count + 1) * sizeof(*c->endpoints));
+	r = &c->endpoints[c->endpoint_count++];
+	*r = (struct endpoint_request){0};
+	return r;
 }
 
 void container_init(struct container *c)

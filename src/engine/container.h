@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/strv.h"
+#include "network/endpoint.h"
 
 #define CONTAINER_NAME_MAX 255
 
@@ -90,7 +91,12 @@ struct container_config {
 	/* the part Docker calls HostConfig */
 	struct mount_request *mounts;
 	size_t mount_count;
-	char *network_mode;  /* "none", "host", "default", "bridge", "container:ID", a name */
+	char *network_mode; /* "none", "host", "default", "bridge", "container:ID", a name */
+	/* The networks it is connected to at its start, the first with the default route. What the front
+	 * end puts here for the modes "none", "host" and "container:ID" is dropped. */
+	struct endpoint_request *endpoints;
+	size_t endpoint_count;
+	char *mac_address;   /* --mac-address, NULL: none; also in endpoints[0] */
 	char *pid_mode;      /* "", "host", "container:ID" */
 	char *ipc_mode;      /* "private", "host", "none", "shareable", "container:ID" */
 	char *uts_mode;      /* "" or "host" */
@@ -103,7 +109,8 @@ struct container_config {
 	bool auto_remove, privileged, read_only_rootfs, publish_all, init, oom_kill_disable;
 	struct strv cap_add, cap_drop, group_add, security_opt, sysctls, dns, dns_search,
 		dns_options, extra_hosts, links, volumes_from, device_cgroup_rules, annotations,
-		publish;
+		publish; /* "IP:HOST:PORT/PROTO", IP ("[::1]" in brackets) and HOST may be empty, HOST
+			  * a range ("8000-8010"): engine/ports.h */
 	struct ulimit_request *ulimits;
 	size_t ulimit_count;
 	struct device_request *devices;
@@ -132,6 +139,7 @@ void container_config_free(struct container_config *c);
 /* Frees what it holds; it is then as a new one. */
 void mount_request_clear(struct mount_request *m);
 struct mount_request *container_config_add_mount(struct container_config *c);
+struct endpoint_request *container_config_add_endpoint(struct container_config *c);
 
 enum container_status {
 	CONTAINER_CREATED,

@@ -35,9 +35,7 @@ static const char *const docker_keys[] = {
 	"allow-nondistributable-artifacts",
 	"api-cors-header",
 	"authorization-plugins",
-	"bip",
 	"bip6",
-	"bridge",
 	"bridge-accept-fwmark",
 	"builder",
 	"cdi-spec-dirs",
@@ -142,6 +140,40 @@ static bool is_docker_key(const char *key)
 	return false;
 }
 
+static int bad_setting(const char *path, const char *key, const char *why, struct err *err)
+{
+	return err_set(err, ERR_INVALID, EINVAL, "%s: %s %s", path, key, why);
+}
+
+/* "bridge", "bip", "host-firewall": the default network and its manners. */
+static int apply_network(struct engine *e, const char *path, const char *key,
+			 struct json_object *value, bool *taken, struct err *err)
+{
+	const char *text = json_object_get_string(value);
+
+	*taken = str_eq(key, "bridge") || str_eq(key, "bip") || str_eq(key, "host-firewall");
+	if (!*taken)
+		return 0;
+	if (!json_object_is_type(value, json_type_string))
+		return bad_setting(path, key, "must be a string", err);
+	if (str_eq(key, "bridge")) {
+		if (strlen(text) >= sizeof(e->bridge) || strpbrk(text, "/ :\t\n"))
+			return bad_setting(path, key, "must be the name of a device", err);
+		memset(e->bridge, 0, sizeof(e->bridge));
+		memcpy(e->bridge, text, strlen(text));
+	} else if (str_eq(key, "bip")) {
+		if (*text && (ip_prefix_parse(text, &e->bridge_address) < 0 ||
+			      ip_bytes(&e->bridge_address.address) != 4))
+			return bad_setting(path, key,
+					   "must be an address with its length (10.0.0.1/16)", err);
+	} else {
+		e->respect_firewall = str_eq(text, "respect");
+		if (!e->respect_firewall && !str_eq(text, "cooperate"))
+			return bad_setting(path, key, "must be \"cooperate\" or \"respect\"", err);
+	}
+	return 0;
+}
+
 static int apply_setting(struct engine *e, struct file_settings *s, const char *path,
 			 const char *key, struct json_object *value, struct err *err)
 {
@@ -157,9 +189,10 @@ static int apply_setting(struct engine *e, struct file_settings *s, const char *
 	bool taken;
 	int rc = runtime_config_apply(&e->runtimes, path, key, value, &taken, err);
 
+	if (rc == 0 && !taken)
+		rc = apply_network(e, path, key, value, &taken, err);
 	if (rc < 0 || taken)
 		return rc;
-
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (!str_eq(known[i].key, key))
 			continue;

@@ -29,7 +29,10 @@ struct engine {
 	struct runtime_config runtimes;
 	struct cgroup_layout cgroups;
 	bool cgroups_detected;
-	int event_fd; /* the journal of events, -1 until the first event */
+	char bridge[IFNAMSIZ];           /* device of the default network, "": the usual one */
+	struct ip_prefix bridge_address; /* of the host in it; family 0: chosen */
+	bool respect_firewall;           /* "host-firewall": touch no rules of others */
+	int event_fd;                    /* the journal of events, -1 until the first event */
 };
 
 /* Where settings come from, strongest first: the argument, CLOCHE_ROOT / CLOCHE_RUN_ROOT,
@@ -59,8 +62,8 @@ int must_check container_list(struct engine *e, struct container **out, size_t *
 			      struct err *err);
 /* The same at a fraction of the cost, with of each container only: id, name, created_ns, persistent,
  * image_id, argv, volume_paths, state (without counters, error and what else lists do not show), and of
- * config: image, rootfs, network_mode, auto_remove, labels, exposed_ports, publish, and kind, source
- * and target of the mounts. Never to be written back. */
+ * config: image, rootfs, network_mode, auto_remove, labels, exposed_ports, publish, publish_all, kind,
+ * source and target of the mounts, and the networks of the endpoints. Never to be written back. */
 int must_check container_list_brief(struct engine *e, struct container **out, size_t *count,
 				    struct err *err);
 void container_list_free(struct container *list, size_t count);

@@ -158,6 +158,15 @@ void event_volume_mounts(struct engine *e, const struct container *c)
 	}
 }
 
+void event_network(struct engine *e, const char *action, const char *container_id,
+		   const char *network_id, const char *network_name)
+{
+	event_emit(e, "network", action, network_id,
+		   (struct event_attribute[]){
+			   {"container", container_id}, {"name", network_name}, {"type", "bridge"}},
+		   3);
+}
+
 /* Members without the braces. */
 static void render_attributes(const struct container *c, struct strbuf *out)
 {
@@ -166,11 +175,12 @@ static void render_attributes(const struct container *c, struct strbuf *out)
 	write_own_attributes(&w, c, NULL, 0);
 }
 
-void event_fill_plan(const struct engine *e, const struct container *c, struct plan *p)
+void event_fill_plan(const struct engine *e, const struct container *c,
+		     const struct sandbox *sandbox, struct plan *p)
 {
 	auto_free char *journal = xasprintf("%s/" EVENT_JOURNAL, e->run_root);
 	auto_strbuf struct strbuf attributes = {0}, from = {0};
-	auto_strv struct strv volumes = {0};
+	auto_strv struct strv volumes = {0}, networks = {0};
 	struct json_writer w = {.out = &from};
 
 	render_attributes(c, &attributes);
@@ -178,10 +188,14 @@ void event_fill_plan(const struct engine *e, const struct container *c, struct p
 		json_write_string(&w, NULL, c->config.image);
 	for (size_t i = 0; i < c->volume_paths.count; i++)
 		strv_add_taken(&volumes, volume_name(c, i));
+	for (size_t i = 0; sandbox && i < sandbox->endpoint_count; i++)
+		strv_add_taken(&networks, xasprintf("%s %s", sandbox->endpoints[i].network_id,
+						    sandbox->endpoints[i].network_name));
 	p->monitor.event_journal = plan_add_string(p, journal);
 	p->monitor.event_attributes = plan_add_string(p, strbuf_str(&attributes));
 	p->monitor.event_from = from.len ? plan_add_string(p, from.data) : 0;
 	p->monitor.event_volumes = volumes.count ? plan_add_list(p, &volumes) : 0;
+	p->monitor.event_networks = networks.count ? plan_add_list(p, &networks) : 0;
 }
 
 void event_refresh_attributes(struct engine *e, const struct container *c)
@@ -193,5 +207,18 @@ void event_refresh_attributes(struct engine *e, const struct container *c)
 	/* What cannot be written leaves the monitor with the old name. */
 	if (run_dir >= 0 && file_replace_at(run_dir, EVENT_ATTRIBUTES_FILE, strbuf_str(&attributes),
 					    attributes.len, 0600, FILE_VOLATILE) < 0)
+		return;
+}
+
+void event_refresh_networks(const struct sandbox *sandbox, int run_dir)
+{
+	auto_strbuf struct strbuf text = {0};
+
+	for (size_t i = 0; i < sandbox->endpoint_count; i++)
+		strbuf_printf(&text, "%s %s\n", sandbox->endpoints[i].network_id,
+			      sandbox->endpoints[i].network_name);
+	/* What cannot be written leaves the monitor with the old ones. */
+	if (file_replace_at(run_dir, EVENT_NETWORKS_FILE, strbuf_str(&text), text.len, 0600,
+			    FILE_VOLATILE) < 0)
 		return;
 }

@@ -32,9 +32,16 @@ void event_kill(struct engine *e, const struct container *c, int signal);
 /* "mount" of every volume of a container that is about to start. */
 void event_volume_mounts(struct engine *e, const struct container *c);
 
+/* "connect", "disconnect" of a container and a bridge network. */
+void event_network(struct engine *e, const char *action, const char *container_id,
+		   const char *network_id, const char *network_name);
+
 /* Tells the monitor of a running container that its name or labels have changed (rename). */
 void event_refresh_attributes(struct engine *e, const struct container *c);
-/* Fills what the monitor needs to write events of its own. */
-void event_fill_plan(const struct engine *e, const struct container *c, struct plan *p);
+/* Tells it that its networks have changed. */
+void event_refresh_networks(const struct sandbox *sandbox, int run_dir);
+/* Fills what the monitor needs to write events of its own; sandbox NULL: connected to nothing. */
+void event_fill_plan(const struct engine *e, const struct container *c,
+		     const struct sandbox *sandbox, struct plan *p);
 
 #endif

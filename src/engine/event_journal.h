@@ -22,6 +22,8 @@
 /* In <run>/containers/<id>: what the monitor puts among the attributes instead of what its plan says,
  * once that has changed. */
 #define EVENT_ATTRIBUTES_FILE "event-attributes"
+/* Likewise the networks that it is connected to, once they have changed: "id name" in lines. */
+#define EVENT_NETWORKS_FILE "event-networks"
 #define EVENT_OLD_SUFFIX ".1"
 #define EVENT_JOURNAL_MAX_BYTES (4 << 20) /* then it becomes the old one: twice this on disk */
 #define EVENT_LOCK_TRIES 50               /* of a millisecond */

@@ -129,7 +129,7 @@ static int fill_plan(struct exec_launch *x, struct err *err)
 	x->l.plan->monitor.stdin_once = true;
 	x->l.plan->monitor.launcher_stdin = x->options->open_stdin;
 	x->l.plan->monitor.launcher_output = !x->options->detach;
-	event_fill_plan(x->l.e, x->l.c, x->l.plan);
+	event_fill_plan(x->l.e, x->l.c, NULL, x->l.plan);
 	return plan_check(x->l.plan, err);
 }
 

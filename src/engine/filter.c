@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "engine/network.h"
 #include "engine/summary.h"
 #include "image/image.h"
 
@@ -14,7 +15,11 @@ struct filter_context {
 	struct image_memo {
 		const char *value; /* borrowed */
 		char id[IMAGE_ID_SIZE];
-	} image;                      /* the last that an `ancestor` named; id "" for none */
+	} image; /* the last that an `ancestor` named; id "" for none */
+	struct network_memo {
+		const char *value; /* borrowed */
+		char *name;
+	} network;                    /* the last that a `network` named */
 	uint64_t before_ns, since_ns; /* creation times of the containers named; 0: no limit */
 };
 
@@ -146,11 +151,35 @@ static int by_volume(struct filter_context *f, const struct container *c, const 
 	return 0;
 }
 
+/* The name of the network with this id, or the value itself. */
+static const char *network_name_of(struct filter_context *f, const char *value)
+{
+	auto_network struct network n;
+	struct network_store store;
+	struct err ignored = ERR_INIT;
+
+	if (f->network.value == value)
+		return f->network.name;
+	free(f->network.name);
+	f->network.name = NULL;
+	f->network.value = value;
+	network_init(&n);
+	if (f->engine && id_is_hex(value, ID_LEN)) {
+		engine_network_store(f->engine, &store);
+		if (network_find(&store, value, &n, &ignored) == 0)
+			f->network.name = xstrdup(n.name);
+	}
+	if (!f->network.name)
+		f->network.name = xstrdup(value);
+	return f->network.name;
+}
+
 static int by_network(struct filter_context *f, const struct container *c, const char *value,
 		      struct err *err)
 {
-	(void)f, (void)err;
-	return str_eq(container_network(c), value);
+	(void)err;
+	return container_is_in_network(c, value) ||
+	       container_is_in_network(c, network_name_of(f, value));
 }
 
 static int by_health(struct filter_context *f, const struct container *c, const char *value,
@@ -343,11 +372,16 @@ static int passes(struct filter_context *f, const struct strv *filters, const st
 	return 1;
 }
 
+static void free_context(struct filter_context *f)
+{
+	free(f->network.name);
+}
+
 int container_filter(struct engine *e, const struct strv *filters, bool all, struct container *list,
 		     size_t *count, struct err *err)
 {
 	static const struct container nothing;
-	struct filter_context f = {.engine = e};
+	__attribute__((cleanup(free_context))) struct filter_context f = {.engine = e};
 	size_t kept = 0;
 
 	for (size_t i = 0; i < filters->count; i++) {

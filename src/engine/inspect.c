@@ -13,9 +13,9 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/exec.h"
+#include "engine/inspect_network.h"
 #include "engine/internal.h"
 #include "engine/record_fields.h"
-#include "engine/summary.h"
 #include "engine/why.h"
 
 #define HEALTH_MAX_BYTES (1u << 20)
@@ -189,42 +189,6 @@ static void write_mounts(const struct container *c, struct json_writer *w)
 	json_write_end(w, ']');
 }
 
-/* What an endpoint without an address looks like. */
-static const char empty_endpoint[] =
-	"{\"IPAMConfig\":null,\"Links\":null,\"Aliases\":null,\"NetworkID\":\"\",\"EndpointID\":\"\","
-	"\"Gateway\":\"\",\"IPAddress\":\"\",\"IPPrefixLen\":0,\"IPv6Gateway\":\"\","
-	"\"GlobalIPv6Address\":\"\",\"GlobalIPv6PrefixLen\":0,\"MacAddress\":\"\",\"DriverOpts\":null}";
-
-static void write_network(const struct container *c, struct json_writer *w)
-{
-	static const char *const texts[] = {"SecondaryIPAddresses", "SecondaryIPv6Addresses", NULL};
-	const char *network = container_network(c);
-
-	json_write_begin(w, "NetworkSettings", '{');
-	json_write_string(w, "Bridge", "");
-	json_write_string(w, "SandboxID", "");
-	json_write_bool(w, "HairpinMode", false);
-	json_write_string(w, "LinkLocalIPv6Address", "");
-	json_write_i64(w, "LinkLocalIPv6PrefixLen", 0);
-	json_write_raw(w, "Ports", "{}");
-	json_write_string(w, "SandboxKey", "");
-	for (size_t i = 0; texts[i]; i++)
-		json_write_raw(w, texts[i], "null");
-	json_write_string(w, "EndpointID", "");
-	json_write_string(w, "Gateway", "");
-	json_write_string(w, "GlobalIPv6Address", "");
-	json_write_i64(w, "GlobalIPv6PrefixLen", 0);
-	json_write_string(w, "IPAddress", "");
-	json_write_i64(w, "IPPrefixLen", 0);
-	json_write_string(w, "IPv6Gateway", "");
-	json_write_string(w, "MacAddress", "");
-	json_write_begin(w, "Networks", '{');
-	if (*network)
-		json_write_raw(w, network, empty_endpoint);
-	json_write_end(w, '}');
-	json_write_end(w, '}');
-}
-
 static void write_own(struct engine *e, struct container *c, struct json_writer *w)
 {
 	const struct container_state *s = &c->state;
@@ -309,7 +273,7 @@ void container_inspect_write(struct engine *e, struct container *c,
 	}
 	write_mounts(c, w);
 	write_table(w, "Config", &record_config_fields, c);
-	write_network(c, w);
+	container_write_network(e, c, w);
 	write_own(e, c, w);
 	json_write_end(w, '}');
 }

@@ -39,36 +39,10 @@ static int resolve_mode(struct engine *e, char **mode, struct err *err)
 	return 0;
 }
 
-/* The files and names of a network that is somebody else's are his. */
-static int check_conflicts(const struct container_config *c, struct err *err)
-{
-	const struct {
-		bool given;
-		const char *what;
-	} table[] = {
-		{c->hostname != NULL, "hostname and the network mode"},
-		{c->dns.count || c->dns_search.count || c->dns_options.count,
-		 "dns and the network mode"},
-		{c->extra_hosts.count > 0, "custom host-to-IP mapping and the network mode"},
-		{c->publish.count || c->publish_all,
-		 "port publishing and the container type network mode"},
-		{c->exposed_ports.count > 0, "port exposing and the container type network mode"},
-	};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (table[i].given)
-			return err_set(err, ERR_INVALID, EINVAL, "conflicting options: %s",
-				       table[i].what);
-	}
-	return 0;
-}
-
 int join_resolve(struct engine *e, struct container_config *c, struct err *err)
 {
-	int rc = donor_of(c->network_mode) ? check_conflicts(c, err) : 0;
+	int rc = resolve_mode(e, &c->network_mode, err);
 
-	if (rc == 0)
-		rc = resolve_mode(e, &c->network_mode, err);
 	if (rc == 0)
 		rc = resolve_mode(e, &c->pid_mode, err);
 	if (rc == 0)

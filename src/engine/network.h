@@ -13,9 +13,23 @@
  * host-firewall). *s borrows from e. */
 void engine_network_store(const struct engine *e, struct network_store *s);
 
-/* The network of the default mode, as its name is in records: "bridge" for "default" too, "none" and
- * "host" as they are; "" for the network of another container; else the name that was asked for. */
+/* What a container is connected to that was not told anything else. */
+#define NETWORK_OF_DEFAULT "none"
+/* The network that a mode names: that of "default" for none at all, "" for another container's. */
 const char *container_network_name(const struct container_config *config);
+/* Made by a user: not "bridge", "host", "none" or "". */
+bool network_name_is_users(const char *name);
+/* When a container is made: gives it the endpoints that its mode stands for, puts names in place of ids,
+ * and refuses what contradicts. */
+int must_check container_network_resolve(struct engine *e, struct container_config *config,
+					 struct strv *warnings, struct err *err);
+/* What can be wrong with the words of a request. */
+int must_check endpoint_request_check(const struct endpoint_request *r, struct err *err);
+
+/* What a running container is connected to; false, and empty, when it is not. Freed by the caller. */
+bool container_sandbox(const struct engine *e, const struct container *c, struct sandbox *out);
+/* Takes back what a monitor that is gone has left connected. The container's lock is the caller's. */
+void container_network_sweep(const struct engine *e, const char *id);
 
 /* A running container in a network. */
 struct network_member {

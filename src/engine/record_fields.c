@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "engine/brief.h"
 #include "engine/container.h"
+#include "engine/ports.h"
 #include "engine/record_requests.h"
 
 #define AT(member) .offset = offsetof(struct container, member)
@@ -74,6 +75,7 @@ static const struct field config_fields[] = {
 	{"Volumes", FIELD_CUSTOM, .write = requests_write_docker_volumes},
 	{"WorkingDir", FIELD_STRING, AT(working_dir)},
 	{"Entrypoint", FIELD_STRV, EMPTY_NULL, AT(config.entrypoint)},
+	{"MacAddress", FIELD_STRING, EMPTY_OMIT, AT(config.mac_address)},
 	LITERAL("OnBuild", "null"),
 	{"Labels", FIELD_MAP, AT(config.labels)},
 	{"StopSignal", FIELD_STRING, EMPTY_OMIT, AT(config.stop_signal)},
@@ -156,7 +158,7 @@ static const struct field hostconfig_fields[] = {
 	{"ContainerIDFile", FIELD_STRING, AT(config.container_id_file)},
 	{"LogConfig", FIELD_OBJECT, NESTED(log_config_fields)},
 	{"NetworkMode", FIELD_STRING, AT(config.network_mode)},
-	LITERAL("PortBindings", "{}"),
+	{"PortBindings", FIELD_CUSTOM, .write = ports_write_bindings},
 	{"RestartPolicy", FIELD_OBJECT, NESTED(restart_policy_fields)},
 	{"AutoRemove", FIELD_BOOL, AT(config.auto_remove)},
 	{"VolumeDriver", FIELD_STRING, AT(config.volume_driver)},
@@ -171,7 +173,7 @@ static const struct field hostconfig_fields[] = {
 	{"GroupAdd", FIELD_STRV, EMPTY_NULL, AT(config.group_add)},
 	{"IpcMode", FIELD_STRING, AT(config.ipc_mode)},
 	LITERAL("Cgroup", "\"\""),
-	{"Links", FIELD_STRV, EMPTY_NULL, AT(config.links)},
+	{"Links", FIELD_CUSTOM, .write = requests_write_docker_links},
 	{"OomScoreAdj", FIELD_I64, AT(config.oom_score_adj)},
 	{"PidMode", FIELD_STRING, AT(config.pid_mode)},
 	{"Privileged", FIELD_BOOL, AT(config.privileged)},
@@ -370,6 +372,9 @@ static const struct field v2_file_fields[] = {
 static const struct field own_hostconfig_fields[] = {
 	{"Mounts", FIELD_CUSTOM, .write = requests_write_mounts, .read = requests_read_mounts},
 	{"Publish", FIELD_STRV, EMPTY_OMIT, AT(config.publish)},
+	{"Links", FIELD_STRV, EMPTY_OMIT, AT(config.links)},
+	{"Endpoints", FIELD_CUSTOM, .write = requests_write_endpoints,
+	 .read = requests_read_endpoints},
 };
 
 static const struct field schema_fields[] = {LITERAL("SchemaVersion", "1")};

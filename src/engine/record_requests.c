@@ -168,6 +168,44 @@ int requests_read_devices(struct json_object *v, void *base)
 	return 0;
 }
 
+#define ENDPOINT_AT(member) .offset = offsetof(struct endpoint_request, member)
+static const struct field endpoint_fields[] = {
+	{"Network", FIELD_STRING, ENDPOINT_AT(network)},
+	{"Aliases", FIELD_STRV, EMPTY_OMIT, ENDPOINT_AT(aliases)},
+	{"Links", FIELD_STRV, EMPTY_OMIT, ENDPOINT_AT(links)},
+	{"DriverOptions", FIELD_STRV, EMPTY_OMIT, ENDPOINT_AT(driver_options)},
+	{"IPv4", FIELD_STRING, EMPTY_OMIT, ENDPOINT_AT(ipv4)},
+	{"IPv6", FIELD_STRING, EMPTY_OMIT, ENDPOINT_AT(ipv6)},
+	{"MAC", FIELD_STRING, EMPTY_OMIT, ENDPOINT_AT(mac)},
+};
+
+void requests_write_endpoints(struct json_writer *w, const char *key, const void *base)
+{
+	const struct container *c = base;
+
+	if (c->config.endpoint_count)
+		write_array(w, key, endpoint_fields, COUNT_OF(endpoint_fields), c->config.endpoints,
+			    c->config.endpoint_count, sizeof(*c->config.endpoints));
+}
+
+int requests_read_endpoints(struct json_object *v, void *base)
+{
+	struct container *c = base;
+	struct err err;
+
+	if (!json_object_is_type(v, json_type_array))
+		return -EINVAL;
+	for (size_t i = 0; i < json_object_array_length(v); i++) {
+		struct endpoint_request *r = container_config_add_endpoint(&c->config);
+
+		if (fields_read(endpoint_fields, COUNT_OF(endpoint_fields),
+				json_object_array_get_idx(v, i), r, "", &err) < 0 ||
+		    !r->network)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 #define RATE_AT(member) .offset = offsetof(struct rate_request, member)
 static const struct field rate_fields[] = {
 	{"Path", FIELD_STRING, RATE_AT(path)},
@@ -320,4 +358,27 @@ void requests_write_docker_volumes(struct json_writer *w, const char *key, const
 		json_write_end(w, '}');
 	else
 		json_write_raw(w, key, "null");
+}
+
+/* Those of the default network, as Docker's table of them has them; of others the endpoint has them. */
+void requests_write_docker_links(struct json_writer *w, const char *key, const void *base)
+{
+	const struct container *c = base;
+	const char *mode = c->config.network_mode;
+	bool table = !mode || str_eq(mode, "default") || str_eq(mode, "bridge");
+
+	if (!c->config.links.count || !table) {
+		json_write_raw(w, key, "null");
+		return;
+	}
+	json_write_begin(w, key, '[');
+	for (size_t i = 0; i < c->config.links.count; i++) {
+		const char *link = c->config.links.items[i];
+		int n = (int)strcspn(link, ":");
+		auto_free char *shown = xasprintf("/%.*s:/%s/%s", n, link, c->name ? c->name : "",
+						  link[n] ? link + n + 1 : link);
+
+		json_write_string(w, NULL, shown);
+	}
+	json_write_end(w, ']');
 }

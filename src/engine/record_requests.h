@@ -18,6 +18,9 @@ int requests_read_ulimits(struct json_object *v, void *base);
 void requests_write_devices(struct json_writer *w, const char *key, const void *base);
 int requests_read_devices(struct json_object *v, void *base);
 
+void requests_write_endpoints(struct json_writer *w, const char *key, const void *base);
+int requests_read_endpoints(struct json_object *v, void *base);
+
 void requests_write_rates(struct json_writer *w, const char *key, const struct rate_list *list);
 int requests_read_rates(struct json_object *v, struct rate_list *list);
 
@@ -25,5 +28,6 @@ void requests_write_docker_binds(struct json_writer *w, const char *key, const v
 void requests_write_docker_mounts(struct json_writer *w, const char *key, const void *base);
 void requests_write_docker_tmpfs(struct json_writer *w, const char *key, const void *base);
 void requests_write_docker_volumes(struct json_writer *w, const char *key, const void *base);
+void requests_write_docker_links(struct json_writer *w, const char *key, const void *base);
 
 #endif

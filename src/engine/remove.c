@@ -15,6 +15,7 @@
 #include "engine/event.h"
 #include "engine/internal.h"
 #include "engine/mount.h"
+#include "engine/network.h"
 #include "engine/scope.h"
 #include "engine/volume.h"
 
@@ -102,6 +103,8 @@ int container_remove_remains(struct engine *e, const char *id, struct err *err)
 		*err = not_mounted;
 		return err_code(err);
 	}
+	/* Before the directory that says what there is. */
+	container_network_sweep(e, id);
 	rc = remove_directory(e->root_fd, "overlay2", id, err);
 	if (rc == 0)
 		rc = remove_directory(e->root_fd, "containers", id, err);

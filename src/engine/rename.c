@@ -12,7 +12,9 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/keeper_notify.h"
 #include "engine/marker.h"
+#include "engine/network.h"
 
 int container_record_lock(struct engine *e, struct container *c, int *record_dir, struct err *err)
 {
@@ -48,6 +50,22 @@ static void tell_monitor(const struct engine *e, const struct container *c)
 	(void)!symlinkat(link, run, MARKER_NAME);
 }
 
+/* So that others find it by its new name. What cannot be written leaves them the old one. */
+static void tell_network(struct engine *e, const struct container *c)
+{
+	auto_close int run_dir = -1;
+	auto_sandbox struct sandbox sandbox;
+	struct err ignored = ERR_INIT;
+
+	if (!container_sandbox(e, c, &sandbox))
+		return;
+	free(sandbox.container_name);
+	sandbox.container_name = xstrdup(c->name);
+	run_dir = container_run_dir(e, c->id);
+	if (run_dir >= 0 && sandbox_write(&sandbox, run_dir, &ignored) == 0)
+		keeper_notify_reload(e, c->id);
+}
+
 int container_rename(struct engine *e, struct container *c, const char *name, struct err *err)
 {
 	auto_close int record = -1;
@@ -78,6 +96,7 @@ int container_rename(struct engine *e, struct container *c, const char *name, st
 	tell_monitor(e, c);
 	name_release(e, old, c->id);
 	event_refresh_attributes(e, c);
+	tell_network(e, c);
 	event_container(e, c, "rename", "oldName", old_path);
 	return 0;
 }

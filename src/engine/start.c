@@ -20,11 +20,12 @@
 #include "engine/cgroup_path.h"
 #include "engine/config_oci.h"
 #include "engine/event.h"
-#include "engine/host_files.h"
 #include "engine/internal.h"
 #include "engine/join.h"
 #include "engine/marker.h"
 #include "engine/merge.h"
+#include "engine/network.h"
+#include "engine/network_start.h"
 #include "engine/revive.h"
 #include "engine/start_internal.h"
 #include "engine/volume.h"
@@ -62,6 +63,7 @@ static void launch_free(struct launch *l)
 	for (size_t i = 0; i < l->joined_count; i++)
 		close_fd(&l->joined[i]);
 	plan_unmap(l->plan);
+	launch_network_free(l);
 	free(l->network_dir);
 	free(l->donor_mounts);
 	free(l->passwd);
@@ -299,8 +301,7 @@ static int write_host_files(struct launch *l, struct err *err)
 
 	if (rc < 0)
 		return fail_step(err, rc, "remember " HOSTNAME_FILE);
-	rc = host_files_write(l->c, l->run_dir, err);
-	return rc < 0 ? err_wrap(err, "in %s", l->run_path) : 0;
+	return launch_host_files(l, err);
 }
 
 /* Before the release nobody else would notice its death, or sweep up after it. */
@@ -329,6 +330,9 @@ static int prepare_and_release(struct launch *l, struct strv *warnings, struct e
 {
 	int rc = make_bind_sources(l->c, err);
 
+	/* First, since the monitor then connects it while the rest is being prepared. */
+	if (rc == 0)
+		rc = launch_network(l, err);
 	if (rc == 0)
 		rc = write_host_files(l, err);
 	stamp(l->plan, POINT_CLI_RECORDED);
@@ -345,6 +349,7 @@ static int prepare_and_release(struct launch *l, struct strv *warnings, struct e
 		rc = join_verify(l, err);
 	if (rc < 0)
 		return rc;
+	launch_tell_network(l);
 	event_volume_mounts(l->e, l->c);
 	stamp(l->plan, POINT_CLI_RELEASED);
 	launch_release(l->plan, PLAN_GO);
@@ -405,7 +410,7 @@ static int launch_end(struct launch *l, int rc, struct start_handle *handle, con
 }
 
 static int begin(struct engine *e, struct container_config *config, struct container *c,
-		 bool persistent, struct err *err)
+		 bool persistent, struct strv *warnings, struct err *err)
 {
 	char group[CGROUP_PATH_MAX];
 
@@ -419,7 +424,8 @@ static int begin(struct engine *e, struct container_config *config, struct conta
 	}
 	if (runtime_config_validate(&e->runtimes, c->config.runtime, err) < 0)
 		return err_code(err);
-	if (join_resolve(e, &c->config, err) < 0)
+	if (container_network_resolve(e, &c->config, warnings, err) < 0 ||
+	    join_resolve(e, &c->config, err) < 0)
 		return err_code(err);
 	if (id_generate(c->id) < 0)
 		return err_sys(err, "make an id");
@@ -452,7 +458,7 @@ int container_create(struct engine *e, struct container_config *config, const ch
 {
 	static const struct start_options no_options;
 	struct launch *l;
-	int rc = begin(e, config, c, true, err);
+	int rc = begin(e, config, c, true, warnings, err);
 
 	if (rc < 0)
 		return rc;
@@ -468,7 +474,7 @@ int container_run(struct engine *e, struct container_config *config, const char 
 		  struct start_handle *handle, struct strv *warnings, struct err *err)
 {
 	struct launch *l;
-	int rc = begin(e, config, c, !config->auto_remove, err);
+	int rc = begin(e, config, c, !config->auto_remove, warnings, err);
 
 	*handle = (struct start_handle){.client_fd = -1, .plan_fd = -1};
 	if (rc < 0)
@@ -518,6 +524,7 @@ static int sweep_last_run(struct launch *l, struct err *err)
 		rc = cgroup_remove(dirs.dirs, dirs.count, 2000);
 	if (rc < 0 && rc != -ENOENT)
 		return fail_step(err, rc, "remove what the last run left");
+	container_network_sweep(l->e, l->c->id);
 	rc = remove_tree_at(l->e->root_fd, work);
 	return rc < 0 ? fail_step(err, rc, "clear the overlay's work directory") : 0;
 }

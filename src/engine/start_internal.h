@@ -26,6 +26,7 @@ struct launch {
 	/* Of the container whose IPC namespace is joined: its mounts, as plan_input has them. */
 	char *donor_mounts;
 	uint64_t donor_mounts_inode;
+	struct sandbox *sandbox; /* what it is connected to, NULL: nothing (yet) */
 	char *network_dir;    /* where the network files of a joined container lie; NULL: our own */
 	char *passwd, *group; /* texts of the container's own files; NULL none */
 	struct oci_config oci;

@@ -164,6 +164,7 @@ int launch_fill_early(struct launch *l, struct err *err)
 		return rc;
 	early->terminal = l->c->config.tty;
 	early->open_stdin = l->c->config.open_stdin;
+	early->network = l->c->config.endpoint_count > 0;
 	early->run_directory = plan_add_string(l->plan, l->run_path);
 	rc = container_cgroup_path(l->e, l->c, l->cgroup_path, err);
 	if (rc == 0)
@@ -406,7 +407,7 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 	if (rc < 0)
 		return rc;
 	fill_monitor(l);
-	event_fill_plan(l->e, l->c, l->plan);
+	event_fill_plan(l->e, l->c, l->sandbox, l->plan);
 	rc = health_fill_plan(l, user, &join, err);
 	if (rc < 0)
 		return rc;

@@ -68,16 +68,6 @@ void container_command_line(const struct container *c, struct strbuf *out)
 	}
 }
 
-const char *container_network(const struct container *c)
-{
-	const char *mode = c->config.network_mode;
-
-	/* Without a network of our own yet, the default is none. */
-	if (!mode || !*mode || str_eq(mode, "default") || str_eq(mode, "bridge"))
-		return "none";
-	return str_starts(mode, "container:") ? "" : mode;
-}
-
 /* <data>/volumes/<name>/_data -> name */
 static char *volume_name_of(const char *path)
 {

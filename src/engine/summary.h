@@ -12,8 +12,11 @@ void container_status_line(const struct container *c, uint64_t now_ns, struct st
 /* The command with its arguments, those that hold blanks in single quotes. */
 void container_command_line(const struct container *c, struct strbuf *out);
 
-/* The network it is in, as Docker names it: "none", "host", a name; "" for that of another container. */
-const char *container_network(const struct container *c);
+/* The names of its networks, as `ps` has them: "bridge,other", "none", "host"; "" for that of another
+ * container. */
+void container_networks(const struct container *c, struct strbuf *out);
+/* Whether a network of this name is one of them. */
+bool container_is_in_network(const struct container *c, const char *network);
 /* What Docker calls the name of mount i: the volume's, also of an anonymous one, else the source. The
  * caller frees it. */
 char *container_mount_name(const struct container *c, size_t i);

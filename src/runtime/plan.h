@@ -294,8 +294,9 @@ struct plan_monitor {
 	uint32_t log_max_files;
 	plan_ref volume_directories; /* plan_list of anonymous volumes removed with auto_remove; 0 */
 	/* events: the journal's path, and finished JSON: the image as a string (0: none), members of
-	 * the attributes; names of the volumes that it has mounted (plan_list) or 0 */
-	plan_ref event_journal, event_from, event_attributes, event_volumes;
+	 * the attributes; names of the volumes that it has mounted (plan_list) or 0; "id name" of the
+	 * networks that it is connected to (plan_list) or 0 */
+	plan_ref event_journal, event_from, event_attributes, event_volumes, event_networks;
 	struct plan_foreign foreign; /* with plan_early.foreign */
 	/* Standard input ends when the first client that brought it leaves; else it stays open. */
 	uint32_t stdin_once;

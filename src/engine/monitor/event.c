@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "engine/event_journal.h"
 
 #define NS_PER_S 1000000000ULL
@@ -79,8 +80,48 @@ void event_say(struct monitor *m, const char *action, const struct monitor_attri
 	       PARTS);
 }
 
+/* An event of a network that the container is in: "<id> <name>", as far as the line goes. */
+static void say_network(struct monitor *m, const char *action, const char *network, size_t n)
+{
+	const char *id = plan_string(m->plan, m->plan->monitor.id);
+	char text[1024], tail[128];
+
+	if (n <= ID_LEN + 1)
+		return;
+	snprintf(text, sizeof(text),
+		 "{\"Type\":\"network\",\"Action\":\"%s\",\"Actor\":{\"ID\":\"%.*s\","
+		 "\"Attributes\":{\"container\":\"%s\",\"name\":\"%.*s\",\"type\":\"bridge\"",
+		 action, ID_LEN, network, id, (int)(n - ID_LEN - 1), network + ID_LEN + 1);
+	format_tail(tail, sizeof(tail));
+	append(m, (struct iovec[]){part(text), part(tail)}, 2);
+}
+
+/* Those of the plan, or what they have become: names of networks are letters, digits, and ._- */
+static void say_networks(struct monitor *m, const char *action)
+{
+	const struct plan_list *planned = plan_at(m->plan, m->plan->monitor.event_networks);
+
+	if (!m->plan->early.network)
+		return;
+	if (m->run_dir >= 0 && file_read_small_at(m->run_dir, EVENT_NETWORKS_FILE, m->event_text,
+						  sizeof(m->event_text)) >= 0) {
+		for (const char *p = m->event_text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+			say_network(m, action, p, strcspn(p, "\n"));
+		return;
+	}
+	for (uint32_t i = 0; planned && i < planned->count; i++) {
+		const char *network = plan_string(m->plan, planned->items[i]);
+
+		if (network)
+			say_network(m, action, network, strlen(network));
+	}
+}
+
+/* For the first run its launcher has said what it is connected to. */
 void event_start(struct monitor *m)
 {
+	if (m->runs)
+		say_networks(m, "connect");
 	event_say(m, "start", NULL, 0);
 }
 
@@ -128,6 +169,7 @@ void event_die(struct monitor *m)
 	snprintf(code, sizeof(code), "%d", m->exit_code);
 	oom_end(m);
 	event_say(m, "die", &(struct monitor_attribute){"exitCode", code}, 1);
+	say_networks(m, "disconnect");
 	say_unmounted(m);
 }
 

@@ -341,7 +341,8 @@ static void test_devices(void **state)
 /* Flags of Docker that this version lacks are refused by name, never ignored. */
 static void test_not_supported(void **state)
 {
-	static const char *const flags[] = {"--publish=80:80", "--ip=10.0.0.1", "--network=bridge"};
+	static const char *const flags[] = {"--link-local-ip=1.2.3.4", "--publish=80/sctp",
+					    "--use-api-socket"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -352,6 +353,179 @@ static void test_not_supported(void **state)
 		assert_non_null(strstr(r.err.msg, "is not supported yet"));
 		run_options_free(&r.o);
 	}
+}
+
+static void expect_list(const struct strv *list, const char *const *wanted)
+{
+	size_t n = 0;
+
+	for (; wanted[n]; n++) {
+		assert_true(n < list->count);
+		assert_string_equal(list->items[n], wanted[n]);
+	}
+	assert_int_equal(list->count, n);
+}
+#define EXPECT_LIST(list, ...) expect_list(list, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_publish(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-p", "80", "-p", "8080:80/udp", "-p", "127.0.0.1::90", "-p", "[::1]:91:91", "-p",
+	      "::1:92:92", "-p", "7000-7001:9000-9001", "-p", "8000-8010:99/TCP", "--publish",
+	      "target=70,published=71,protocol=udp,mode=host", "-P", "image");
+	assert_int_equal(r.rc, 0);
+	EXPECT_LIST(&r.o.config.publish, "::80/tcp", ":8080:80/udp", "127.0.0.1::90/tcp",
+		    "[::1]:91:91/tcp", "[::1]:92:92/tcp", ":7000:9000/tcp", ":7001:9001/tcp",
+		    ":8000-8010:99/tcp", ":71:70/udp");
+	EXPECT_LIST(&r.o.config.exposed_ports, "80/tcp", "80/udp", "90/tcp", "91/tcp", "92/tcp",
+		    "9000/tcp", "9001/tcp", "99/tcp", "70/udp");
+	assert_true(r.o.config.publish_all);
+	run_options_free(&r.o);
+}
+
+/* The words are those of Docker's client 28. */
+static void test_publish_refused(void **state)
+{
+	static const char *const cases[][2] = {
+		{"abc", "invalid containerPort: abc"},
+		{"80:abc", "invalid containerPort: abc"},
+		{"abc:80", "invalid hostPort: abc"},
+		{"80:80:80:80", "invalid IP address: 80:80"},
+		{"1.2.3:80:80", "invalid IP address: 1.2.3"},
+		{"99999:80", "invalid hostPort: 99999"},
+		{"80-90:80-85",
+		 "invalid ranges specified for container and host Ports: 80-85 and 80-90"},
+		{"80:80/foo", "invalid proto: foo"},
+		{"", "no port specified: <empty>"},
+		{":", "no port specified: :<empty>"},
+		{"80:", "no port specified: 80:<empty>"},
+		{"-1:80", "invalid hostPort: -1"},
+		{"target=80,published",
+		 "invalid publish opts format (should be name=value but got 'published')"},
+		{"published=80", "no port specified: 80:/tcp<empty>"},
+		{"target=x", "invalid containerPort: x"},
+		{"80-70", "invalid containerPort: 80-70"},
+		{"[::1:80:80", "invalid IP address [::1: address [::1:: missing ']' in address"},
+		{"localhost:80:80", "invalid IP address: localhost"},
+		{"80 ", "invalid containerPort: 80 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct run r;
+
+		PARSE(&r, "-p", cases[i][0], "image");
+		assert_int_not_equal(r.rc, 0);
+		assert_string_equal(r.err.msg, cases[i][1]);
+		run_options_free(&r.o);
+	}
+}
+
+static void test_network(void **state)
+{
+	struct endpoint_request *e;
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "--network", "name=Net,alias=a,ip=10.0.0.2,driver-opt=k=v", "--net", "other",
+	      "--ip6", "fd00::2", "--mac-address", "02:42:0a:00:00:02", "--link", "db:d", "--link",
+	      "web", "image");
+	assert_int_equal(r.rc, 0);
+	assert_string_equal(r.o.config.network_mode, "net");
+	assert_int_equal(r.o.config.endpoint_count, 2);
+	e = r.o.config.endpoints;
+	EXPECT_LIST(&e[0].aliases, "a");
+	EXPECT_LIST(&e[0].links, "db:d", "web:web");
+	EXPECT_LIST(&e[0].driver_options, "k=v");
+	assert_string_equal(e[0].ipv4, "10.0.0.2");
+	assert_string_equal(e[0].ipv6, "fd00::2");
+	assert_string_equal(e[0].mac, "02:42:0a:00:00:02");
+	assert_string_equal(r.o.config.mac_address, "02:42:0a:00:00:02");
+	assert_string_equal(e[1].network, "other");
+	assert_int_equal(e[1].aliases.count, 0);
+	run_options_free(&r.o);
+
+	PARSE(&r, "--network", "net", "--network-alias", "x", "--net-alias", "y", "image");
+	assert_int_equal(r.rc, 0);
+	EXPECT_LIST(&r.o.config.endpoints[0].aliases, "x", "y");
+	run_options_free(&r.o);
+
+	PARSE(&r, "image");
+	assert_null(r.o.config.network_mode);
+	run_options_free(&r.o);
+}
+
+static void test_network_refused(void **state)
+{
+	static const char *const cases[][4] = {
+		{"--network=a=b", NULL, NULL, "invalid field key a"},
+		{"--network=name=n,alias", NULL, NULL, "invalid field alias"},
+		{"--network=name=n,mac-address=x", NULL, NULL, "x is not a valid mac address"},
+		{"--network=a", "--network=a", NULL, "network \"a\" is specified multiple times"},
+		{"--network=a", "--network=bridge", NULL,
+		 "conflicting options: cannot attach both user-defined and non-user-defined "
+		 "network-modes"},
+		{"--network=name=n,alias=x", "--network-alias=y", NULL,
+		 "conflicting options: cannot specify both --network-alias and per-network alias"},
+		{"--network=name=n,ip=1.2.3.4", "--ip=1.2.3.5", NULL,
+		 "conflicting options: cannot specify both --ip and per-network IPv4 address"},
+		{"--network=name=n,mac-address=02:42:ac:11:00:02",
+		 "--mac-address=02:42:ac:11:00:03", NULL,
+		 "conflicting options: cannot specify both --mac-address and per-network MAC "
+		 "address"},
+		{"--network-alias=y", NULL, NULL,
+		 "network-scoped aliases are only supported for user-defined networks"},
+		{"--mac-address=02:42:ac:11:00:02:03", NULL, NULL,
+		 "02:42:ac:11:00:02:03 is not a valid mac address"},
+		{"--expose=x", NULL, NULL,
+		 "invalid range format for --expose: x, error: strconv.ParseUint: parsing \"x\": "
+		 "invalid syntax"},
+		{"--expose=99999", NULL, NULL,
+		 "invalid range format for --expose: 99999, error: strconv.ParseUint: parsing "
+		 "\"99999\": value out of range"},
+		{"--expose=90-80", NULL, NULL,
+		 "invalid range format for --expose: 90-80, error: invalid range specified for "
+		 "port: 90-80"},
+		{"--expose=80:80", NULL, NULL, "invalid port format for --expose: 80:80"},
+		{"--add-host=x", NULL, NULL, "bad format for add-host: \"x\""},
+		{"--add-host=x:y", NULL, NULL, "invalid IP address in add-host: \"y\""},
+		{"--dns=1.2.3", NULL, NULL, "IP address is not correctly formatted: 1.2.3"},
+		{"--dns-search=a..b", NULL, NULL, "a..b is not a valid domain"},
+		{"--link=x:y:z", NULL, NULL, "bad format for links: x:y:z"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const *c = cases[i];
+		struct run r;
+
+		if (c[1])
+			PARSE(&r, c[0], c[1], "image");
+		else
+			PARSE(&r, c[0], "image");
+		assert_int_not_equal(r.rc, 0);
+		/* What the parser puts in front is its own test's. */
+		assert_true(str_ends(r.err.msg, c[3]));
+		run_options_free(&r.o);
+	}
+}
+
+static void test_names_for_files(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "--add-host", "a:1.2.3.4", "--add-host", "b=::1", "--add-host", "c=[::2]",
+	      "--add-host", "d:host-gateway", "--dns", "1.1.1.1", "--dns-search", "x.y",
+	      "--dns-search", ".", "--dns-option", "ndots:2", "image");
+	assert_int_equal(r.rc, 0);
+	EXPECT_LIST(&r.o.config.extra_hosts, "a:1.2.3.4", "b:::1", "c:::2", "d:host-gateway");
+	EXPECT_LIST(&r.o.config.dns, "1.1.1.1");
+	EXPECT_LIST(&r.o.config.dns_search, "x.y", ".");
+	EXPECT_LIST(&r.o.config.dns_options, "ndots:2");
+	run_options_free(&r.o);
 }
 
 static void test_security_options(void **state)
@@ -393,6 +567,11 @@ int main(void)
 		cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_not_supported),
+		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_publish_refused),
+		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_network_refused),
+		cmocka_unit_test(test_names_for_files),
 		cmocka_unit_test(test_security_options),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_life),

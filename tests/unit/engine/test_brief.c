@@ -41,6 +41,8 @@ static void fill(struct container *c)
 	m->kind = MOUNT_KIND_BIND;
 	m->source = xstrdup("/src");
 	m->target = xstrdup("/dst");
+	c->config.publish_all = true;
+	container_config_add_endpoint(&c->config)->network = xstrdup("net");
 	c->stop_signal = xstrdup("SIGTERM");
 }
 
@@ -75,6 +77,9 @@ static void check_same(const struct container *a, const struct container *b)
 	assert_null(b->config.mounts[0].source);
 	assert_string_equal(b->config.mounts[1].source, "/src");
 	assert_string_equal(b->config.mounts[1].target, "/dst");
+	assert_true(b->config.publish_all);
+	assert_int_equal(b->config.endpoint_count, 1);
+	assert_string_equal(b->config.endpoints[0].network, "net");
 }
 
 static void reads_what_it_writes(void **state)

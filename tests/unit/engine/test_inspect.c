@@ -134,7 +134,7 @@ static void shows_what_it_knows(void **state)
 		 "{\"Type\":\"volume\",\"Name\":\"feed\",\"Source\":"
 		 "\"/d/volumes/feed/_data\",\"Destination\":\"/data\",\"Driver\":\"local\","
 		 "\"Mode\":\"\",\"RW\":true,\"Propagation\":\"\"}"},
-		{"/NetworkSettings/Networks/none/NetworkID", "\"\""},
+		{"/NetworkSettings/Networks/none/EndpointID", "\"\""},
 		{"/Cloche/OomKills", "2"},
 		{"/Cloche/ExitSignal", "9"},
 	};

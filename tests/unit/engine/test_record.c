@@ -45,6 +45,7 @@ static char **string_at(struct container *c, size_t i)
 			    &c->working_dir,
 			    &c->config.stop_signal,
 			    &c->config.network_mode,
+			    &c->config.mac_address,
 			    &c->config.pid_mode,
 			    &c->config.ipc_mode,
 			    &c->config.uts_mode,
@@ -119,6 +120,36 @@ static void fill(struct container *c)
 		*flag_at(c, i) = true;
 }
 
+static void fill_endpoints(struct container_config *c)
+{
+	struct endpoint_request *r = container_config_add_endpoint(c);
+
+	r->network = xstrdup("net");
+	r->ipv4 = xstrdup("10.0.0.2");
+	r->ipv6 = xstrdup("fd00::2");
+	r->mac = xstrdup("02:42:0a:00:00:02");
+	strv_add(&r->aliases, "a");
+	strv_add(&r->links, "db:d");
+	strv_add(&r->driver_options, "k=v");
+	container_config_add_endpoint(c)->network = xstrdup("other");
+}
+
+static void check_endpoints(const struct container_config *c)
+{
+	const struct endpoint_request *r = c->endpoints;
+
+	assert_int_equal(c->endpoint_count, 2);
+	assert_string_equal(r->network, "net");
+	assert_string_equal(r->ipv4, "10.0.0.2");
+	assert_string_equal(r->ipv6, "fd00::2");
+	assert_string_equal(r->mac, "02:42:0a:00:00:02");
+	assert_string_equal(r->aliases.items[0], "a");
+	assert_string_equal(r->links.items[0], "db:d");
+	assert_string_equal(r->driver_options.items[0], "k=v");
+	assert_string_equal(r[1].network, "other");
+	assert_true(!r[1].ipv4 && !r[1].aliases.count);
+}
+
 static void fill_requests(struct container *c)
 {
 	struct mount_request *m = container_config_add_mount(&c->config);
@@ -153,6 +184,7 @@ static void fill_requests(struct container *c)
 	c->config.devices = calloc(1, sizeof(*c->config.devices));
 	c->config.devices[c->config.device_count++] =
 		(struct device_request){xstrdup("/dev/a"), xstrdup("/dev/b"), xstrdup("rwm")};
+	fill_endpoints(&c->config);
 }
 
 static int open_record_dir(struct fixture *f, const char *id)
@@ -225,6 +257,7 @@ static void keeps_every_member(void **state)
 			assert_string_equal(list_at(&a, i)->items[k], list_at(&b, i)->items[k]);
 	}
 	compare_mounts(&a, &b);
+	check_endpoints(&b.config);
 	assert_int_equal(b.config.ulimits[0].hard, -1);
 	assert_int_equal(b.config.ulimits[0].soft, 10);
 	assert_string_equal(b.config.devices[0].container_path, "/dev/b");
