@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cloche-keeper: at most one per run root, while some container there has a restart policy. It holds a
- * connection to each such container's monitor; when one breaks without a farewell the monitor was
- * lost, and a helper (this program, `--heal ID`) starts the container again through the engine. It
- * holds nothing that could not be had again: should it be killed, the monitors start another, which
- * looks for what was lost meanwhile.
+ * cloche-keeper: at most one per run root, while some container there has a restart policy or networks.
+ * It holds a connection to each such container's monitor; when one breaks without a farewell the
+ * monitor was lost, and a helper (this program, `--heal ID`) starts the container again through the
+ * engine. It answers containers' questions for names, carries what comes to ports that cannot be
+ * translated, and has a helper (`--restore`) put rules back that others have removed. It holds nothing
+ * that could not be had again: should it be killed, the monitors start another, which looks for what
+ * was lost meanwhile.
  *
  * `--boot` is for the host's start: it starts what is to run by its policy, and ends.
  */
@@ -18,6 +20,7 @@
 #include "base/str.h"
 #include "engine/engine.h"
 #include "engine/keeper/keeper.h"
+#include "engine/network.h"
 #include "engine/revive.h"
 
 static int usage(void)
@@ -40,8 +43,9 @@ static int parse(struct keeper_options *o, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		size_t k = 0;
 
-		if (str_eq(argv[i], "--boot")) {
-			o->boot = true;
+		if (str_eq(argv[i], "--boot") || str_eq(argv[i], "--restore")) {
+			o->boot = o->boot || argv[i][2] == 'b';
+			o->restore = o->restore || argv[i][2] == 'r';
 			continue;
 		}
 		while (k < 3 && !str_eq(argv[i], known[k].name))
@@ -65,6 +69,21 @@ static int heal_one(struct engine *e, const char *id, struct err *err)
 	return revive_container(e, &c, err);
 }
 
+/* What others have taken away of the packet filter's rules. */
+static int restore_networks(struct engine *e, struct err *err)
+{
+	struct network_store store;
+	int rc;
+
+	engine_network_store(e, &store);
+	rc = network_restore(&store, err);
+	program_log(&e->log, rc < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, NULL, "%s%s",
+		    rc < 0 ? "the rules of networks are not put back: "
+			   : "the rules of networks were changed by others and are put back",
+		    rc < 0 ? err->msg : "");
+	return rc;
+}
+
 /* One thing to do, then the end: 0, or 1 when something could not be started. */
 static int work(const struct keeper_options *o)
 {
@@ -78,6 +97,8 @@ static int work(const struct keeper_options *o)
 	}
 	if (o->boot)
 		rc = revive_after_boot(&e, &err);
+	else if (o->restore)
+		rc = restore_networks(&e, &err);
 	else if (str_eq(o->heal, KEEPER_HEAL_ALL))
 		rc = revive_lost(&e, &err);
 	else
@@ -97,7 +118,7 @@ int main(int argc, char **argv)
 	/* A monitor writes with SIGXFSZ ignored; our child's end is waited for. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGXFSZ, SIG_IGN);
-	if (o.boot || o.heal)
+	if (o.boot || o.heal || o.restore)
 		return work(&o);
 	if (!o.run_root)
 		return usage();

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watches what others do to the packet filter while containers have networks: when our table is gone or
+ * parts of it are, when rules of ours in somebody's chain are, or when somebody has made a new chain for
+ * forwarded packets, a helper puts back what is missing (network_restore()). What we add and take away
+ * ourselves, elements of sets, is none of that.
+ */
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "engine/keeper/keeper.h"
+#include "kernel/netlink.h"
+#include "network/table.h"
+
+/* Changes come many at once. */
+#define FIRST_PAUSE_NS (100 * NS_PER_MS)
+/* When somebody takes away again and again what we put back, we do so less and less often. */
+#define PAUSE_MAX_NS (10 * NS_PER_S)
+#define CALM_NS (30 * NS_PER_S)
+#define RECEIVE_BYTES 65536
+#define QUEUE_BYTES (1 << 20)
+#define ATTRIBUTES_MAX 16
+
+struct table_watch {
+	struct source source; /* fd -1: not watching */
+	struct keeper *keeper;
+	struct network_store store; /* to look for the table; nothing else of it is set */
+	char comment[48]; /* what rules of ours in other tables carry */
+	struct timer pause;
+	uint64_t pause_ns, restored_ns;
+	pid_t helper; /* 0: none */
+	bool again;   /* something has changed since it was started */
+};
+
+static void on_pause(struct timer *t)
+{
+	struct table_watch *w = container_of(t, struct table_watch, pause);
+
+	if (!w->keeper->network_count)
+		return;
+	if (w->helper) {
+		w->again = true;
+		return;
+	}
+	w->again = false;
+	w->restored_ns = clock_now_ns();
+	w->helper = keeper_spawn(w->keeper, "--restore", NULL);
+}
+
+static void restore_soon(struct table_watch *w)
+{
+	uint64_t now = clock_now_ns();
+
+	if (w->pause.due_ns)
+		return;
+	if (now - w->restored_ns > CALM_NS || !w->pause_ns)
+		w->pause_ns = FIRST_PAUSE_NS;
+	else if (w->pause_ns < PAUSE_MAX_NS)
+		w->pause_ns *= 2;
+	timer_set(&w->keeper->pauses, &w->pause, now + w->pause_ns);
+}
+
+bool table_watch_helper_ended(struct keeper *k, pid_t pid, int status)
+{
+	struct table_watch *w = k->table_watch;
+
+	if (pid != w->helper)
+		return false;
+	w->helper = 0;
+	if (w->again)
+		restore_soon(w);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		program_log(&k->log, LOG_LEVEL_ERROR, NULL,
+			    "the rules of networks could not be put back");
+	return true;
+}
+
+/* ---- events ---- */
+
+/* The kernel's message as far as it matters: a base chain of hook forward. */
+static bool is_forward_chain(const struct nlattr *hook)
+{
+	const struct nlattr *in[NFTA_HOOK_MAX + 1];
+
+	return hook && netlink_nested(hook, in, NFTA_HOOK_MAX) == 0 && in[NFTA_HOOK_HOOKNUM] &&
+	       netlink_value_be32(in[NFTA_HOOK_HOOKNUM]) == NF_INET_FORWARD;
+}
+
+static bool has_comment(const struct table_watch *w, const struct nlattr *data)
+{
+	return data && memmem(netlink_value(data), netlink_value_bytes(data), w->comment,
+			      strlen(w->comment));
+}
+
+static bool matters(const struct table_watch *w, const struct nlmsghdr *h)
+{
+	const struct nlattr *in[ATTRIBUTES_MAX + 1];
+	const char *table;
+	bool ours;
+
+	if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
+	    netlink_attributes(h, sizeof(struct nfgenmsg), in, ATTRIBUTES_MAX) < 0 || !in[1])
+		return false;
+	/* The table's name is the first attribute of all of them. */
+	table = netlink_value_string(in[1]);
+	ours = table && strcmp(table, w->store.table) == 0;
+	switch (h->nlmsg_type & 0xff) {
+	case NFT_MSG_DELTABLE:
+	case NFT_MSG_DELCHAIN:
+	case NFT_MSG_DELSET:
+		return ours;
+	case NFT_MSG_DELRULE:
+		return ours || has_comment(w, in[NFTA_RULE_USERDATA]);
+	case NFT_MSG_NEWCHAIN:
+		return !ours && is_forward_chain(in[NFTA_CHAIN_HOOK]);
+	default:
+		return false;
+	}
+}
+
+static void on_events(struct source *s, uint32_t events)
+{
+	struct table_watch *w = container_of(s, struct table_watch, source);
+	static uint32_t buffer[RECEIVE_BYTES / sizeof(uint32_t)];
+	ssize_t n;
+
+	(void)events;
+	while ((n = recv(s->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) != 0) {
+		const struct nlmsghdr *h = (const struct nlmsghdr *)buffer;
+
+		/* More than we could take: something of it may matter. */
+		if (n < 0 && errno == ENOBUFS) {
+			restore_soon(w);
+			continue;
+		}
+		if (n < 0)
+			return;
+		for (size_t left = (size_t)n; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			if (matters(w, h))
+				restore_soon(w);
+		}
+	}
+}
+
+/* ---- beginning and end ---- */
+
+static int begin(struct table_watch *w)
+{
+	const int group = NFNLGRP_NFTABLES, bytes = QUEUE_BYTES;
+
+	w->source = (struct source){.fd = netlink_open(NETLINK_NETFILTER), .ready = on_events};
+	if (w->source.fd < 0)
+		return w->source.fd;
+	/* Someone's large table may go at once. */
+	setsockopt(w->source.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	if (setsockopt(w->source.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
+	    0) {
+		int rc = -errno;
+
+		close(w->source.fd);
+		w->source.fd = -1;
+		return rc;
+	}
+	/* It may have gone while there was no keeper. */
+	if (table_stands(&w->store) == -ENOENT)
+		restore_soon(w);
+	return loop_add(&w->keeper->loop, &w->source, EPOLLIN);
+}
+
+void table_watch_adjust(struct keeper *k)
+{
+	struct table_watch *w = k->table_watch;
+
+	if (k->network_count && w->source.fd < 0 && begin(w) < 0)
+		program_log(&k->log, LOG_LEVEL_WARN, NULL,
+			    "changes of the packet filter are not seen: %s", err_errno_text(errno));
+	else if (!k->network_count && w->source.fd >= 0)
+		loop_end(&k->loop, &w->source);
+}
+
+void table_watch_close(struct keeper *k)
+{
+	free(k->table_watch);
+}
+
+int table_watch_open(struct keeper *k)
+{
+	struct table_watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	k->table_watch = w;
+	*w = (struct table_watch){.source = {.fd = -1}, .keeper = k, .pause = {.fire = on_pause}};
+	network_store_init(&w->store, k->options->root, -1, k->options->run_root, k->run_fd);
+	snprintf(w->comment, sizeof(w->comment), "cloche %s", w->store.table);
+	return 0;
+}
