@@ -361,10 +361,10 @@ static int remove_link(const struct step *s)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int script_undo(void *bytes, size_t n)
+static int undo(void *bytes, size_t n, int *filter)
 {
 	static const uint32_t order[] = {SCRIPT_RULES_REMOVE, SCRIPT_UNLINK};
-	int filter = -1, first = check_header(bytes, n);
+	int first = check_header(bytes, n);
 
 	for (size_t i = 0; first != -EBADMSG && i < sizeof(order) / sizeof(order[0]); i++) {
 		size_t at = sizeof(struct script_header);
@@ -374,18 +374,24 @@ int script_undo(void *bytes, size_t n)
 		while ((rc = next_step(bytes, n, &at, &s)) > 0) {
 			if (s.type != order[i])
 				continue;
-			rc = s.type == SCRIPT_UNLINK ? remove_link(&s) : remove_rules(&filter, &s);
+			rc = s.type == SCRIPT_UNLINK ? remove_link(&s) : remove_rules(filter, &s);
 			if (rc < 0 && first == 0)
 				first = rc;
 		}
 		if (rc < 0 && first == 0)
 			first = rc;
 	}
-	cleanup_close(&filter);
 	return first;
 }
 
-static int undo_file(int run_dir, const char *name)
+int script_undo(void *bytes, size_t n)
+{
+	auto_close int filter = -1;
+
+	return undo(bytes, n, &filter);
+}
+
+static int undo_file(int run_dir, const char *name, int *filter)
 {
 	auto_close int fd = openat(run_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -400,7 +406,7 @@ static int undo_file(int run_dir, const char *name)
 		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 		if (bytes == MAP_FAILED)
 			return -errno;
-		rc = script_undo(bytes, (size_t)st.st_size);
+		rc = undo(bytes, (size_t)st.st_size, filter);
 		munmap(bytes, (size_t)st.st_size);
 	}
 	if (unlinkat(run_dir, name, 0) < 0 && errno != ENOENT && rc == 0)
@@ -410,11 +416,18 @@ static int undo_file(int run_dir, const char *name)
 
 int script_undo_file(int run_dir)
 {
+	auto_close int filter = -1;
+
+	return script_undo_file_by(run_dir, &filter);
+}
+
+int script_undo_file_by(int run_dir, int *filter)
+{
 	/* One whose undoing was cut. */
-	int rc = undo_file(run_dir, SCRIPT_UNDONE_FILE), again;
+	int rc = undo_file(run_dir, SCRIPT_UNDONE_FILE, filter), again;
 
 	if (renameat(run_dir, SCRIPT_FILE, run_dir, SCRIPT_UNDONE_FILE) < 0)
 		return errno == ENOENT || rc < 0 ? rc : -errno;
-	again = undo_file(run_dir, SCRIPT_UNDONE_FILE);
+	again = undo_file(run_dir, SCRIPT_UNDONE_FILE, filter);
 	return rc < 0 ? rc : again;
 }

@@ -81,5 +81,9 @@ int script_undo(void *bytes, size_t n);
  * sweepers and the monitor; run_dir is a descriptor. It has another name meanwhile: who restores rules
  * (network_restore) can tell that they are on their way out. */
 int script_undo_file(int run_dir);
+/* The same by a socket of nfnetlink that is the caller's to close (*filter; -1: opened when needed), and
+ * that not at once: the kernel flushes what was removed when such a socket is closed, which takes a grace
+ * period of RCU, and nobody can change rules meanwhile. A moment later there is nothing to flush. */
+int script_undo_file_by(int run_dir, int *filter);
 
 #endif

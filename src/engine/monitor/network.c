@@ -187,6 +187,7 @@ void network_undo(struct monitor *m)
 {
 	struct monitor_network *n = &m->network;
 	auto_close int dir = -1;
+	int filter = -1;
 
 	if (!is_connected(m) || n->undone)
 		return;
@@ -194,8 +195,9 @@ void network_undo(struct monitor *m)
 	while (n->name_count)
 		close(n->names[--n->name_count]);
 	dir = open_run_dir(m);
-	/* What cannot be taken back now is found by whoever sweeps up. */
-	if (dir >= 0 && script_undo_file(dir) < 0)
+	/* What cannot be taken back now is found by whoever sweeps up. The socket stays open until we
+	 * end, for the reason that script.h gives. */
+	if (dir >= 0 && script_undo_file_by(dir, &filter) < 0)
 		n->failed = true;
 	while (n->socket_count)
 		close(n->sockets[--n->socket_count].fd);
