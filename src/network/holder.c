@@ -20,6 +20,11 @@ void holder_format(const struct holder *h, char out[static HOLDER_TEXT_MAX])
 	snprintf(out, HOLDER_TEXT_MAX, "%.*s %.*s", ID_LEN, h->container_id, IFNAMSIZ - 1, h->veth);
 }
 
+bool holder_same(const struct holder *a, const struct holder *b)
+{
+	return str_eq(a->container_id, b->container_id) && str_eq(a->veth, b->veth);
+}
+
 int holder_read(int dir, const char *name, struct holder *out)
 {
 	char text[HOLDER_TEXT_MAX + 1];

@@ -18,6 +18,7 @@ struct holder {
 #define HOLDER_TEXT_MAX (ID_LEN + 1 + IFNAMSIZ)
 
 void holder_format(const struct holder *h, char out[static HOLDER_TEXT_MAX]);
+bool holder_same(const struct holder *a, const struct holder *b);
 /* -ENOENT when nobody holds it, -EINVAL when the link says something else. */
 int must_check holder_read(int dir, const char *name, struct holder *out);
 

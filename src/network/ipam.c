@@ -169,11 +169,6 @@ static int take_free(const struct network_store *s, int dir, const struct ipam_r
 
 /* ---- taking one over ---- */
 
-static bool same_holder(const struct holder *a, const struct holder *b)
-{
-	return str_eq(a->container_id, b->container_id) && str_eq(a->veth, b->veth);
-}
-
 /* Whether the holder is dead and has been undone. Ours is: we hold our own lock, and begin. */
 static bool is_dead(const struct network_store *s, const struct ipam_request *r,
 		    const struct holder *h)
@@ -195,7 +190,7 @@ static int replace_link(int dir, const struct ip_address *a, const struct holder
 		return -errno;
 	rc = holder_read(dir, name, &now);
 	/* Somebody was faster, or its owner has given it back. */
-	if (rc == 0 && (!old || !same_holder(&now, old)))
+	if (rc == 0 && (!old || !holder_same(&now, old)))
 		rc = -EEXIST;
 	else if ((rc == 0 || rc == -EINVAL) && unlinkat(dir, name, 0) < 0)
 		rc = -errno;
@@ -225,8 +220,7 @@ static int take_over(const struct network_store *s, int dir, const struct ipam_r
 		return rc;
 	if (!is_dead(s, r, &h))
 		return -EEXIST;
-	/* What its script undid may have been this. */
-	if (holder_read(dir, name, &h) == 0 && holder_device_stands(devices, h.veth))
+	if (holder_device_stands(devices, h.veth))
 		return -EBUSY;
 	return replace_link(dir, a, &h, &r->holder);
 }

@@ -315,18 +315,24 @@ int network_find(struct network_store *s, const char *reference, struct network 
 	return rc;
 }
 
+static bool has_predefined(const struct network *list, size_t count)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++)
+		found += network_is_predefined(&list[i]);
+	return found == PREDEFINED_COUNT;
+}
+
 int network_list(struct network_store *s, struct network **out, size_t *count, struct err *err)
 {
-	char id[ID_LEN + 1];
-	bool missing = false;
+	int rc = network_records(s, out, count, err);
 
-	for (size_t i = 0; i < PREDEFINED_COUNT; i++)
-		missing |= network_name_read(s, predefined[i].name, id) < 0;
-	if (missing) {
-		int rc = network_predefine(s, err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return network_records(s, out, count, err);
+	if (rc < 0 || has_predefined(*out, *count))
+		return rc;
+	network_list_free(*out, *count);
+	*out = NULL;
+	*count = 0;
+	rc = network_predefine(s, err);
+	return rc < 0 ? rc : network_records(s, out, count, err);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -271,6 +272,19 @@ static int refuse(const struct network_store *store, const struct sandbox *s,
 		       rc == -EMFILE ? " (raise the limit, see ulimit -n)" : "");
 }
 
+/* Puts our link in place of one; under the lock that keeps sweepers from taking it for the old one. */
+static int replace_link(int dir, const char *name, const char *text)
+{
+	int rc = 0;
+
+	if (flock(dir, LOCK_EX) < 0)
+		return -errno;
+	if ((unlinkat(dir, name, 0) < 0 && errno != ENOENT) || symlinkat(text, dir, name) < 0)
+		rc = -errno;
+	flock(dir, LOCK_UN);
+	return rc;
+}
+
 /* The port is ours by its socket; a link that says otherwise is of somebody dead, whose rules may still
  * stand and go now. */
 static int claim(const struct network_store *store, const struct sandbox *s,
@@ -286,22 +300,16 @@ static int claim(const struct network_store *store, const struct sandbox *s,
 	memcpy(own.container_id, s->container_id, sizeof(own.container_id));
 	port_name(p, name);
 	holder_format(&own, text);
-	for (int i = 0; i < 2; i++) {
-		if (symlinkat(text, dir, name) == 0)
-			return 0;
-		if (errno != EEXIST)
-			return -errno;
-		rc = holder_read(dir, name, &other);
-		if (rc == 0 && !str_eq(other.container_id, s->container_id))
-			rc = holder_bury(store, other.container_id);
-		if (rc == -EBUSY)
-			return -EADDRINUSE;
-		if (rc < 0 && rc != -ENOENT && rc != -EINVAL)
-			return rc;
-		if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-			return -errno;
-	}
-	return -EADDRINUSE;
+	if (symlinkat(text, dir, name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	rc = holder_read(dir, name, &other);
+	if (rc == 0 && !str_eq(other.container_id, s->container_id))
+		rc = holder_bury(store, other.container_id);
+	if (rc == -EBUSY)
+		return -EADDRINUSE;
+	return rc < 0 && rc != -ENOENT && rc != -EINVAL ? rc : replace_link(dir, name, text);
 }
 
 static void release(const struct network_store *store, const struct sandbox *s,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -69,10 +70,23 @@ struct sweep {
 	struct holder_devices devices;
 };
 
+/* Those who take over what the dead held do so under the same lock. */
+static int remove_if_same(int dir, const char *name, const struct holder *h)
+{
+	struct holder now;
+	int rc = 0;
+
+	if (flock(dir, LOCK_EX) < 0)
+		return -errno;
+	if (holder_read(dir, name, &now) == 0 && holder_same(&now, h) && unlinkat(dir, name, 0) < 0)
+		rc = -errno;
+	flock(dir, LOCK_UN);
+	return rc;
+}
+
 static int look_at(int dir, const char *name, const struct holder *h, void *context)
 {
 	struct sweep *w = context;
-	struct holder now;
 	int rc = 0;
 
 	if (holder_lives(w->s, h->container_id))
@@ -82,11 +96,10 @@ static int look_at(int dir, const char *name, const struct holder *h, void *cont
 		if (rc == -EBUSY)
 			return 0;
 		/* Its script may have been all that was missing; else it died before it had one. */
-		if (rc == 0 && holder_read(dir, name, &now) == 0 &&
-		    str_eq(now.container_id, h->container_id) && str_eq(now.veth, h->veth))
-			rc = holder_device_stands(&w->devices, h->veth) ? -EBUSY
-			     : unlinkat(dir, name, 0) < 0               ? -errno
-									: 0;
+		if (rc == 0)
+			rc = holder_device_stands(&w->devices, h->veth)
+				     ? -EBUSY
+				     : remove_if_same(dir, name, h);
 	}
 	w->report(w->context, w->kind, name, h->container_id, rc);
 	return 0;
