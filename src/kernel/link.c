@@ -11,12 +11,18 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define MAC_BYTES 6
+/* Some kernels put devices of tunnels into every new namespace. */
+#define INDEX_BEYOND_TUNNELS 16u
+/* Devices are numbered upwards, each that was ever made: a billion containers. */
+#define INDEX_BEYOND_HOST 0x40000000u
 
 /* AF_SPEC of a family that the kernel does not have is an error. */
 static bool kernel_has_ipv6(void)
@@ -168,6 +174,21 @@ void link_put_veth(struct netlink_buffer *b, const struct link_veth *l,
 	places->port_name = put_port(b, l, !l->isolated && !hairpin);
 	if (l->isolated || hairpin)
 		places->isolated_name = put_port_switches(b, l, hairpin);
+}
+
+uint32_t link_peer_index(uint32_t n)
+{
+	struct utsname kernel;
+	unsigned long major, minor = 0;
+	char *end;
+
+	if (uname(&kernel) < 0)
+		return INDEX_BEYOND_HOST + n;
+	major = strtoul(kernel.release, &end, 10);
+	if (*end == '.')
+		minor = strtoul(end + 1, NULL, 10);
+	return n + (major > 6 || (major == 6 && minor >= 15) ? INDEX_BEYOND_TUNNELS
+							     : INDEX_BEYOND_HOST);
 }
 
 void link_put_delete(struct netlink_buffer *b, const char *name)

@@ -29,8 +29,8 @@ void link_put_bridge(struct netlink_buffer *b, const struct link_bridge *l);
 struct link_veth {
 	const char *name, *peer; /* shorter than IFNAMSIZ */
 	uint32_t bridge_index;
-	uint32_t mtu;        /* of both, 0: the kernel's choice */
-	uint32_t peer_index; /* what the peer's index shall be over there; 0: the kernel's choice */
+	uint32_t mtu;            /* of both, 0: the kernel's choice */
+	uint32_t peer_index;     /* from link_peer_index(); 0: the kernel's choice */
 	const uint8_t *peer_mac; /* 6 bytes, NULL: the kernel's choice */
 	int32_t pid;             /* patched later, too */
 	bool isolated; /* the port speaks with the bridge alone, not with other such ports */
@@ -42,8 +42,13 @@ struct link_veth_places {
 };
 void link_put_veth(struct netlink_buffer *b, const struct link_veth *l,
 		   struct link_veth_places *places);
+/* The index of the n-th device that is made in another namespace, n small: the same as long as the host
+ * runs. Kernels before 6.15 refuse one that a device of the maker's own namespace has, so there it is
+ * beyond what the host's devices ever reach. */
+uint32_t link_peer_index(uint32_t n);
 void link_put_delete(struct netlink_buffer *b, const char *name);
 void link_put_up(struct netlink_buffer *b, const char *name, bool up);
+/* Kernels before 6.2 refuse it while the device is up. */
 void link_put_rename(struct netlink_buffer *b, const char *from, const char *to);
 /* No duplicate address detection for IPv6. */
 #define LINK_INDEX_LOOPBACK 1

@@ -15,8 +15,6 @@
 
 #define ENDPOINT_BYTES 1024 /* messages of one endpoint, on either side */
 #define ALIGN 8u
-/* Beyond those of the tunnels that some kernels put into every new namespace. */
-#define FIRST_INDEX 16
 
 uint8_t sandbox_port_target(const struct sandbox *s)
 {
@@ -80,7 +78,7 @@ static uint32_t inner_index(const struct endpoint *e)
 
 	while (digits > e->device && digits[-1] >= '0' && digits[-1] <= '9')
 		digits--;
-	return FIRST_INDEX + (uint32_t)atoi(digits);
+	return link_peer_index((uint32_t)atoi(digits));
 }
 
 static int add_link(struct strbuf *out, const struct endpoint *e, struct err *err)

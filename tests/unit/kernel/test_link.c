@@ -110,11 +110,10 @@ static void test_bridge(void **state)
 	assert_memory_equal(i.mac, mac, 6);
 	assert_true(i.flags & IFF_UP);
 
+	link_put_up(&f.b, "br0", false);
 	link_put_rename(&f.b, "br0", "br1");
 	assert_int_equal(commit(&f, NULL), 0);
 	assert_int_equal(link_index("br1"), i.index);
-	link_put_up(&f.b, "br1", false);
-	assert_int_equal(commit(&f, NULL), 0);
 	assert_false(find_link(f.fd, "br1").flags & IFF_UP);
 	link_put_delete(&f.b, "br1");
 	assert_int_equal(commit(&f, NULL), 0);
@@ -218,6 +217,38 @@ static void test_veth_into_another_namespace(void **state)
 	close(f.fd);
 }
 
+/* The host has a device of every small number, as after a day's work. */
+static void test_peer_index_that_the_host_has(void **state)
+{
+	struct link_veth veth = {.name = "vethaaaaa00", .peer = "eth0"};
+	struct link_veth_places places;
+	struct fixture f;
+	int back;
+
+	(void)state;
+	if (!enter_new_netns())
+		skip();
+	begin(&f);
+	for (int i = 0; i < 24; i++) {
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof name, "br%d", i);
+		link_put_bridge(&f.b, &(struct link_bridge){.name = name});
+		assert_int_equal(commit(&f, NULL), 0);
+	}
+	veth.bridge_index = link_index("br0");
+	veth.peer_index = link_peer_index(1);
+	veth.pid = holder_start();
+	link_put_veth(&f.b, &veth, &places);
+	assert_int_equal(commit(&f, NULL), 0);
+	assert_int_equal(find_link(f.fd, "vethaaaaa00").peer_index, veth.peer_index);
+	back = netns_enter(veth.pid);
+	assert_int_equal(link_index("eth0"), link_peer_index(0) + 1);
+	netns_leave(back);
+	holder_end(veth.pid);
+	close(f.fd);
+}
+
 static void test_isolated_port(void **state)
 {
 	struct link_veth_places places;
@@ -315,6 +346,35 @@ static void test_addresses_and_routes(void **state)
 	close(f.fd);
 }
 
+/* Answers for which the socket's queue has no room: the first one is still the first, and the socket
+ * serves on. */
+static void test_more_refusals_than_the_queue_holds(void **state)
+{
+	enum { MESSAGES = 4000, BYTES = MESSAGES * 64 };
+	unsigned char *bytes = calloc(1, BYTES);
+	struct link_bridge bridge = {.name = "br0"};
+	struct netlink_refusal refusal;
+	struct fixture f;
+
+	(void)state;
+	if (!enter_new_netns())
+		skip();
+	begin(&f);
+	f.b = (struct netlink_buffer){.bytes = bytes, .size = BYTES};
+	link_put_bridge(&f.b, &bridge);
+	for (int i = 0; i < MESSAGES - 4; i++)
+		link_put_delete(&f.b, "no-such");
+	assert_false(f.b.overflow);
+	assert_int_equal(netlink_transact(f.fd, f.b.bytes, f.b.used, &refusal), -ENODEV);
+	assert_int_equal(refusal.type, RTM_DELLINK);
+	assert_in_range(refusal.index, 2, 3); /* behind the bridge, of two or three messages */
+	f.b = (struct netlink_buffer){.bytes = f.bytes, .size = sizeof f.bytes};
+	link_put_delete(&f.b, "br0");
+	assert_int_equal(commit(&f, &refusal), 0);
+	free(bytes);
+	close(f.fd);
+}
+
 static int end_early(const struct nlmsghdr *h, void *context)
 {
 	(void)h;
@@ -351,8 +411,10 @@ int main(void)
 		cmocka_unit_test(test_bridge),
 		cmocka_unit_test(test_refusal_names_the_message_and_the_kernels_words),
 		cmocka_unit_test(test_veth_into_another_namespace),
+		cmocka_unit_test(test_peer_index_that_the_host_has),
 		cmocka_unit_test(test_isolated_port),
 		cmocka_unit_test(test_addresses_and_routes),
+		cmocka_unit_test(test_more_refusals_than_the_queue_holds),
 		cmocka_unit_test(test_dump_ended_early_leaves_the_socket_usable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

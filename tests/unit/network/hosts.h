@@ -66,19 +66,20 @@ static inline void make_bridge(const char *name, const char *v4, const char *v6)
 	write_sysctl(path, "1");
 }
 
-/* Addresses and routes of a host with one device, of index 5. */
+/* Addresses and routes of a host with one device. */
 static inline void configure_host(pid_t pid, const char *v4, const char *gateway4, const char *v6,
 				  const char *gateway6)
 {
 	struct ip_prefix p4 = prefix_of(v4), p6 = prefix_of(v6);
+	uint32_t index = link_peer_index(0);
 	struct ip_address g4, g6;
 	int back = netns_enter(pid);
 
 	assert_int_equal(ip_parse(gateway4, &g4), 0);
 	assert_int_equal(ip_parse(gateway6, &g6), 0);
 	SEND_LINKS(b, link_put_up(b, "lo", true); link_put_up(b, "eth0", true);
-		   link_put_address(b, 5, &p4); link_put_address(b, 5, &p6);
-		   link_put_route(b, NULL, &g4, 5, 0); link_put_route(b, NULL, &g6, 5, 0));
+		   link_put_address(b, index, &p4); link_put_address(b, index, &p6);
+		   link_put_route(b, NULL, &g4, index, 0); link_put_route(b, NULL, &g6, index, 0));
 	netns_leave(back);
 }
 
@@ -90,7 +91,7 @@ static inline pid_t make_container(const char *bridge, const char *veth, const c
 	struct link_veth veth_pair = {.name = veth,
 				      .peer = "eth0",
 				      .bridge_index = link_index(bridge),
-				      .peer_index = 5,
+				      .peer_index = link_peer_index(0),
 				      .pid = holder_start()};
 
 	SEND_LINKS(b, link_put_veth(b, &veth_pair, &places));

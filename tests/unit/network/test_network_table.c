@@ -311,6 +311,34 @@ static void test_refused_batch_leaves_nothing(void **state)
 	close(fd);
 }
 
+/* More errors than the socket's queue holds. */
+static void test_thousands_of_refusals(void **state)
+{
+	enum { MESSAGES = 4000, BYTES = MESSAGES * 64 };
+	unsigned char *bytes = calloc(1, BYTES);
+	struct netlink_buffer b = {.bytes = bytes, .size = BYTES};
+	struct netlink_refusal refusal;
+	char out[16];
+	int fd;
+
+	(void)state;
+	if (!enter_new_netns())
+		skip();
+	fd = netlink_open(NETLINK_NETFILTER);
+	nft_batch_begin(&b);
+	nft_put_table(&b, NFPROTO_INET, "here");
+	for (int i = 0; i < MESSAGES - 3; i++)
+		nft_put_delete_table(&b, NFPROTO_INET, "nowhere");
+	nft_batch_end(&b);
+	assert_false(b.overflow);
+	assert_int_equal(netlink_transact(fd, b.bytes, b.used, &refusal), -ENOENT);
+	assert_int_equal(refusal.index, 2);
+	assert_int_equal(shell("nft list ruleset", out, sizeof out), 0);
+	assert_string_equal(out, "");
+	free(bytes);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_translate_is_no_batch),
 		cmocka_unit_test(test_thousands_of_ports),
 		cmocka_unit_test(test_refused_batch_leaves_nothing),
+		cmocka_unit_test(test_thousands_of_refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
