@@ -18,18 +18,18 @@
 #include <sys/mman.h>
 
 #define ALIGNMENT 16
-#define STEPS 4                     /* classes between two powers of two */
-#define SMALLEST_SHIFT 6            /* up to 64 bytes classes are ALIGNMENT apart */
-#define LARGEST_SHIFT 17            /* 128 KiB */
+#define STEPS 4          /* classes between two powers of two */
+#define SMALLEST_SHIFT 6 /* up to 64 bytes classes are ALIGNMENT apart */
+#define LARGEST_SHIFT 17 /* 128 KiB */
 #define LARGEST ((size_t)1 << LARGEST_SHIFT)
 #define CLASSES (STEPS * (LARGEST_SHIFT - SMALLEST_SHIFT + 1) + 1)
 #define OWN_MAPPING CLASSES
-#define FIRST_CHUNK ((size_t)128 << 10) /* what most commands need, in memory from the start */
+#define FIRST_CHUNK ((size_t)64 << 10) /* what most commands need, in memory from the start */
 #define CHUNK ((size_t)512 << 10)
 
 /* In front of what the caller gets. */
 struct block {
-	uint32_t class;  /* OWN_MAPPING: size is the mapping's */
+	uint32_t class; /* OWN_MAPPING: size is the mapping's */
 	uint32_t offset; /* from the start of the block that was allocated to this header (alignment) */
 	size_t size;     /* what it can hold */
 };
@@ -84,10 +84,9 @@ static bool take_chunk(size_t need)
 static struct block *map_block(size_t size)
 {
 	size_t all = (size + sizeof(struct block) + 4095) & ~(size_t)4095;
-	struct block *b = size > PTRDIFF_MAX - 4096
-				  ? MAP_FAILED
-				  : mmap(NULL, all, PROT_READ | PROT_WRITE,
-					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct block *b = size > PTRDIFF_MAX - 4096 ? MAP_FAILED
+						    : mmap(NULL, all, PROT_READ | PROT_WRITE,
+							   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (b == MAP_FAILED)
 		return NULL;
@@ -127,6 +126,8 @@ static struct block *block_of(void *p)
 	return (struct block *)(void *)((unsigned char *)b - b->offset);
 }
 
+/* The names of libc's parameters are its own.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 static void *refuse(void)
 {
 	errno = ENOMEM;
@@ -179,9 +180,8 @@ static void *remap(struct block *b, size_t size)
 {
 	size_t all = (size + sizeof(*b) + 4095) & ~(size_t)4095;
 
-	b = size > PTRDIFF_MAX - 4096
-		    ? MAP_FAILED
-		    : mremap(b, b->size + sizeof(*b), all, MREMAP_MAYMOVE);
+	b = size > PTRDIFF_MAX - 4096 ? MAP_FAILED
+				      : mremap(b, b->size + sizeof(*b), all, MREMAP_MAYMOVE);
 	if (b == MAP_FAILED)
 		return refuse();
 	b->size = all - sizeof(*b);
@@ -251,3 +251,4 @@ size_t malloc_usable_size(void *p)
 
 	return b ? b->size - (size_t)((unsigned char *)p - (unsigned char *)(b + 1)) : 0;
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -142,7 +142,7 @@ static int run_exec(struct cli_context *ctx, const struct exec_flags *flags, str
 		return rc;
 	if (run_environment(&flags->env_files, &flags->env, &options.env, &err) < 0)
 		return cli_fail(&err);
-	if (cli_engine(ctx, &e, &err) < 0 || container_find(e, args->items[0], &c, &err) < 0)
+	if (cli_engine(ctx, &e, &err) < 0 || container_find_brief(e, args->items[0], &c, &err) < 0)
 		rc = cli_fail(&err);
 	else
 		rc = execute(e, &c, flags, &options);

@@ -29,6 +29,7 @@ static const size_t strings[] = {
 	offsetof(struct container, config.rootfs),
 	offsetof(struct container, image_id),
 	offsetof(struct container, config.network_mode),
+	offsetof(struct container, config.cgroup_parent),
 };
 
 static const size_t lists[] = {
@@ -343,9 +344,7 @@ static bool exists(int dirfd, const char *directory, const char *file)
 	       faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* True when state.json and the lock agree, which they do but for moments and after accidents; those
- * are for container_state_read(). */
-static bool peek_state(const struct engine *e, struct container *c)
+bool container_state_peek(const struct engine *e, struct container *c)
 {
 	char dir[sizeof("containers/") + ID_LEN], path[sizeof(dir) + 16], text[STATE_MAX_BYTES];
 	struct container_state s = {.status = CONTAINER_CREATED};
@@ -421,8 +420,10 @@ int container_brief_read(struct engine *e, const char *id, struct container *c, 
 	if (rc < 0) {
 		container_free(c);
 		rc = container_record_read(e, id, c, err);
-	} else if (!peek_state(e, c)) {
-		rc = container_state_read(e, c, err);
+	} else {
+		c->brief = true;
+		if (!container_state_peek(e, c))
+			rc = container_state_read(e, c, err);
 	}
 	if (rc == 0)
 		c->state.health = read_health(e, c);

@@ -24,6 +24,10 @@ int must_check brief_read(const char *text, size_t len, struct container *c);
  * -EINVAL for anything that is not exactly such a text. */
 int must_check brief_read_state(const char *text, size_t len, struct container_state *s);
 
+/* What lists and exec need of the state: true when state.json and the lock agree, which they do but for
+ * moments and after accidents; those are for container_state_read(). */
+bool must_check container_state_peek(const struct engine *e, struct container *c);
+
 /* Id, brief and state of one container. Errors as container_record_read(). c must be initialised. */
 int must_check container_brief_read(struct engine *e, const char *id, struct container *c,
 				    struct err *err);

@@ -201,6 +201,7 @@ struct container {
 	char *lower; /* overlay lowerdir relative to <data>/overlay2 ("l/A:l/B"), NULL with rootfs */
 	struct strv volume_paths; /* host path of each of config.mounts of kind volume, same order */
 	bool persistent;          /* record in the data root; false: in the run root (--rm) */
+	bool brief;               /* only what engine/brief.h holds of it was read */
 	uint64_t restart_count;
 	struct container_state state;
 };

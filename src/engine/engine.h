@@ -55,6 +55,10 @@ int must_check container_record_read(struct engine *e, const char *id, struct co
  * "No such container: x" (ERR_NOT_FOUND) or "multiple IDs found with provided prefix: x". */
 int must_check container_find(struct engine *e, const char *reference, struct container *c,
 			      struct err *err);
+/* The same with what container_list_brief() reads of each: the fields of engine/brief.h and the state's
+ * basics. container_exec() takes such a one, and completes it. */
+int must_check container_find_brief(struct engine *e, const char *reference, struct container *c,
+				    struct err *err);
 /* Fresh state of c, from state.json and the lock. */
 int must_check container_state_read(struct engine *e, struct container *c, struct err *err);
 /* Every container of this engine, newest first, half-made ones left out; the caller frees. */

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "engine/brief.h"
 #include "engine/cgroup_path.h"
 #include "engine/config_oci.h"
 #include "engine/event.h"
@@ -133,6 +134,28 @@ static int fill_plan(struct exec_launch *x, struct err *err)
 	return plan_check(x->l.plan, err);
 }
 
+/* The rest of a container of which only the brief was read, while the supervisor is on its way. The
+ * state stays the one that the pidfd was opened by. */
+static int complete(struct exec_launch *x, struct err *err)
+{
+	struct container *c = x->l.c, full;
+	int rc;
+
+	if (!c->brief)
+		return 0;
+	container_init(&full);
+	rc = container_record_load(x->l.e, c->id, &full, err);
+	if (rc < 0) {
+		container_free(&full);
+		return rc;
+	}
+	full.state = c->state;
+	c->state = (struct container_state){0};
+	container_free(c);
+	*c = full;
+	return 0;
+}
+
 static int write_state(struct exec_launch *x, struct err *err)
 {
 	const struct exec_options *o = x->options;
@@ -210,6 +233,8 @@ static int run(struct exec_launch *x, struct err *err)
 
 	if (rc == 0)
 		rc = spawn_supervisor(x, err);
+	if (rc == 0)
+		rc = complete(x, err);
 	if (rc == 0 && !made)
 		rc = write_state(x, err);
 	if (rc == 0)
@@ -246,6 +271,7 @@ static void end(struct exec_launch *x, bool failed)
 	close_fd(&l->plan_fd);
 	close_fd(&l->lock_fd);
 	close_fd(&l->cgroup_fd);
+	close_fd(&l->program_fd);
 	close_fd(&x->target);
 	plan_unmap(l->plan);
 	free(l->passwd);
@@ -261,13 +287,26 @@ static struct exec_launch *begin(struct engine *e, struct container *c,
 
 	x->l = (struct launch){.e = e, .c = c};
 	x->l.plan_fd = x->l.lock_fd = x->l.run_dir = x->l.control_fd = x->l.cgroup_fd =
-		x->l.image_lock = -1;
+		x->l.image_lock = x->l.program_fd = -1;
 	x->target = -1;
 	x->options = options;
 	x->id = id;
 	snprintf(x->l.run_path, sizeof(x->l.run_path), "%s/containers/%s/" EXEC_DIRECTORY "/%s",
 		 e->run_root, c->id, id);
 	return x;
+}
+
+/* The pidfd of PID 1. Mostly c->state is of a moment ago: then one more look at the same, now that the
+ * process cannot be taken for another, is enough. */
+static int open_target(struct engine *e, struct container *c, struct err *err)
+{
+	int pid = c->state.status == CONTAINER_RUNNING && !c->state.error ? c->state.pid : 0;
+	auto_close int fd = pid > 0 ? process_fd_open(pid) : -1;
+
+	if (fd >= 0 && container_state_peek(e, c) && c->state.status == CONTAINER_RUNNING &&
+	    c->state.pid == pid)
+		return take_fd(&fd);
+	return container_open_init(e, c, err);
 }
 
 static int check(struct engine *e, struct container *c, const struct exec_options *options,
@@ -277,7 +316,7 @@ static int check(struct engine *e, struct container *c, const struct exec_option
 
 	if (!options->argv.count)
 		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
-	*target = container_open_init(e, c, err);
+	*target = open_target(e, c, err);
 	rc = check_running(c, err);
 	return rc == 0 && *target < 0 ? *target : rc;
 }
@@ -325,6 +364,8 @@ int exec_create(struct engine *e, struct container *c, const struct exec_options
 		return err_sys(err, "make an id");
 	x = begin(e, c, options, exec_id);
 	rc = check(e, c, options, &x->target, err);
+	if (rc == 0)
+		rc = complete(x, err);
 	if (rc == 0)
 		rc = exec_state_make(e, c->id, exec_id, x->l.run_path, &x->l.lock_fd, err);
 	if (rc == 0)

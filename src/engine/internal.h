@@ -23,6 +23,9 @@ int must_check container_record_dir(const struct engine *e, const char *id, bool
 /* Opens <run>/containers/<id>. An fd or -errno. */
 int must_check container_run_dir(const struct engine *e, const char *id);
 
+/* container_record_read() without the state. */
+int must_check container_record_load(struct engine *e, const char *id, struct container *c,
+				     struct err *err);
 /* The id that a name is reserved for: 0, -ENOENT, or -EINVAL for a link that holds no id. */
 int must_check name_resolve(const struct engine *e, const char *name, char id[static ID_LEN + 1]);
 /* True if id has neither a held lock nor a finished record. */

@@ -123,7 +123,10 @@ static int resolve(const struct engine *e, const char *reference, char id[static
 	return resolve_prefix(e, reference, id, err);
 }
 
-int container_find(struct engine *e, const char *reference, struct container *c, struct err *err)
+typedef int (*read_fn)(struct engine *e, const char *id, struct container *c, struct err *err);
+
+static int find(struct engine *e, const char *reference, read_fn read_one, struct container *c,
+		struct err *err)
 {
 	const char *bare = *reference == '/' ? reference + 1 : reference;
 	char id[ID_LEN + 1];
@@ -141,10 +144,21 @@ int container_find(struct engine *e, const char *reference, struct container *c,
 		return rc;
 	if (rc < 0)
 		return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", reference);
-	rc = container_record_read(e, id, c, err);
+	rc = read_one(e, id, c, err);
 	if (rc < 0 && err->kind == ERR_NOT_FOUND)
 		return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", reference);
 	return rc;
+}
+
+int container_find(struct engine *e, const char *reference, struct container *c, struct err *err)
+{
+	return find(e, reference, container_record_read, c, err);
+}
+
+int container_find_brief(struct engine *e, const char *reference, struct container *c,
+			 struct err *err)
+{
+	return find(e, reference, container_brief_read, c, err);
 }
 
 static int newest_first(const void *a, const void *b)
@@ -178,8 +192,6 @@ void container_list_free(struct container *list, size_t count)
 		container_free(&list[i]);
 	free(list);
 }
-
-typedef int (*read_fn)(struct engine *e, const char *id, struct container *c, struct err *err);
 
 static int list_by(struct engine *e, read_fn read_one, struct container **out, size_t *count,
 		   struct err *err)

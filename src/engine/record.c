@@ -147,7 +147,7 @@ int container_record_dir(const struct engine *e, const char *id, bool *persisten
 	return -ENOENT;
 }
 
-int container_record_read(struct engine *e, const char *id, struct container *c, struct err *err)
+int container_record_load(struct engine *e, const char *id, struct container *c, struct err *err)
 {
 	bool persistent;
 	auto_close int dirfd = container_record_dir(e, id, &persistent);
@@ -165,5 +165,12 @@ int container_record_read(struct engine *e, const char *id, struct container *c,
 	if (rc < 0)
 		return err_wrap(err, "record of %.12s", id);
 	c->persistent = persistent;
-	return container_state_read(e, c, err);
+	return 0;
+}
+
+int container_record_read(struct engine *e, const char *id, struct container *c, struct err *err)
+{
+	int rc = container_record_load(e, id, c, err);
+
+	return rc < 0 ? rc : container_state_read(e, c, err);
 }

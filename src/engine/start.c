@@ -41,7 +41,8 @@ static void launch_init_struct(struct launch *l, struct engine *e, struct contai
 	l->e = e;
 	l->c = c;
 	l->options = options;
-	l->plan_fd = l->lock_fd = l->run_dir = l->control_fd = l->cgroup_fd = l->image_lock = -1;
+	l->plan_fd = l->lock_fd = l->run_dir = l->control_fd = l->cgroup_fd = l->image_lock =
+		l->program_fd = -1;
 	snprintf(l->run_path, sizeof(l->run_path), "%s/containers/%s", e->run_root, c->id);
 }
 
@@ -60,6 +61,7 @@ static void launch_free(struct launch *l)
 	close_fd(&l->control_fd);
 	close_fd(&l->cgroup_fd);
 	close_fd(&l->image_lock);
+	close_fd(&l->program_fd);
 	for (size_t i = 0; i < l->joined_count; i++)
 		close_fd(&l->joined[i]);
 	plan_unmap(l->plan);

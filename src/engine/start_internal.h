@@ -17,7 +17,7 @@ struct launch {
 	const struct start_options *options;
 	struct undo_stack undo;
 	struct plan *plan;
-	int plan_fd, lock_fd, run_dir, control_fd, cgroup_fd, image_lock;
+	int plan_fd, lock_fd, run_dir, control_fd, cgroup_fd, image_lock, program_fd;
 	pid_t monitor_pid; /* 0: none */
 	char run_path[PATH_MAX];
 	char cgroup_path[CGROUP_PATH_MAX];

@@ -46,9 +46,12 @@ static int launch_monitor_group(struct launch *l, int *fd, struct err *err)
 	*fd = -1;
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < join.count; i++)
-		missing = missing || access(join.tasks[i], F_OK) < 0;
-	missing = missing || (*join.v2_dir && access(join.v2_dir, F_OK) < 0);
+	/* Beside a container that runs its monitor is in there. */
+	if (!l->plan->early.exec) {
+		for (size_t i = 0; i < join.count; i++)
+			missing = missing || access(join.tasks[i], F_OK) < 0;
+		missing = missing || (*join.v2_dir && access(join.v2_dir, F_OK) < 0);
+	}
 	/* Empty as it is at first, another engine's repair may take it away while we are at it. */
 	for (int i = 0; missing && i < MONITOR_GROUP_TRIES; i++) {
 		rc = cgroup_create(&l->e->cgroups, MONITOR_GROUP, true, NULL, err);
@@ -103,7 +106,8 @@ int launch_spawn_monitor(struct launch *l, int target, struct err *err)
 						     .plan_fd = l->plan_fd,
 						     .lock_fd = l->lock_fd,
 						     .cgroup_fd = l->cgroup_fd,
-						     .target_fd = target},
+						     .target_fd = target,
+						     .program_fd = &l->program_fd},
 			    err);
 	close(pair[1]);
 	return rc;

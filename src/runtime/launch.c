@@ -173,13 +173,14 @@ static int reap_failed(pid_t *pid, int failed, struct err *err)
 
 int launch_monitor(const struct launch_monitor *l, pid_t *pid, struct err *err)
 {
-	auto_close int program = open_program(err);
 	int failed = 0;
 
-	if (program < 0)
-		return program;
+	if (*l->program_fd < 0)
+		*l->program_fd = open_program(err);
+	if (*l->program_fd < 0)
+		return *l->program_fd;
 	*pid = clone_process(0, l->monitor_cgroup_fd, NULL,
-			     &(struct entry){become_monitor, l, program, &failed});
+			     &(struct entry){become_monitor, l, *l->program_fd, &failed});
 	if (*pid < 0)
 		failed = errno;
 	return failed ? reap_failed(pid, failed, err) : 0;

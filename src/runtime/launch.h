@@ -17,6 +17,9 @@ struct launch_monitor {
 	int cgroup_fd;         /* v2 directory of the container's group, -1 none */
 	int target_fd;         /* pidfd of the PID 1 to join (exec), -1 none */
 	int monitor_cgroup_fd; /* v2 directory the monitor is born in, -1 none */
+	/* The mount that the program is executed from (-1: to be opened) stays open here: closing unmounts
+	 * it, which can wait until the caller has time. */
+	int *program_fd;
 };
 
 /* Spawns cloche-monitor with the descriptors in their places (enum plan_fd). Returns when its exec
