@@ -34,7 +34,7 @@ struct table_watch {
 	struct source source; /* fd -1: not watching */
 	struct keeper *keeper;
 	struct network_store store; /* to look for the table; nothing else of it is set */
-	char comment[48]; /* what rules of ours in other tables carry */
+	char comment[48];           /* what rules of ours in other tables carry */
 	struct timer pause;
 	uint64_t pause_ns, restored_ns;
 	pid_t helper; /* 0: none */
@@ -155,15 +155,17 @@ static void on_events(struct source *s, uint32_t events)
 
 static int begin(struct table_watch *w)
 {
-	const int group = NFNLGRP_NFTABLES, bytes = QUEUE_BYTES;
+	/* Bound: one without a number of its own is passed over, as if it had made the change. */
+	const struct sockaddr_nl address = {.nl_family = AF_NETLINK,
+					    .nl_groups = 1u << (NFNLGRP_NFTABLES - 1)};
+	const int bytes = QUEUE_BYTES;
 
 	w->source = (struct source){.fd = netlink_open(NETLINK_NETFILTER), .ready = on_events};
 	if (w->source.fd < 0)
 		return w->source.fd;
 	/* Someone's large table may go at once. */
 	setsockopt(w->source.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (setsockopt(w->source.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
-	    0) {
+	if (bind(w->source.fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		int rc = -errno;
 
 		close(w->source.fd);
