@@ -13,26 +13,10 @@
 #include "cli/test_hook.h"
 #include "cli/timeline_run.h"
 
-#define NETWORK_NOTICE "network-notice" /* in the data root: the notice has been given */
-
 static void print_warnings(const struct strv *warnings)
 {
 	for (size_t i = 0; i < warnings->count; i++)
 		log_message(LOG_LEVEL_WARN, "%s", warnings->items[i]);
-}
-
-/* Once per data root: that containers have no network yet, unlike Docker's. */
-static void notice_network(const struct engine *e, const struct container_config *config)
-{
-	auto_close int fd = -1;
-
-	if (config->network_mode)
-		return;
-	fd = openat(e->root_fd, NETWORK_NOTICE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd >= 0)
-		cli_note(
-			"cloche: this version connects containers to no network (as --network none); "
-			"--network host shares the host's. Said once.");
 }
 
 /* The file of --cidfile: reserved before anything is made, filled before the container runs. */
@@ -187,7 +171,6 @@ static int cmd_run(struct cli_context *ctx, int argc, char **argv)
 		return rc;
 	if (cli_engine(ctx, &e, &err) < 0)
 		return cli_fail_start(ctx, &err);
-	notice_network(e, &o.config);
 	return run_container(ctx, e, &o, &c);
 }
 
@@ -236,7 +219,6 @@ static int cmd_create(struct cli_context *ctx, int argc, char **argv)
 		return rc;
 	if (cli_engine(ctx, &e, &err) < 0)
 		return cli_fail(&err);
-	notice_network(e, &o.config);
 	if (create_container(e, &o, &c, &err) < 0)
 		return cli_fail(&err);
 	strbuf_printf(&out, "%s\n", c.id);

@@ -29,7 +29,7 @@ struct engine {
 	struct runtime_config runtimes;
 	struct cgroup_layout cgroups;
 	bool cgroups_detected;
-	char bridge[IFNAMSIZ];           /* device of the default network, "": the usual one */
+	char bridge[IFNAMSIZ]; /* device of the default network, "": the usual one; "none": none */
 	struct ip_prefix bridge_address; /* of the host in it; family 0: chosen */
 	bool respect_firewall;           /* "host-firewall": touch no rules of others */
 	int event_fd;                    /* the journal of events, -1 until the first event */

@@ -17,7 +17,7 @@
 void engine_network_store(const struct engine *e, struct network_store *s)
 {
 	network_store_init(s, e->root, e->root_fd, e->run_root, e->run_fd);
-	if (*e->bridge)
+	if (*e->bridge && !str_eq(e->bridge, "none"))
 		memcpy(s->default_bridge, e->bridge, sizeof(s->default_bridge));
 	s->default_address = e->bridge_address;
 	s->respect = e->respect_firewall;

@@ -14,7 +14,7 @@
 void engine_network_store(const struct engine *e, struct network_store *s);
 
 /* What a container is connected to that was not told anything else. */
-#define NETWORK_OF_DEFAULT "none"
+#define NETWORK_OF_DEFAULT NETWORK_DEFAULT
 /* The network that a mode names: that of "default" for none at all, "" for another container's. */
 const char *container_network_name(const struct container_config *config);
 /* Made by a user: not "bridge", "host", "none" or "". */

@@ -174,18 +174,21 @@ static int resolve_endpoints(struct engine *e, struct container_config *c, const
 int container_network_resolve(struct engine *e, struct container_config *c, struct strv *warnings,
 			      struct err *err)
 {
-	const char *name = container_network_name(c);
+	const char *name;
 	int rc = 0;
 
+	/* Without a default network there is none to be had by saying nothing. */
+	if (str_eq(e->bridge, "none") && (!c->network_mode || str_eq(c->network_mode, "default"))) {
+		free(c->network_mode);
+		c->network_mode = xstrdup("none");
+	}
+	name = container_network_name(c);
 	if (!*name)
 		rc = check_joining(c, err);
 	else if (str_eq(name, "host"))
 		rc = check_host(c, warnings, err);
 	else if (!str_eq(name, "none"))
 		return resolve_endpoints(e, c, name, err);
-	else if (!c->network_mode && (c->publish.count || c->publish_all || c->links.count))
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "-p, -P and --link are not supported yet without --network");
 	drop_endpoints(c);
 	return rc;
 }

@@ -11,7 +11,6 @@ setup() {
 	mke2fs -q -t ext4 "$ENGINE_DIR/disk"
 	mount -o loop "$ENGINE_DIR/disk" "$CLOCHE_ROOT"
 	mount -t tmpfs -o size=16m,mode=755 chaos "$CLOCHE_RUN_ROOT"
-	: >"$CLOCHE_ROOT/network-notice"
 }
 
 teardown() {

@@ -250,16 +250,6 @@ Run 'cloche run --help' for more information"
 	assert_contains "$output" "container ID file found"
 }
 
-@test "that there is no network yet is said once for a data root" {
-	rm "$CLOCHE_ROOT/network-notice"
-	run -0 --separate-stderr cloche run --rm --network none cloche/busybox true
-	assert_equal "$stderr" ""
-	run -0 --separate-stderr cloche run --rm cloche/busybox true
-	assert_contains "$stderr" "--network none"
-	run -0 --separate-stderr cloche run --rm cloche/busybox true
-	assert_equal "$stderr" ""
-}
-
 @test "output that cannot be written is an error" {
 	run -1 --separate-stderr bash -c 'cloche version >/dev/full'
 	assert_contains "$stderr" "write to standard output: No space left on device"

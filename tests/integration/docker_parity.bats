@@ -140,9 +140,9 @@ HostsPath  files of a run lie in the run root
 LogPath  Docker names it at the first start, we at creation
 GraphDriver.Data.LowerDir  there is no -init layer below a container's own: what it holds is mounted
 GraphDriver.Data.(Upper|Merged|Work)Dir  the layer has the container's id for its name, Docker's another
-NetworkSettings.SandboxID  there is no sandbox without a network
-NetworkSettings.SandboxKey  there is no sandbox without a network
-NetworkSettings.Networks.none.(NetworkID|EndpointID)  the network none is no object yet
+NetworkSettings.SandboxID  ours is the container's id, and only while it runs
+NetworkSettings.SandboxKey  a namespace is named by its process, and only while it runs
+NetworkSettings.Networks.none.(NetworkID|EndpointID)  nothing is connected to the network none
 Config.Hostname  with the host's UTS namespace the host's name is the container's
 State.Error  the text is the engine's own without the runtime's name around it
 State.(StartedAt|FinishedAt)  a start that failed has a time of its end
@@ -205,7 +205,7 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 			>"$BATS_TEST_TMPDIR/$tool"
 	done
 	compare "
-\\[\"network\",.*  the network none is no object yet
+\\[\"network\",.*  nothing is connected to the network none
 " "$BATS_TEST_TMPDIR/docker" "$BATS_TEST_TMPDIR/cloche"
 	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" '["container","destroy"'
 }

@@ -19,7 +19,8 @@ past() {
 
 @test "run --rm says what Docker says, in its order" {
 	run -3 cloche run --rm --name gone -l tier=web cloche/busybox sh -c 'exit 3'
-	assert_equal "$(past)" $'container create\ncontainer attach\ncontainer start\ncontainer die\ncontainer destroy'
+	assert_equal "$(past)" \
+		$'container create\ncontainer attach\nnetwork connect\ncontainer start\ncontainer die\nnetwork disconnect\ncontainer destroy'
 	assert_equal "$(past container=gone event=die)" "container die"
 	assert_equal "$(past container=other)" ""
 	assert_equal "$(past label=tier=web type=container event=start event=die | wc -l)" 2

@@ -132,7 +132,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$(states | jq -s -c '[.[] | select(.Status == "running") | .Args[1]] | sort')" '["2000","3000"]'
 	# What is left of processes and files fails the teardown.
 	cloche rm -f box >/dev/null
-	wait_for 5 [ -z "$(engine_processes)" ]
+	wait_for 5 eval '[ -z "$(engine_processes)" ]'
 }
 
 @test "a terminal: the container's own devpts, its size, raw input, control-C" {

@@ -26,9 +26,6 @@ setup_engine() {
 	case "$PATH" in "$BUILD/bin:"*) ;; *) export PATH=$BUILD/bin:$PATH ;; esac
 	printf '{"cgroup-parent": "/%s"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
 	chmod 755 "$ENGINE_DIR"
-	# What the first run of a data root says once would stand in the output of any test.
-	mkdir "$CLOCHE_ROOT"
-	: >"$CLOCHE_ROOT/network-notice"
 }
 
 # Removes every container, lets the engine sweep, and fails when anything of it is left. What is
@@ -48,9 +45,20 @@ teardown_engine() {
 		engine_leftovers | sed 's/^/#   /'
 		force_engine_away
 	fi
+	forget_networks
 	[ -n "$(engine_mounts)" ] || rm -rf --one-file-system "${ENGINE_DIR:?}"
 	unset ENGINE_DIR
 	return "$left"
+}
+
+# Bridges and rules outlive an engine as networks do, and there are not so many subnets.
+forget_networks() {
+	local file bridge
+	for file in "$CLOCHE_ROOT"/network/*.json; do
+		[ -e "$file" ] && bridge=$(jq -r '.Bridge // empty' "$file") && [ -n "$bridge" ] || continue
+		ip link del "$bridge" 2>/dev/null || true
+		[[ $bridge != cloche* ]] || nft delete table inet "cloche-${bridge#cloche}" 2>/dev/null || true
+	done
 }
 
 # wait_for SECONDS COMMAND...: until the command succeeds; 1 when it has not in that time.

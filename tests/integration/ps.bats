@@ -24,7 +24,7 @@ record_of() { echo "$CLOCHE_ROOT/containers/$(inspect "$1" .Id)"; }
 	assert_equal "$(find "$upper" -type f -size +0 -printf '%n %s\n' | sort -u)" "2 3000"
 	assert_equal "$(cloche ps -a --format '{{.Size}}')" "3kB (virtual $(numfmt --to=si --format=%.2f $((image + 3002)) | tr -d M)MB)"
 	assert_contains "$(cloche ps -as | head -n 1)" "NAMES     SIZE"
-	assert_equal "$(cloche ps -a --format '{{.LocalVolumes}} {{.Mounts}} {{.Networks}}')" "1 vol none"
+	assert_equal "$(cloche ps -a --format '{{.LocalVolumes}} {{.Mounts}} {{.Networks}}')" "1 vol bridge"
 }
 
 @test "filters by everything Docker has, and its words for those it has not" {

@@ -15,7 +15,7 @@ teardown() { teardown_engine; }
 	run -0 cloche stats --no-stream
 	assert_equal "${#lines[@]}" 2
 	[[ ${lines[0]} =~ ^CONTAINER\ ID\ +NAME\ +CPU\ %\ +MEM\ USAGE\ /\ LIMIT\ +MEM\ %\ +NET\ I/O\ +BLOCK\ I/O\ +PIDS$ ]]
-	[[ ${lines[1]} =~ ^[0-9a-f]{12}\ +idle\ +[0-9.]+%\ +[0-9.]+[KM]iB\ /\ 64MiB\ +[0-9.]+%\ +0B\ /\ 0B\ +[0-9.]+[kM]?B\ /\ [0-9.]+[kM]?B\ +1$ ]]
+	[[ ${lines[1]} =~ ^[0-9a-f]{12}\ +idle\ +[0-9.]+%\ +[0-9.]+[KM]iB\ /\ 64MiB\ +[0-9.]+%\ +[0-9.]+[kM]?B\ /\ [0-9.]+[kM]?B\ +[0-9.]+[kM]?B\ /\ [0-9.]+[kM]?B\ +1$ ]]
 	run -0 cloche stats -a --no-stream --no-trunc --format '{{.Container}} {{.ID}} {{.CPUPerc}} {{.MemUsage}} {{.PIDs}}'
 	assert_equal "$(sort <<<"$output" | cut -d ' ' -f 1 | tr '\n' ' ')" "$(cloche ps -aq | sort | tr '\n' ' ')"
 	assert_contains "$output" "$(inspect stopped .Id) 0.00% 0B / 0B 0"

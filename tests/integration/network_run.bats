@@ -1,0 +1,193 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# run, create and start with networks: what a container is connected to, and how inspect, ps, port and
+# events show it. Every test has a host of its own.
+bats_require_minimum_version 1.5.0
+load helpers
+setup() { setup_network_engine; }
+teardown() { teardown_network_engine; }
+
+# refused WORDS OPTION...
+refused() {
+	run -125 cloche run --rm "${@:2}" cloche/busybox true
+	assert_contains "$output" "$1"
+}
+
+up() { cloche run -d "$@" cloche/busybox sleep 1000 >/dev/null; }
+
+endpoint() { # CONTAINER NETWORK FIELD
+	cloche inspect -f "{{(index .NetworkSettings.Networks \"$2\").$3}}" "$1"
+}
+
+@test "the default network: a device, an address, a route, names in its files" {
+	local id address
+	id=$(cloche run -d --name box --domainname d.example --add-host db:10.9.8.7 --add-host gate:host-gateway cloche/busybox sleep 1000)
+	address=$(endpoint box bridge IPAddress)
+	[[ $address =~ ^172\.17\.0\.[0-9]+$ ]]
+	assert_contains "$(cloche exec box ip -4 addr show eth0)" "inet $address/16"
+	assert_contains "$(cloche exec box ip route)" "default via 172.17.0.1 dev eth0"
+	assert_contains "$(cloche exec box ip link show eth0)" "$(endpoint box bridge MacAddress)"
+	run -0 cloche exec box cat /etc/hosts
+	assert_contains "$output" $'10.9.8.7\tdb'
+	assert_contains "$output" $'172.17.0.1\tgate'
+	assert_equal "${lines[-1]}" "$address"$'\t'"${id:0:12}.d.example ${id:0:12}"
+	# Seen from the host, and there to be spoken with.
+	on_host busybox ping -c 1 -W "$(patience 2)" "$address"
+	cloche exec box ping -c 1 -W "$(patience 2)" 172.17.0.1
+	assert_equal "$(inspect box .HostConfig.NetworkMode) $(inspect box .NetworkSettings.Gateway)" "default 172.17.0.1"
+	assert_equal "$(inspect box .NetworkSettings.SandboxKey)" "/proc/$(container_pid box)/ns/net"
+	assert_equal "$(cloche ps --format '{{.Networks}}')" bridge
+	[ "$(endpoint box bridge NetworkID | wc -c)" -eq 65 ]
+	[ "$(endpoint box bridge EndpointID | wc -c)" -eq 65 ]
+	# Stopped it has none of that, but remembers what it was connected to.
+	cloche stop -t 0 box
+	assert_equal "$(endpoint box bridge IPAddress)$(endpoint box bridge EndpointID)" ""
+	[ "$(endpoint box bridge NetworkID | wc -c)" -eq 65 ]
+	wait_for 5 network_is_clean
+	cloche start box
+	cloche exec box ip addr show eth0
+}
+
+@test "--network none, host, container: without a device, with the host's, with another's" {
+	up --name none --network none --expose 90 -p 80
+	assert_equal "$(cloche exec none ls /sys/class/net)" lo
+	assert_equal "$(inspect none .NetworkSettings.Ports)" "{}"
+	run -0 --separate-stderr cloche run --rm --network host -p 80 cloche/busybox readlink /proc/self/ns/net
+	assert_equal "$output" "$(on_host readlink /proc/self/ns/net)"
+	assert_contains "$stderr" "Published ports are discarded when using host network mode"
+	up --name donor
+	run -0 cloche run --rm --network container:donor cloche/busybox cat /etc/hosts
+	assert_contains "$output" "$(endpoint donor bridge IPAddress)"
+	refused "conflicting options: port publishing and the container type network mode" --network container:donor -p 80
+	refused "conflicting options: mac-address and the network mode" --network container:donor --mac-address 02:42:0a:00:00:02
+	refused "conflicting options: host type networking can't be used with links." --network host --link donor
+}
+
+@test "published ports: ranges, addresses, protocols, and what shows them" {
+	up --name web -p 8080:80 -p 127.0.0.1::53/udp -p 7000-7002:7000-7002 --expose 90
+	local udp
+	udp=$(inspect web '.NetworkSettings.Ports["53/udp"][0].HostPort')
+	assert_equal "$(cloche port web)" "53/udp -> 127.0.0.1:$udp
+80/tcp -> 0.0.0.0:8080
+80/tcp -> [::]:8080
+7000/tcp -> 0.0.0.0:7000
+7000/tcp -> [::]:7000
+7001/tcp -> 0.0.0.0:7001
+7001/tcp -> [::]:7001
+7002/tcp -> 0.0.0.0:7002
+7002/tcp -> [::]:7002"
+	assert_equal "$(cloche port web 80/tcp)" $'0.0.0.0:8080\n[::]:8080'
+	run -1 cloche port web 80/udp
+	assert_equal "$output" "Error: No public port '80/udp' published for web"
+	run -1 cloche port web x
+	assert_contains "$output" "Error: invalid port (x)"
+	assert_equal "$(cloche ps --format '{{.Ports}}')" \
+		"90/tcp, 0.0.0.0:7000-7002->7000-7002/tcp, [::]:7000-7002->7000-7002/tcp, 127.0.0.1:$udp->53/udp, 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"
+	cloche inspect web | jq -e '.[0] |
+		.NetworkSettings.Ports["80/tcp"] == [{HostIp: "0.0.0.0", HostPort: "8080"}, {HostIp: "::", HostPort: "8080"}] and
+		.NetworkSettings.Ports["90/tcp"] == null and
+		.HostConfig.PortBindings["80/tcp"] == [{HostIp: "", HostPort: "8080"}] and
+		.HostConfig.PortBindings["53/udp"] == [{HostIp: "127.0.0.1", HostPort: ""}] and
+		(.Config.ExposedPorts | keys) == ["53/udp", "7000/tcp", "7001/tcp", "7002/tcp", "80/tcp", "90/tcp"]'
+	assert_equal "$(cloche ps -q -f publish=80 | wc -l) $(cloche ps -q -f expose=90 | wc -l) $(cloche ps -q -f publish=90 | wc -l)" "1 1 0"
+	# What is taken is taken, and by whom is said.
+	refused "Bind for 0.0.0.0:8080 failed: port is already allocated" -p 8080:80
+	wait_for 5 eval '[ "$(network_leftovers | grep -c ^address)" -eq 1 ]'
+	cloche stop -t 0 web
+	assert_equal "$(cloche ps -a --format '{{.Ports}}')$(cloche port web)" ""
+	cloche run --rm -p 8080:80 cloche/busybox true
+}
+
+@test "a published port leads to the container, and -P publishes what is exposed" {
+	local port
+	cloche run -d --name web -P --expose 80 --expose 90/udp cloche/busybox \
+		sh -c 'mkdir /w; echo hello >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
+	port=$(cloche port web 80 | sed -n 's/^0.0.0.0://p')
+	wait_for 5 eval 'cloche exec web wget -qO- 127.0.0.1'
+	assert_equal "$(on_host curl -s -m "$(patience 5)" "127.0.0.1:$port")" hello
+	assert_equal "$(on_host curl -s -m "$(patience 5)" "172.17.0.1:$port")" hello
+	assert_equal "$(cloche port web | wc -l)" 4
+	# The same after it was started again.
+	cloche restart -t 0 web
+	port=$(cloche port web 80 | sed -n 's/^0.0.0.0://p')
+	wait_for 5 eval 'cloche exec web wget -qO- 127.0.0.1'
+	assert_equal "$(on_host curl -s -m "$(patience 5)" "127.0.0.1:$port")" hello
+}
+
+@test "links on the default network are lines in hosts" {
+	local id
+	id=$(cloche run -d --name db -h dbhost cloche/busybox sleep 1000)
+	up --name app --link db:store
+	assert_contains "$(cloche exec app cat /etc/hosts)" "$(endpoint db bridge IPAddress)"$'\tstore dbhost db'
+	cloche exec app ping -c 1 -W "$(patience 2)" store
+	cloche inspect app | jq -e '.[0].HostConfig.Links == ["/db:/app/store"]'
+	refused "could not get container for nope: No such container: nope" --link nope:x
+	cloche create --name idle cloche/busybox true
+	refused "Cannot link to a non running container: /idle AS " --link idle:x
+}
+
+@test "resolv.conf: the host's without its own resolvers, or what was asked for" {
+	local conf=$ENGINE_DIR/resolv.conf
+	run -0 cloche run --rm --dns 10.1.1.1 --dns-search a.example --dns-option ndots:3 cloche/busybox cat /etc/resolv.conf
+	assert_equal "$output" $'search a.example\nnameserver 10.1.1.1\noptions ndots:3'
+	printf 'nameserver 127.0.0.53\nsearch b.example\n' >"$conf"
+	run -0 unshare --mount sh -c "mount --bind $conf /etc/resolv.conf; cloche run --rm cloche/busybox cat /etc/resolv.conf"
+	assert_contains "$output" "search b.example"
+	[[ $output != *127.0.0.53* ]]
+}
+
+@test "events of a life with a network, once more at each run" {
+	so_far() { cloche events --since 1h --until "$(date +%s.%N)" --format '{{.Type}} {{.Action}}' "$@"; }
+	cloche run --rm --name gone cloche/busybox true
+	assert_equal "$(so_far)" $'container create\ncontainer attach\nnetwork connect\ncontainer start\ncontainer die\nnetwork disconnect\ncontainer destroy'
+	cloche events --since 1h --until "$(date +%s.%N)" -f event=disconnect --format json |
+		jq -e '.Actor.Attributes | .name == "bridge" and .type == "bridge" and (.container | length) == 64'
+	cloche run -d --name again --restart on-failure:1 cloche/busybox false
+	wait_for 10 eval 'so_far -f event=disconnect | wc -l | grep -qx 3'
+	assert_equal "$(so_far -f event=connect | wc -l)" 3
+}
+
+@test "a network that is not there, and addresses that cannot be: Docker's words, nothing left" {
+	refused "network nope not found" --network nope
+	refused "user specified IP address is supported on user defined networks only" --ip 172.17.0.9
+	refused "invalid IPv4 address: 1.2.3" --network nope --ip 1.2.3
+	refused "user specified IP address is supported on user defined networks only" --network bridge --ip6 fd00::9
+	run -0 cloche ps -aq
+	assert_equal "$output" ""
+	cloche create --name waits --network nope cloche/busybox true
+	run -1 cloche start waits
+	assert_contains "$output" "network nope not found"
+	assert_equal "$(inspect waits .HostConfig.NetworkMode)" nope
+}
+
+@test "a lost monitor's address, device and ports are free again" {
+	up --name lost -p 8080:80
+	kill -KILL "$(inspect lost .Cloche.MonitorPid)"
+	wait_for 5 container_is lost exited
+	cloche start lost
+	assert_equal "$(cloche port lost 80)" $'0.0.0.0:8080\n[::]:8080'
+	kill -KILL "$(inspect lost .Cloche.MonitorPid)"
+	wait_for 5 container_is lost exited
+	cloche rm lost
+	wait_for 5 network_is_clean
+	cloche run --rm -p 8080:80 cloche/busybox true
+	up --name swept -p 8080:80
+	kill -KILL "$(inspect swept .Cloche.MonitorPid)"
+	wait_for 5 container_is swept exited
+	cloche system check --repair
+	wait_for 5 network_is_clean
+	run -0 cloche system check
+}
+
+@test "the configuration's bridge and address; none at all" {
+	printf '{"cgroup-parent": "/%s", "bridge": "br0", "bip": "10.77.0.1/24"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
+	run -0 cloche run --rm cloche/busybox ip route
+	assert_contains "$output" "default via 10.77.0.1 dev eth0"
+	on_host ip link show br0
+	printf '{"cgroup-parent": "/%s", "bridge": "none"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
+	assert_equal "$(cloche run --rm cloche/busybox ls /sys/class/net)" lo
+	printf '{"cgroup-parent": "/%s", "bip": "10.77.0.1"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
+	run -125 cloche run --rm cloche/busybox true
+	assert_contains "$output" "bip must be an address with its length"
+	printf '{"cgroup-parent": "/%s"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
+}
