@@ -156,6 +156,9 @@ static int add_names(struct change *g, struct err *err)
 	int rc = script_run(&script, sizeof(script), g->c->state.pid, g->pidfd, 0, &names, NULL,
 			    err);
 
+	/* They are there since it had names before: its monitor keeps them. */
+	if (rc == -EADDRINUSE)
+		return 0;
 	if (rc == 0) {
 		monitor = monitor_connect(g->e, g->c->id);
 		rc = monitor < 0 ? err_set(err, ERR_SYSTEM, -monitor, "reach the monitor: %s",
