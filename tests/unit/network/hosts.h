@@ -84,19 +84,26 @@ static inline void configure_host(pid_t pid, const char *v4, const char *gateway
 }
 
 /* A container behind a bridge; returns the process that holds its namespace. */
-static inline pid_t make_container(const char *bridge, const char *veth, const char *v4,
-				   const char *gateway4, const char *v6, const char *gateway6)
+static inline pid_t make_port(const char *bridge, const char *veth, bool isolated, const char *v4,
+			      const char *gateway4, const char *v6, const char *gateway6)
 {
 	struct link_veth_places places;
 	struct link_veth veth_pair = {.name = veth,
 				      .peer = "eth0",
 				      .bridge_index = link_index(bridge),
 				      .peer_index = link_peer_index(0),
+				      .isolated = isolated,
 				      .pid = holder_start()};
 
 	SEND_LINKS(b, link_put_veth(b, &veth_pair, &places));
 	configure_host(veth_pair.pid, v4, gateway4, v6, gateway6);
 	return veth_pair.pid;
+}
+
+static inline pid_t make_container(const char *bridge, const char *veth, const char *v4,
+				   const char *gateway4, const char *v6, const char *gateway6)
+{
+	return make_port(bridge, veth, false, v4, gateway4, v6, gateway6);
 }
 
 /* The host, this process's namespace, which forwards, and the client beyond it. */

@@ -21,8 +21,8 @@
 struct world {
 	pid_t client, web, web2, other, closed;
 	int web_listener, web2_listener, other_listener, closed_listener, client_listener;
-	struct network_pool pools[3][2];
-	struct network networks[3];
+	struct network_pool pools[4][2];
+	struct network networks[4];
 };
 
 static const struct network_store the_store = {.table = "cloche"};
@@ -30,7 +30,8 @@ static const struct network_store the_store = {.table = "cloche"};
 static void add_network(struct world *w, int i, const char *bridge, const char *v4, const char *v6,
 			bool internal)
 {
-	struct network_behaviour b = {.icc = true, .masquerade = true};
+	/* the last is one whose containers do not speak with each other */
+	struct network_behaviour b = {.icc = i != 3, .masquerade = true};
 	struct network *n = &w->networks[i];
 	struct err err = ERR_INIT;
 
@@ -192,22 +193,26 @@ static void check_networks(struct world *w)
 	assert_reaches(0, "fd00:1::2", INSIDE, w->web_listener);
 }
 
-/* With or without br_netfilter, which sends what stays within a bridge through our chains, too. */
-static void set_bridge_netfilter(const char *value)
+/* With or without br_netfilter, which sends what stays within a bridge through our chains, too. False:
+ * this kernel has none. */
+static bool set_bridge_netfilter(bool on)
 {
-	if (access("/proc/sys/net/bridge/bridge-nf-call-iptables", F_OK) < 0)
-		return;
-	write_sysctl("bridge/bridge-nf-call-iptables", value);
-	write_sysctl("bridge/bridge-nf-call-ip6tables", value);
+	if (access("/proc/sys/net/bridge/bridge-nf-call-iptables", F_OK) < 0) {
+		if (on)
+			print_message("skipped: no br_netfilter\n");
+		return !on;
+	}
+	write_sysctl("bridge/bridge-nf-call-iptables", on ? "1" : "0");
+	write_sysctl("bridge/bridge-nf-call-ip6tables", on ? "1" : "0");
+	return true;
 }
 
-static void check_all(const char *bridge_netfilter)
+static void check_all(bool bridge_netfilter)
 {
 	struct world *w;
 
-	if (!enter_new_netns())
+	if (!enter_new_netns() || !set_bridge_netfilter(bridge_netfilter))
 		skip();
-	set_bridge_netfilter(bridge_netfilter);
 	w = make_world();
 	check_published(w);
 	check_from_containers(w);
@@ -218,13 +223,13 @@ static void check_all(const char *bridge_netfilter)
 static void test_connections(void **state)
 {
 	(void)state;
-	check_all("0");
+	check_all(false);
 }
 
 static void test_connections_with_bridge_netfilter(void **state)
 {
 	(void)state;
-	check_all("1");
+	check_all(true);
 }
 
 /* CVE-2020-8558: a container sends to 127.0.0.1 of the host by way of its gateway. */
@@ -257,11 +262,61 @@ static void test_loopback_of_the_host_is_out_of_reach(void **state)
 	end_world(w);
 }
 
+/* icc=false: neither by the bridge nor by way of the host, which knows the way back to the bridge; but
+ * the host, the world and what is published are there. */
+static void check_without_icc(bool bridge_netfilter)
+{
+	struct world *w;
+	pid_t a, b;
+	int listener;
+	char command[128];
+
+	if (!enter_new_netns() || !set_bridge_netfilter(bridge_netfilter))
+		skip();
+	w = make_world();
+	add_network(w, 3, "br-4", "10.4.0.1/24", "fd00:4::1/64", false);
+	a = make_port("br-4", "veth5", true, "10.4.0.2/24", "10.4.0.1", "fd00:4::2/64",
+		      "fd00:4::1");
+	b = make_port("br-4", "veth6", true, "10.4.0.3/24", "10.4.0.1", "fd00:4::3/64",
+		      "fd00:4::1");
+	listener = serve(b, INSIDE);
+	assert_reaches(0, "10.4.0.3", INSIDE, listener);
+	assert_blocked(a, "10.4.0.3", INSIDE, listener);
+	assert_blocked(a, "fd00:4::3", INSIDE, listener);
+	snprintf(command, sizeof command,
+		 "nsenter -t %d -n sh -c 'ip route add 10.4.0.3 via 10.4.0.1;"
+		 " ip -6 route add fd00:4::3 via fd00:4::1'",
+		 (int)a);
+	assert_int_equal(shell(command, NULL, 0), 0);
+	assert_blocked(a, "10.4.0.3", INSIDE, listener);
+	assert_blocked(a, "fd00:4::3", INSIDE, listener);
+	assert_reaches(a, "192.0.2.1", PORT, w->web_listener);
+	assert_reaches(a, "192.0.2.2", INSIDE, w->client_listener);
+	close(listener);
+	holder_end(a);
+	holder_end(b);
+	end_world(w);
+}
+
+static void test_without_icc(void **state)
+{
+	(void)state;
+	check_without_icc(false);
+}
+
+static void test_without_icc_with_bridge_netfilter(void **state)
+{
+	(void)state;
+	check_without_icc(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_connections_with_bridge_netfilter),
+		cmocka_unit_test(test_without_icc),
+		cmocka_unit_test(test_without_icc_with_bridge_netfilter),
 		cmocka_unit_test(test_loopback_of_the_host_is_out_of_reach),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
