@@ -59,18 +59,23 @@ static int put_extra_host(const struct host_files *f, const char *entry, struct 
 	return 0;
 }
 
+/* An address with the host's full name, and the name without the domain, wherever that was given. */
 static void put_address(const struct container *c, const struct ip_address *a, struct strbuf *out)
 {
 	const char *domain = c->config.domainname;
+	bool apart = domain && *domain;
+	auto_free char *name =
+		xasprintf("%s%s%s", c->config.hostname, apart ? "." : "", apart ? domain : "");
+	size_t first = strcspn(name, ".");
 	char text[IP_TEXT_MAX];
 
 	if (!a->family)
 		return;
 	ip_format(a, text);
-	strbuf_printf(out, "%s\t", text);
-	if (domain && *domain)
-		strbuf_printf(out, "%s.%s ", c->config.hostname, domain);
-	strbuf_printf(out, "%s\n", c->config.hostname);
+	strbuf_printf(out, "%s\t%s", text, name);
+	if (name[first])
+		strbuf_printf(out, " %.*s", (int)first, name);
+	strbuf_putc(out, '\n');
 }
 
 static int build_hosts(const struct host_files *f, struct strbuf *out, struct err *err)
