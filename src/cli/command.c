@@ -43,11 +43,11 @@ static int run_command(struct cli_context *ctx, const struct command *c, int arg
 static bool comes_later(const char *group, const char *word)
 {
 	static const char *const words[] = {
-		"build",    "builder", "checkpoint", "commit", "config",  "context", "cp",
-		"diff",     "df",      "export",     "import", "login",   "logout",  "logs",
-		"manifest", "network", "node",       "plugin", "port",    "prune",   "pull",
-		"push",     "save",    "search",     "secret", "service", "stack",   "stats",
-		"swarm",    "top",     "trust",      "volume"};
+		"build",    "builder", "checkpoint", "commit",  "config", "context", "cp",
+		"diff",     "df",      "export",     "import",  "login",  "logout",  "logs",
+		"manifest", "node",    "plugin",     "port",    "prune",  "pull",    "push",
+		"save",     "search",  "secret",     "service", "stack",  "stats",   "swarm",
+		"top",      "trust",   "volume"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (str_eq(words[i], word)) {
@@ -186,7 +186,7 @@ int cli_usage_error(const struct cli_context *ctx, const char *fmt, ...)
 
 const char *cli_answer_prefix(const struct err *err)
 {
-	return err->kind == ERR_NOT_FOUND || err->kind == ERR_CONFLICT
+	return err->kind == ERR_NOT_FOUND || err->kind == ERR_CONFLICT || err->kind == ERR_FORBIDDEN
 		       ? "Error response from daemon: "
 		       : "cloche: ";
 }

@@ -44,6 +44,13 @@ const struct command *const commands[] = {
 	&command_system_prune,
 	&command_volume_prune,
 	&command_why,
+	&command_network_connect,
+	&command_network_create,
+	&command_network_disconnect,
+	&command_network_inspect,
+	&command_network_ls,
+	&command_network_prune,
+	&command_network_rm,
 	&command_volume_create,
 	&command_volume_inspect,
 	&command_volume_ls,
@@ -70,9 +77,8 @@ const struct command *const commands[] = {
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 
 const struct command_group command_groups[] = {
-	{"container", "Manage containers"},
-	{"image", "Manage images"},
-	{"system", "Manage Cloche"},
+	{"container", "Manage containers"}, {"image", "Manage images"},
+	{"network", "Manage networks"},     {"system", "Manage Cloche"},
 	{"volume", "Manage volumes"},
 };
 const size_t command_groups_count = sizeof(command_groups) / sizeof(command_groups[0]);

@@ -18,6 +18,10 @@ extern const struct command command_volume_create, command_volume_inspect, comma
 	command_volume_prune, command_volume_rm, command_container_prune, command_image_prune,
 	command_system_df, command_system_prune, command_why;
 
+extern const struct command command_network_connect, command_network_create,
+	command_network_disconnect, command_network_inspect, command_network_ls,
+	command_network_prune, command_network_rm;
+
 /* What goes on. */
 extern const struct command command_logs, command_stats, command_top, command_port;
 

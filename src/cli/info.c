@@ -163,8 +163,10 @@ static void put_server(const struct engine *e, const struct engine_info *i, stru
 		      "  Mode: %s\n",
 		      i->backing_filesystem, i->supports_d_type ? "true" : "false",
 		      i->cgroup_driver, i->cgroup_version, i->cgroup_mode);
-	strbuf_puts(out, " Plugins:\n  Volume: local\n  Network: host null\n  Log: json-file none\n"
-			 " Swarm: inactive\n Runtimes: " RUNTIME_OWN);
+	strbuf_puts(
+		out,
+		" Plugins:\n  Volume: local\n  Network: bridge host null\n  Log: json-file none\n"
+		" Swarm: inactive\n Runtimes: " RUNTIME_OWN);
 	for (size_t n = 0; n < e->runtimes.count; n++)
 		strbuf_printf(out, " %s", e->runtimes.entries[n].name);
 	strbuf_printf(out, "\n Default Runtime: %s\n", runtime_config_default(&e->runtimes));

@@ -34,6 +34,6 @@ extern const struct option_table inspect_format_table;
 int inspect_by_format(struct cli_context *ctx, int argc, char **argv,
 		      const struct inspector *which);
 
-extern const struct inspector inspect_container, inspect_image, inspect_volume;
+extern const struct inspector inspect_container, inspect_image, inspect_network, inspect_volume;
 
 #endif

@@ -104,9 +104,9 @@ static const struct inspector inspect_sized_container = {"container", find_sized
 
 /* In the order in which an untyped name is looked for. */
 static const struct inspector *const inspectors[] = {&inspect_container, &inspect_image,
-						     &inspect_volume};
+						     &inspect_network, &inspect_volume};
 static const struct inspector *const sized[] = {&inspect_sized_container, &inspect_image,
-						&inspect_volume};
+						&inspect_network, &inspect_volume};
 #define INSPECTOR_COUNT (sizeof(inspectors) / sizeof(inspectors[0]))
 
 /* Docker's kinds of objects that there are none of here. */
@@ -118,10 +118,9 @@ static int find_nothing(struct engine *e, const char *name, struct json_object *
 }
 
 static const struct inspector others[] = {
-	{"config", find_nothing, NULL}, {"network", find_nothing, NULL},
-	{"node", find_nothing, NULL},   {"plugin", find_nothing, NULL},
-	{"secret", find_nothing, NULL}, {"service", find_nothing, NULL},
-	{"task", find_nothing, NULL},
+	{"config", find_nothing, NULL},  {"node", find_nothing, NULL},
+	{"plugin", find_nothing, NULL},  {"secret", find_nothing, NULL},
+	{"service", find_nothing, NULL}, {"task", find_nothing, NULL},
 };
 
 static const struct inspector *inspector_of(const char *type)

@@ -52,6 +52,30 @@ static int set_list(void *field, const char *value, const struct option *o, stru
 	return 0;
 }
 
+/* "a,b" is two, as in pflag's string slices. */
+static int set_strings(void *field, const char *value, const struct option *o, struct err *err)
+{
+	(void)o, (void)err;
+	for (;;) {
+		size_t n = strcspn(value, ",");
+
+		strv_add_taken(field, xstrndup(value, n));
+		if (!value[n])
+			return 0;
+		value += n + 1;
+	}
+}
+
+/* "key" is "key="; the last of a key counts. */
+static int set_map(void *field, const char *value, const struct option *o, struct err *err)
+{
+	auto_free char *pair = xasprintf("%s%s", value, strchr(value, '=') ? "" : "=");
+
+	(void)o, (void)err;
+	strv_set_env(field, pair);
+	return 0;
+}
+
 static int set_filter(void *field, const char *value, const struct option *o, struct err *err)
 {
 	(void)o;
@@ -245,6 +269,8 @@ const struct option_type option_bool = {"", true, set_bool};
 const struct option_type option_text = {"string", false, set_text};
 const struct option_type option_string = {"string", false, set_string};
 const struct option_type option_list = {"list", false, set_list};
+const struct option_type option_strings = {"strings", false, set_strings};
+const struct option_type option_map = {"map", false, set_map};
 const struct option_type option_filter = {"filter", false, set_filter};
 const struct option_type option_int = {"int", false, set_int};
 const struct option_type option_bytes = {"bytes", false, set_bytes};

@@ -58,14 +58,16 @@ void options_describe(const struct option_table *table, int width, struct strbuf
 size_t options_sorted(const struct option_table *table, bool later, const struct option ***out);
 
 /* Field types. "text" borrows the argument (const char *), "string" owns a copy (char *). */
-extern const struct option_type option_bool;   /* bool */
-extern const struct option_type option_text;   /* const char * */
-extern const struct option_type option_string; /* char *, freed by the struct's owner */
-extern const struct option_type option_list;   /* struct strv */
-extern const struct option_type option_filter; /* struct strv of KEY=VALUE */
-extern const struct option_type option_int;    /* int64_t */
-extern const struct option_type option_bytes;  /* int64_t: Docker's sizes */
-extern const struct option_type option_cpus;   /* int64_t: billionths of a processor */
+extern const struct option_type option_bool;    /* bool */
+extern const struct option_type option_text;    /* const char * */
+extern const struct option_type option_string;  /* char *, freed by the struct's owner */
+extern const struct option_type option_list;    /* struct strv */
+extern const struct option_type option_strings; /* struct strv, "a,b" being two */
+extern const struct option_type option_map;     /* struct strv of KEY=VALUE, each key once */
+extern const struct option_type option_filter;  /* struct strv of KEY=VALUE */
+extern const struct option_type option_int;     /* int64_t */
+extern const struct option_type option_bytes;   /* int64_t: Docker's sizes */
+extern const struct option_type option_cpus;    /* int64_t: billionths of a processor */
 /* Flags Docker has and this version does not: with a value, and without. */
 extern const struct option_type option_later;
 extern const struct option_type option_later_bool;

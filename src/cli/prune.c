@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* container, image, volume and system prune: ask, remove, say what went and how much room it had. */
+/* container, image, network, volume and system prune: ask, remove, say what went and how much room it had. */
 #include "engine/prune.h"
 
 #include <unistd.h>
@@ -52,6 +52,7 @@ struct pruner {
 
 static const struct pruner containers = {container_prune, "Deleted Containers:"};
 static const struct pruner images = {image_prune, "Deleted Images:"};
+static const struct pruner networks = {network_prune, "Deleted Networks:"};
 static const struct pruner volumes = {volume_prune, "Deleted Volumes:"};
 
 /* "Untagged: x" of rmi is "untagged: x" here. */
@@ -93,6 +94,9 @@ static int prune(struct cli_context *ctx, const struct pruner *const *pruners,
 	}
 	if (rc < 0)
 		return cli_fail(&err);
+	/* Networks alone take no room. */
+	if (count == 1 && pruners[0] == &networks)
+		return 0;
 	human_size(bytes, 4, size);
 	strbuf_printf(&out, "Total reclaimed space: %s\n", size);
 	return cli_print(&out);
@@ -163,6 +167,32 @@ const struct command command_image_prune = {
 	.options = &image_table,
 };
 
+/* ---- network prune ---- */
+
+static const struct option network_rows[] = {FILTER_ROW("\"until=<timestamp>\""), FORCE_ROW};
+static const struct option_table network_table = {OPTION_ROWS(network_rows)};
+
+static int cmd_network_prune(struct cli_context *ctx, int argc, char **argv)
+{
+	static const char text[] = "WARNING! This will remove all custom networks not used by at "
+				   "least one container.";
+	struct prune_options o = {.all = false};
+	auto_strv struct strv args = {0};
+	int rc = cli_parse(ctx, &o, argc, argv, &args);
+
+	if (rc == CLI_GO_ON)
+		rc = !o.force && !confirmed(text) ? 0 : prune_one(ctx, &networks, &o.filters);
+	strv_free(&o.filters);
+	return rc;
+}
+
+const struct command command_network_prune = {
+	.paths = {"network prune"},
+	.summary = "Remove all unused networks",
+	.run = cmd_network_prune,
+	.options = &network_table,
+};
+
 /* ---- volume prune ---- */
 
 static const struct option volume_rows[] = {{"all", 'a', &option_bool, FIELD(all),
@@ -228,8 +258,8 @@ static int prune_system(struct cli_context *ctx, const struct prune_options *o)
 {
 	auto_strv struct strv image_filters = {0};
 	auto_strbuf struct strbuf warning = {0};
-	const struct pruner *pruners[3];
-	const struct strv *filters[3];
+	const struct pruner *pruners[4];
+	const struct strv *filters[4];
 	size_t count = 0;
 	int rc;
 
@@ -240,6 +270,8 @@ static int prune_system(struct cli_context *ctx, const struct prune_options *o)
 	if (o->all)
 		strv_add(&image_filters, "dangling=false");
 	pruners[count] = &containers;
+	filters[count++] = &o->filters;
+	pruners[count] = &networks;
 	filters[count++] = &o->filters;
 	if (o->volumes) {
 		pruners[count] = &volumes;

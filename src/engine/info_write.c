@@ -70,7 +70,7 @@ static void write_storage(const struct engine_info *i, struct json_writer *w)
 	write_pair(w, "userxattr", "false");
 	json_write_end(w, ']');
 	json_write_raw(w, "Plugins",
-		       "{\"Volume\":[\"local\"],\"Network\":[\"host\",\"null\"],"
+		       "{\"Volume\":[\"local\"],\"Network\":[\"bridge\",\"host\",\"null\"],"
 		       "\"Authorization\":null,\"Log\":[\"json-file\",\"none\"]}");
 }
 

@@ -13,6 +13,7 @@
 #include "engine/filter_values.h"
 #include "engine/image_events.h"
 #include "engine/internal.h"
+#include "engine/network_manage.h"
 #include "engine/size.h"
 #include "engine/usage.h"
 #include "engine/volume_record.h"
@@ -195,6 +196,34 @@ int image_prune(struct engine *e, const struct strv *filters, struct prune_resul
 	out->bytes = before > after ? before - after : 0;
 	tell(e, "image", out);
 	return 0;
+}
+
+/* ---- networks ---- */
+
+int network_prune(struct engine *e, const struct strv *filters, struct prune_result *out,
+		  struct err *err)
+{
+	struct network *list = NULL;
+	struct selection s;
+	size_t count = 0;
+	int rc = select_by(filters, false, &s, err);
+
+	*out = (struct prune_result){.bytes = 0};
+	if (rc == 0)
+		rc = engine_network_list(e, &list, &count, err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct err ignored = ERR_INIT;
+
+		/* Refused while somebody is in it: then it stays. */
+		if (!network_is_predefined(&list[i]) &&
+		    selects(&s, &list[i].labels, list[i].created_ns) &&
+		    engine_network_remove(e, list[i].id, &ignored) == 0)
+			strv_add(&out->removed, list[i].name);
+	}
+	network_list_free(list, count);
+	if (rc == 0)
+		tell(e, "network", out);
+	return rc;
 }
 
 /* ---- volumes ---- */

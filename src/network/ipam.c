@@ -102,7 +102,7 @@ static int take_link(int dir, const struct ip_address *a, const struct holder *h
 	return symlinkat(text, dir, name) < 0 ? -errno : 0;
 }
 
-/* The number of the address given last within its range; anything else is as good. */
+/* The number of the address given last within its range, or anything else, which is as good. */
 static int open_hint(const struct network_store *s, const struct ipam_request *r)
 {
 	char path[DIR_PATH_BYTES];
@@ -113,10 +113,11 @@ static int open_hint(const struct network_store *s, const struct ipam_request *r
 
 static uint64_t read_hint(int fd)
 {
-	uint64_t last = 0;
+	uint64_t last;
 
+	/* Then the range's first is next. */
 	if (fd < 0 || pread(fd, &last, sizeof(last), 0) != (ssize_t)sizeof(last))
-		return 0;
+		return UINT64_MAX;
 	return last;
 }
 

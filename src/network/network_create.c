@@ -38,9 +38,7 @@ static int check_driver(struct network *n, struct err *err)
 	if (str_eq(n->driver, "macvlan") || str_eq(n->driver, "ipvlan"))
 		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
 			       "network driver %s is not supported: only bridge is", n->driver);
-	return err_set(err, ERR_NOT_FOUND, ENOENT,
-		       "could not find plugin %s in v1 plugin registry: plugin not found",
-		       n->driver);
+	return err_set(err, ERR_NOT_FOUND, ENOENT, "plugin \"%s\" not found", n->driver);
 }
 
 static int check_name(const struct network *n, struct err *err)

@@ -53,6 +53,6 @@ teardown() { teardown_engine; }
 	run -1 --separate-stderr cloche inspect -f '{{.State.Health.Status}}' both
 	assert_equal "$output" ""
 	assert_contains "$stderr" 'map has no entry for key "Health"'
-	run -1 cloche inspect --type network none
+	run -1 cloche inspect --type node none
 	assert_contains "$output" "No such object: none"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # Every command line that tutorials and toolkits use, as they write it: `docker` is cloche here. What is
-# left out needs a registry, a builder, or networks.
+# left out needs a registry, a builder, or a swarm.
 load helpers
 load seed_images
 
@@ -211,6 +211,27 @@ assert_matches() { # TEXT REGEX
 	for title in 'Images space usage:' 'Containers space usage:' 'Local Volumes space usage:' 'Build cache usage: 0B'; do
 		assert_contains "$out" "$title"
 	done
+}
+
+@test "networks" {
+	local id
+	assert_equal "$(docker network ls | sed -E 's/^[0-9a-f]{12} /ID /; s/ +/ /g' | head -n 4)" "NETWORK ID NAME DRIVER SCOPE
+ID bridge bridge local
+ID host host local
+ID none null local"
+	docker network inspect bridge | jq -e '.[0] | .IPAM.Config[0].Subnet and .Options["com.docker.network.bridge.name"]'
+	id=$(docker network create --driver bridge --subnet=192.168.100.0/24 --ip-range=192.168.100.128/25 --gateway=192.168.100.1 custom-net)
+	assert_matches "$id" '^[0-9a-f]{64}$'
+	assert_equal "$(docker network inspect custom-net -f '{{.Id}}' | cut -c1-12)" "${id:0:12}"
+	docker run -d --name custom-container --network custom-net nginx >/dev/null
+	ip link show type bridge "br-${id:0:12}"
+	assert_matches "$(docker inspect custom-container | jq -r '.[0].NetworkSettings.Networks["custom-net"].IPAddress')" \
+		'^192\.168\.100\.(12[89]|1[3-9][0-9]|2[0-9]{2})$'
+	run docker network create --driver overlay --attachable overlay-net
+	assert_equal "$status" 1
+	assert_contains "$output" 'This node is not a swarm manager.'
+	docker rm -f custom-container >/dev/null
+	assert_equal "$(docker network rm custom-net)" custom-net
 }
 
 @test "looking in from the host: namespaces, groups, the process above" {

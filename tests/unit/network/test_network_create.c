@@ -94,8 +94,7 @@ static void names_and_drivers_are_refused_in_dockers_words(void **state)
 
 	request(&n, NULL);
 	n.driver = xstrdup("x");
-	assert_true(refused(f, &n, ERR_NOT_FOUND,
-			    "could not find plugin x in v1 plugin registry: plugin not found"));
+	assert_true(refused(f, &n, ERR_NOT_FOUND, "plugin \"x\" not found"));
 	request(&n, NULL);
 	n.driver = xstrdup("overlay");
 	assert_true(
