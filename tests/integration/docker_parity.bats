@@ -9,11 +9,14 @@ load helpers
 setup_file() {
 	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "compared where the kernel is not emulated"
 	command -v dockerd docker >/dev/null || skip "dockerd is not installed"
-	setup_engine
+	# A host for each, so that both give out the same addresses.
+	setup_network_engine
+	make_netns DOCKER_NETNS
+	export DOCKER_NETNS
 	export DOCKER_DIR=$ENGINE_DIR/docker DOCKER_HOST=unix://$ENGINE_DIR/docker/d.sock HOME=$ENGINE_DIR
 	mkdir -p "$DOCKER_DIR"
-	dockerd --data-root "$DOCKER_DIR/data" --exec-root "$DOCKER_DIR/exec" -H "$DOCKER_HOST" -p "$DOCKER_DIR/pid" \
-		--bridge=none --iptables=false --ip6tables=false --storage-driver overlay2 --cgroup-parent "/$ENGINE_CGROUP" \
+	nsenter --net="/proc/$DOCKER_NETNS/ns/net" dockerd --data-root "$DOCKER_DIR/data" --exec-root "$DOCKER_DIR/exec" \
+		-H "$DOCKER_HOST" -p "$DOCKER_DIR/pid" --storage-driver overlay2 --cgroup-parent "/$ENGINE_CGROUP" \
 		>"$DOCKER_DIR/log" 2>&1 3>&- &
 	wait_for 30 docker version >/dev/null 2>&1 || skip "dockerd does not start here: $(tail -n 1 "$DOCKER_DIR/log")"
 	# The same image on both sides, with a configuration of its own.
@@ -35,7 +38,8 @@ teardown_file() {
 		wait_for 20 not_running "$pid"
 	fi
 	grep -F "$DOCKER_DIR" /proc/self/mountinfo | awk '{ print $5 }' | sort -r | while read -r mount; do umount "$mount"; done
-	teardown_engine
+	end_netns "$DOCKER_NETNS"
+	teardown_network_engine
 }
 
 not_running() { ! kill -0 "$1" 2>/dev/null; }
@@ -208,4 +212,52 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 \\[\"network\",.*  nothing is connected to the network none
 " "$BATS_TEST_TMPDIR/docker" "$BATS_TEST_TMPDIR/cloche"
 	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" '["container","destroy"'
+}
+
+# What is random in a network, under one name: ids, the device and its pair.
+unnumbered() { sed -E -e 's/\b[0-9a-f]{64}\b/HEX/g' -e 's/@if[0-9]+/@PAIR/; s/^(inside\.[a-z]+\.)[0-9]+: /\1N: /; s/ +$//'; }
+
+@test "networks, and the containers in them" {
+	local tool id
+	both network create --subnet 10.50.0.0/24 --ip-range 10.50.0.128/25 --gateway 10.50.0.9 --aux-address x=10.50.0.130 \
+		--label a=b --label c --attachable -o com.docker.network.driver.mtu=1400 web
+	both network create --subnet 10.51.0.0/24 --ipv6 --subnet fd00:51::/64 --internal six
+	both run -d --name alone --network none same:1 sleep 1000
+	both run -d --name plain --network bridge same:1 sleep 1000
+	both run -d --name served --network web --network-alias www --hostname host.dom -p 8080:80 -p 127.0.0.1:5353:53/udp \
+		--expose 99 --add-host up:1.2.3.4 --dns 9.9.9.9 same:1 sleep 1000
+	both network connect --ip 10.51.0.77 --alias sixth --alias other six served
+	both create --name waits --network web --ip 10.50.0.200 same:1 sleep 1000
+	for tool in docker cloche; do
+		{
+			"$tool" network ls | sed -E 's/[0-9a-f]{12}/SHORT/; s/ +/ /g'
+			"$tool" network ls --format json | jq -c 'del(.CreatedAt, .ID, .IPv4) | .Labels |= (split(",") | sort | join(","))'
+			for id in bridge host none web six; do
+				"$tool" network inspect "$id" | jq '.[0]' | leaves | sed "s/^/network.$id./"
+			done
+			for id in plain served waits; do
+				"$tool" inspect "$id" | jq '.[0].NetworkSettings' | leaves | sed "s/^/$id./; s/$("$tool" inspect -f '{{.Id}}' "$id" | cut -c1-12)/SHORT/g"
+				"$tool" port "$id" | sed "s/^/port.$id /"
+				"$tool" ps -a --filter "name=$id" --format "ps.$id {{.Ports}}"
+				# Docker's client has them in any order.
+				"$tool" ps -a --filter "name=$id" --format '{{.Networks}}' | tr , '\n' | sort | sed "s/^/ps.$id.network /"
+			done
+			for id in plain served; do
+				"$tool" exec "$id" sh -c 'ip -o addr show dev eth0; ip route; cat /etc/hosts /etc/resolv.conf; ip link show dev eth0' |
+					sed -E "s/$("$tool" inspect -f '{{.Id}}' "$id" | cut -c1-12)/SHORT/g; s/^/inside.$id./"
+			done
+		} | normal "$("$tool" inspect -f '{{.Id}}' served)" | unnumbered | sort >"$BATS_TEST_TMPDIR/$tool"
+	done
+	compare "
+inside.(plain|served).N:  the device's queue has the length that the kernel gives it
+network.none.Containers(.*)?  who is connected to nothing is in no network
+network.bridge.IPAM.Config.0.Gateway  Docker shows it from its second start on
+network.bridge.Options.com.docker.network.bridge.name  the device has a name of our own
+(plain|served).Sandbox(ID|Key)  a sandbox is the container's network namespace, and has no other name
+served.Networks.six.DriverOpts  the client's empty object is not kept
+served.Networks.(six|web).Aliases.[23]  a host name is no alias
+" "$BATS_TEST_TMPDIR/docker" "$BATS_TEST_TMPDIR/cloche"
+	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" 'network.web.IPAM.Config.0.Gateway "10.50.0.9"'
+	both rm -f alone plain served waits
+	both network rm web six
 }
