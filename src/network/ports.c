@@ -187,7 +187,7 @@ static int attempt_bind(struct attempt *a, const struct sandbox *s, uint16_t por
 		if (rc < 0)
 			return rc;
 		a->fds[a->bound++] = rc;
-		rc = bound_port(a->fds[a->bound - 1], &port);
+		rc = port ? 0 : bound_port(a->fds[a->bound - 1], &port);
 		if (rc < 0)
 			return rc;
 		p->host_port = p->host_port_last = port;

@@ -111,18 +111,24 @@ static int add_link(struct strbuf *out, const struct endpoint *e, struct err *er
 	return 0;
 }
 
-/* No IPv6 where the network has none; and no router's advertisements, which any neighbour could send
- * (CVE-2020-13401). */
+/* Asking /proc/sys/net costs more with every namespace whose switches were looked up: the kernel keeps
+ * them all under one name. */
+static bool kernel_has_ipv6(void)
+{
+	auto_close int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0;
+}
+
+/* No IPv6 where the network has none; else no router's advertisements, which any neighbour could send
+ * (CVE-2020-13401). One switch, since looking it up is what costs. */
 static void add_sysctls(struct strbuf *out, const struct endpoint *e)
 {
-	auto_free char *off = xasprintf("net/ipv6/conf/%s/disable_ipv6", e->device);
-	auto_free char *ra = xasprintf("net/ipv6/conf/%s/accept_ra", e->device);
+	bool ipv6 = e->ipv6.address.family != 0;
+	auto_free char *path =
+		xasprintf("net/ipv6/conf/%s/%s", e->device, ipv6 ? "accept_ra" : "disable_ipv6");
 
-	if (access("/proc/sys/net/ipv6", F_OK) < 0)
-		return;
-	add_texts(out, SCRIPT_SYSCTL, off, e->ipv6.address.family ? "0" : "1");
-	if (e->ipv6.address.family)
-		add_texts(out, SCRIPT_SYSCTL, ra, "0");
+	add_texts(out, SCRIPT_SYSCTL, path, ipv6 ? "0" : "1");
 }
 
 static void put_addresses(struct netlink_buffer *b, const struct endpoint *e)
@@ -245,7 +251,7 @@ int sandbox_script(const struct network_store *store, const struct sandbox *s,
 	for (size_t i = 0; rc == 0 && i < s->endpoint_count; i++)
 		if (!only || only == &s->endpoints[i])
 			rc = add_link(out, &s->endpoints[i], err);
-	for (size_t i = 0; rc == 0 && i < s->endpoint_count; i++)
+	for (size_t i = 0; rc == 0 && kernel_has_ipv6() && i < s->endpoint_count; i++)
 		if (!only || only == &s->endpoints[i])
 			add_sysctls(out, &s->endpoints[i]);
 	if (rc == 0)
