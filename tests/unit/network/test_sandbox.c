@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "kernel/link.h"
 #include "network/endpoint.h"
@@ -34,12 +35,13 @@ struct container {
 	struct err err;
 };
 
-static void container_make(struct fixture *f, struct container *c, char letter)
+/* As its starter does: the lock before anything else. */
+static void container_open(struct fixture *f, struct container *c, const char *id)
 {
 	char path[128];
 
 	*c = (struct container){.err = ERR_INIT};
-	memset(c->id, letter, ID_LEN);
+	memcpy(c->id, id, sizeof(c->id));
 	snprintf(path, sizeof(path), "containers/%s", c->id);
 	snprintf(c->path, sizeof(c->path), "%s/%s", f->run, path);
 	assert_int_equal(file_mkdir_all_at(f->s.run_fd, path, 0700), 0);
@@ -49,6 +51,14 @@ static void container_make(struct fixture *f, struct container *c, char letter)
 	assert_int_equal(flock(c->lock, LOCK_EX | LOCK_NB), 0);
 	c->request = (struct sandbox_request){
 		.container_id = c->id, .container_name = "web", .endpoints = c->requests};
+}
+
+static void container_make(struct fixture *f, struct container *c, char letter)
+{
+	char id[ID_LEN + 1] = "";
+
+	memset(id, letter, ID_LEN);
+	container_open(f, c, id);
 }
 
 static void container_join(struct container *c, const char *network)
@@ -462,7 +472,6 @@ static void a_lost_containers_ports_and_addresses_are_free_again(void **state)
 	struct port_binding port = {
 		.container_port = 80, .host_port = 8080, .protocol = IPPROTO_TCP};
 	struct container a, b, c;
-	struct err err = ERR_INIT;
 	char table[4096], command[96];
 
 	make_network(f, "tiny", "10.9.0.0/30");
@@ -492,7 +501,6 @@ static void a_lost_containers_ports_and_addresses_are_free_again(void **state)
 	snprintf(command, sizeof(command), "nft list map inet %s ports4", f->s.table);
 	assert_int_equal(shell(command, table, sizeof(table)), 0);
 	assert_null(strstr(table, "8080"));
-	(void)err;
 }
 
 static void count_finding(void *context, const char *kind, const char *what, const char *id, int rc)
@@ -533,6 +541,73 @@ static void a_sweep_finds_what_a_crash_left(void **state)
 	assert_int_equal(found, 0);
 	assert_int_equal(count_addresses(f, "bridge"), 1);
 	container_end(&b);
+}
+
+/* A life from the first file to the last, over and over; each of another container. */
+static _Noreturn void live_until_killed(struct fixture *f, unsigned int first)
+{
+	struct port_binding ports[2] = {{.container_port = 80,
+					 .host_port = 9000,
+					 .host_port_last = 9040,
+					 .protocol = IPPROTO_TCP},
+					{.container_port = 53, .protocol = IPPROTO_UDP}};
+
+	for (unsigned int i = first;; i++) {
+		struct script_names names;
+		struct container c;
+		char id[ID_LEN + 1];
+
+		snprintf(id, sizeof(id), "%064x", i);
+		container_open(f, &c, id);
+		container_join(&c, NULL);
+		c.request.ports = ports;
+		c.request.port_count = 2;
+		if (container_prepare(f, &c) < 0 || container_run(&c, 0, &names) < 0) {
+			fprintf(stderr, "%s\n", c.err.msg);
+			_exit(3);
+		}
+		container_end(&c);
+	}
+}
+
+static void nothing_is_left_by_killing(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	unsigned int seed = 815;
+	struct err err = ERR_INIT;
+	int found = 0;
+	char table[4096], command[96];
+	pid_t pids[4] = {0};
+
+	for (unsigned int k = 0; k < 40; k++) {
+		/* Anywhere in what it does: the delay is the point, not a wait for anything. */
+		struct timespec moment = {.tv_nsec = rand_r(&seed) % 10000000};
+		pid_t *pid = &pids[k % 4];
+		int status = SIGKILL;
+
+		if (*pid) {
+			nanosleep(&moment, NULL);
+			kill(*pid, SIGKILL);
+			waitpid(*pid, &status, 0);
+			assert_true(WIFSIGNALED(status));
+		}
+		*pid = k < 36 ? fork() : 0;
+		if (*pid == 0 && k < 36)
+			live_until_killed(f, 1 + k * 1000);
+	}
+	assert_done(network_sweep(&f->s, true, count_finding, &found, &err), err);
+	/* Devices go with their namespaces, a moment after their processes. */
+	for (int i = 0; i < 2000 && count_addresses(f, "bridge"); i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+		assert_done(network_sweep(&f->s, true, count_finding, &found, &err), err);
+	}
+	assert_true(found > 0);
+	assert_int_equal(count_addresses(f, "bridge"), 0);
+	assert_int_equal(count_in(f, "network/ports"), 0);
+	snprintf(command, sizeof(command), "nft list table inet %s", f->s.table);
+	assert_int_equal(shell(command, table, sizeof(table)), 0);
+	assert_null(strstr(table, "elements = { tcp"));
+	assert_null(strstr(table, "elements = { udp"));
 }
 
 static void addresses_asked_for_are_checked(void **state)
@@ -713,6 +788,7 @@ int main(void)
 		network_test(taken_ports_are_refused_in_dockers_words),
 		network_test(a_lost_containers_ports_and_addresses_are_free_again),
 		network_test(a_sweep_finds_what_a_crash_left),
+		network_test(nothing_is_left_by_killing),
 		network_test(addresses_asked_for_are_checked),
 		network_test(a_running_container_is_connected_and_disconnected),
 		network_test(a_flushed_ruleset_is_restored),
