@@ -128,10 +128,10 @@ into() {
 	cloche cp src/file box:/data/
 	assert_equal "$(cat "$CLOCHE_ROOT/volumes/vol/_data/file")" hello
 	run cloche cp src/file box:/ro/new
-	assert_equal "$output" "cloche: mounted volume is marked read-only"
+	assert_equal "$output" "Error response from daemon: mounted volume is marked read-only"
 	cloche create --name ro --read-only --network none cloche/busybox sleep 1000 >/dev/null
 	run cloche cp src/file ro:/tmp
-	assert_equal "$output" "cloche: container rootfs is marked read-only"
+	assert_equal "$output" "Error response from daemon: container rootfs is marked read-only"
 
 	# words
 	while IFS='|' read -r source destination expected; do
