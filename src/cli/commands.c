@@ -57,6 +57,7 @@ const struct command *const commands[] = {
 	&command_volume_rm,
 	&command_check,
 	&command_system_log,
+	&command_debug_network,
 	&command_timeline,
 	&command_events,
 	&command_logs,
@@ -77,8 +78,8 @@ const struct command *const commands[] = {
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 
 const struct command_group command_groups[] = {
-	{"container", "Manage containers"}, {"image", "Manage images"},
-	{"network", "Manage networks"},     {"system", "Manage Cloche"},
-	{"volume", "Manage volumes"},
+	{"container", "Manage containers"}, {"debug", "Look into what runs"},
+	{"image", "Manage images"},         {"network", "Manage networks"},
+	{"system", "Manage Cloche"},        {"volume", "Manage volumes"},
 };
 const size_t command_groups_count = sizeof(command_groups) / sizeof(command_groups[0]);

@@ -23,7 +23,8 @@ extern const struct command command_network_connect, command_network_create,
 	command_network_prune, command_network_rm;
 
 /* What goes on. */
-extern const struct command command_logs, command_stats, command_top, command_port;
+extern const struct command command_logs, command_stats, command_top, command_port,
+	command_debug_network;
 
 /* files in and out of containers and images */
 extern const struct command command_cp, command_diff, command_export, command_commit,

@@ -482,7 +482,7 @@ static void write_lookup(struct writer *w, const struct nlattr *data)
 	const struct nlattr *a[NFTA_LOOKUP_MAX + 1];
 	const struct nft_dump_set *s;
 	const char *name;
-	char text[64];
+	struct label *to;
 	bool map;
 
 	expression_attributes(data, a, NFTA_LOOKUP_MAX);
@@ -502,10 +502,11 @@ static void write_lookup(struct writer *w, const struct nlattr *data)
 		put_elements(w, s, label_at(w, a[NFTA_LOOKUP_SREG]));
 	else
 		strbuf_printf(w->out, "@%s", name);
-	if (map) {
-		snprintf(text, sizeof(text), "what the map says");
-		set_label(w, a[NFTA_LOOKUP_DREG], KIND_HEX, text);
-	}
+	to = map ? label_at(w, a[NFTA_LOOKUP_DREG]) : NULL;
+	for (size_t i = 0; to && i < (s->data_bytes + 3) / 4 && to + i < w->labels + 16; i++)
+		to[i] = (struct label){0};
+	if (to)
+		set_label(w, a[NFTA_LOOKUP_DREG], KIND_HEX, "what it says");
 }
 
 /* ---- what is done ---- */

@@ -162,6 +162,7 @@ static void note_decider(struct way *w, uint32_t hook, const struct filter_step 
 		return;
 	if (s->translated && hook == NF_INET_POST_ROUTING)
 		return;
+	w->r->view = w->at->view;
 	w->r->chain = s->chain;
 	w->r->rule = s->rule;
 }
@@ -208,6 +209,7 @@ static bool pass(struct way *w, uint8_t family, uint32_t hook)
 		return true;
 	last = v.step_count ? &v.steps[v.step_count - 1] : NULL;
 	if (last) {
+		w->r->view = w->at->view;
 		w->r->chain = last->chain;
 		w->r->rule = last->rule;
 	}

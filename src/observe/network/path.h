@@ -61,6 +61,7 @@ struct path_result {
 	unsigned trip;                      /* 0 there, 1 the answer, 2 and 3 what follows of TCP */
 	struct strv hops;                   /* finished lines, in order */
 	const struct path_place *place;     /* where it ended */
+	const struct net_view *view;        /* whose rules decided */
 	const struct nft_dump_chain *chain; /* that decided; NULL: no chain did */
 	const struct nft_dump_rule *rule;   /* likewise; NULL with a chain: its policy */
 	const struct net_socket *listener;
