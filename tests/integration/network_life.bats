@@ -106,7 +106,7 @@ refuses() {
 	cloche exec one ping -c 1 -W 5 "$(address_of two)"
 	cloche exec two ping -c 1 -W 5 "$(address_of one)"
 	cloche exec one ping -c 1 -W 5 "$(address_of one)"
-	on_host ping -c 1 -W 5 "$(address_of three other)"
+	on_host busybox ping -c 1 -W 5 "$(address_of three other)"
 	! cloche exec one ping -c 1 -W 1 "$(address_of three other)" || false
 	! cloche exec three ping -c 1 -W 1 "$(address_of one)" || false
 }
@@ -168,17 +168,17 @@ refuses() {
 @test "IPv6: addresses, each other, published, outwards" {
 	make_peer
 	cloche network create --ipv6 --subnet fd00:c10c::/64 six >/dev/null
-	cloche run -d --name one --network six -p 8080:80 -p 5300:53/udp cloche/busybox sleep 100000 >/dev/null
+	cloche run -d --name one --network six -p 8080:80 -p 5300:5353/udp cloche/busybox sleep 100000 >/dev/null
 	cloche run -d --name two --network six cloche/busybox sleep 100000 >/dev/null
 	local address
 	address=$(address6_of one six)
 	[[ $address == fd00:c10c::* ]]
 	cloche exec one ip -6 addr show eth0 | grep -q "inet6 $address/64"
 	# Without the wait that a duplicate would be looked for in.
-	! cloche exec one ip -6 addr show eth0 | grep -q tentative || false
+	! cloche exec one ip -6 addr show eth0 | grep "$address/" | grep -q tentative || false
 	cloche exec two ping6 -c 1 -W 5 "$address"
 	serve "in_container one" tcp :: 80
-	serve "in_container one" udp :: 53
+	serve "in_container one" udp :: 5353
 	answers in_container two -- tcp "$address" 80
 	answers on_host -- tcp 2001:db8:2::1 8080
 	answers on_host -- tcp 127.0.0.1 8080
@@ -247,6 +247,10 @@ one_device() { [ "$(on_host ip -br link show type veth | grep -c '^veth')" -eq 1
 	local i
 	for ((i = 0; i < 10; i++)); do
 		cloche run --rm --network bridge -p 8080:80 -p 8080:80/udp -p 127.0.0.1:8081:81 cloche/busybox true
+	done
+	# Long enough for the keeper to have copies.
+	for ((i = 0; i < 5; i++)); do
+		cloche run --rm --network bridge -p 8080:80 -p 8080:80/udp cloche/busybox sleep 0.2
 	done
 	sleeper one -p 8080:80
 	run cloche run --rm --network bridge -p 8080:80 cloche/busybox true
