@@ -45,13 +45,18 @@ static int check_demands(const struct network_demands *d, struct err *err)
 int engine_network_create(struct engine *e, struct network *n, const struct network_demands *d,
 			  struct err *err)
 {
+	auto_network struct network first;
 	struct network_store s;
 	int rc = check_demands(d, err);
 
 	if (rc < 0)
 		return rc;
+	network_init(&first);
 	engine_network_store(e, &s);
-	rc = network_create(&s, n, err);
+	/* The default network has the first choice of a subnet, used or not. */
+	rc = network_find(&s, NETWORK_DEFAULT, &first, err);
+	if (rc == 0)
+		rc = network_create(&s, n, err);
 	if (rc == 0)
 		tell(e, n, "create");
 	return rc;
