@@ -5,8 +5,8 @@
 
 load helpers
 
-setup() { setup_engine; }
-teardown() { teardown_engine; }
+setup() { setup_network_engine; }
+teardown() { teardown_network_engine; }
 
 play() { # SCENARIO
 	: >"$ENGINE_DIR/resolv.conf"
@@ -19,6 +19,107 @@ play() { # SCENARIO
 	}
 	# Those of the other process namespace are not ours to look for.
 	rm -rf "$ENGINE_DIR/run/containers"
+}
+
+sleeper() { # NAME OPTION...
+	cloche run -d --name "$1" "${@:2}" cloche/busybox sleep 1000 >/dev/null
+}
+address() { inspect "$1" ".NetworkSettings.Networks.$2.IPAddress"; }
+# What a container is told: addresses, or nothing.
+resolved() { # CONTAINER NAME
+	cloche exec "$1" nslookup "$2" 2>/dev/null | sed -n '/^Name:/,$ s/^Address: //p' | sort | tr '\n' ' ' | sed 's/ $//'
+}
+resolves() { # CONTAINER NAME ADDRESSES
+	[ "$(resolved "$1" "$2")" = "$3" ]
+}
+pings() { cloche exec "$1" ping -c 1 -W 5 "$2" >/dev/null 2>&1; }
+
+@test "containers of a user network find each other, and only there" {
+	cloche network create one >/dev/null
+	cloche network create two >/dev/null
+	sleeper web --network one --network-alias www
+	sleeper db --network one
+	sleeper far --network two
+	sleeper plain --network bridge
+	cloche exec db grep -q '^nameserver 127.0.0.11' /etc/resolv.conf
+	pings db web
+	pings web db
+	assert_equal "$(resolved db web)" "$(address web one)"
+	assert_equal "$(resolved db www.one)" "$(address web one)"
+	assert_equal "$(resolved db "$(inspect web '.Id[:12]')")" "$(address web one)"
+	assert_contains "$(cloche exec db nslookup "$(address web one)")" 'name = web.one'
+	run pings far web
+	assert_status 1
+	# Whoever is only in the default network asks as the host does.
+	run cloche exec plain grep 127.0.0.11 /etc/resolv.conf
+	assert_status 1
+}
+
+@test "names come with a container and go with it, at once" {
+	local i old
+	cloche network create net >/dev/null
+	sleeper asker --network net
+	for i in 1 2 3; do
+		sleeper web --network net --network-alias "www$i"
+		assert_equal "$(resolved asker web)" "$(address web net)"
+		old=$(address web net)
+		cloche rm -f web >/dev/null
+		wait_for 1 resolves asker web ''
+		wait_for 1 resolves asker "www$i" ''
+	done
+	[ -n "$old" ]
+	sleeper web --network net --network-alias both
+	sleeper web2 --network net --network-alias both
+	assert_equal "$(resolved asker both)" "$(printf '%s\n' "$(address web net)" "$(address web2 net)" | sort | tr '\n' ' ' | sed 's/ $//')"
+	cloche rename web other
+	assert_equal "$(resolved asker other)" "$(address other net)"
+	wait_for 1 resolves asker web ''
+	cloche network disconnect net other
+	wait_for 1 resolves asker other ''
+	cloche network connect --alias again net other
+	assert_equal "$(resolved asker again)" "$(address other net)"
+	assert_equal "$(resolved other asker)" "$(address asker net)"
+	# One that its policy starts again keeps its name.
+	cloche run -d --name back --restart always --network net cloche/busybox sleep 1000 >/dev/null
+	kill -9 "$(container_pid back)"
+	wait_for 10 restarted back
+	wait_for 1 resolves asker back "$(address back net)"
+	assert_equal "$(resolved back asker)" "$(address asker net)"
+}
+
+restarted() { [ "$(inspect "$1" .RestartCount)" -ge 1 ] && container_is "$1" running; }
+
+@test "other names are asked outside, those of containers are not" {
+	local server
+	# Not by on_host: its shell would be what is killed.
+	nsenter --net="/proc/$HOST_NETNS/ns/net" -- "$BATS_TEST_DIRNAME/names-driver" - "$ENGINE_DIR/outside" outside \
+		>/dev/null 2>&1 3>&- &
+	server=$!
+	wait_for 10 test -e "$ENGINE_DIR/outside/asked"
+	cloche network create net >/dev/null
+	cloche network create --internal inside >/dev/null
+	sleeper web --network net --dns 127.0.0.53
+	sleeper db --network net --dns 127.0.0.53
+	sleeper shut --network inside --dns 127.0.0.53
+	assert_equal "$(resolved web host.example)" 192.0.2.1
+	assert_equal "$(resolved web db)" "$(address db net)"
+	cloche exec web nslookup -type=mx db || true
+	assert_equal "$(resolved shut host.example)" ''
+	kill "$server"
+	wait "$server" || true
+	assert_equal "$(sort -u "$ENGINE_DIR/outside/asked")" host.example
+}
+
+@test "a killed keeper: the next one knows the same names" {
+	local keeper
+	cloche network create net >/dev/null
+	sleeper web --network net
+	sleeper db --network net
+	assert_equal "$(resolved db web)" "$(address web net)"
+	keeper=$(pgrep -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT")
+	kill -9 "$keeper"
+	assert_equal "$(resolved db web)" "$(address web net)"
+	assert_equal "$(resolved web db)" "$(address db net)"
 }
 
 @test "names, aliases and addresses: seen by whom they share a network with, while they run" { play table; }
