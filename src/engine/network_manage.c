@@ -47,11 +47,12 @@ int engine_network_create(struct engine *e, struct network *n, const struct netw
 {
 	auto_network struct network first;
 	struct network_store s;
-	int rc = check_demands(d, err);
+	int rc;
 
+	network_init(&first);
+	rc = check_demands(d, err);
 	if (rc < 0)
 		return rc;
-	network_init(&first);
 	engine_network_store(e, &s);
 	/* The default network has the first choice of a subnet, used or not. */
 	rc = network_find(&s, NETWORK_DEFAULT, &first, err);
