@@ -19,6 +19,7 @@ setup() {
 		ip link set eth0 up; ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8::1"
 }
 teardown() {
+	stop_docker
 	end_netns "$BEYOND"
 	teardown_network_engine
 }
@@ -40,7 +41,7 @@ start_containers() {
 # Every claim, tried.
 scan() {
 	cloche debug network --format json web >"$ENGINE_DIR/claims"
-	"$BATS_TEST_DIRNAME/net-scan" "$ENGINE_DIR/claims" "this host=$HOST_NETNS" "hosts =$BEYOND" \
+	"$BATS_TEST_DIRNAME/net-scan" "$ENGINE_DIR/claims" "this host=$HOST_NETNS" "hosts %out0=$BEYOND" \
 		"the container itself=$(inspect web .State.Pid)" "containers of app=$(inspect near .State.Pid)" \
 		"containers of other=$(inspect far .State.Pid)"
 }
@@ -103,6 +104,51 @@ verdicts() { # WHO VERDICT
 	scan
 	assert_equal "$(verdicts 'hosts beside' reachable)" 0
 	assert_contains "$(cloche debug network web)" "ip filter FORWARD: policy"
+}
+
+# A dockerd on the same host, with everything it does to it, and a container of its own.
+start_docker() {
+	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "dockerd runs where the kernel is not emulated"
+	command -v dockerd docker >/dev/null || skip "dockerd is not installed"
+	DOCKER_DIR=$ENGINE_DIR/docker
+	export DOCKER_HOST=unix://$DOCKER_DIR/d.sock HOME=$ENGINE_DIR
+	mkdir "$DOCKER_DIR"
+	on_host dockerd --data-root "$DOCKER_DIR/data" --exec-root "$DOCKER_DIR/exec" -H "$DOCKER_HOST" \
+		-p "$DOCKER_DIR/pid" --storage-driver overlay2 --cgroup-parent "/$ENGINE_CGROUP" \
+		>"$DOCKER_DIR/log" 2>&1 3>&- &
+	wait_for 30 docker version >/dev/null 2>&1
+}
+
+stop_docker() {
+	local pid mount
+	[ -n "${DOCKER_DIR:-}" ] || return 0
+	pid=$(cat "$DOCKER_DIR/pid")
+	docker ps -aq | xargs -r docker rm -f >/dev/null
+	kill "$pid"
+	wait_for 20 not_running "$pid"
+	grep -F "$DOCKER_DIR" /proc/self/mountinfo | awk '{ print $5 }' | sort -r | while read -r mount; do umount "$mount"; done
+}
+
+not_running() { ! kill -0 "$1" 2>/dev/null; }
+
+@test "each claim holds with a dockerd beside, cooperating or not" {
+	on_host iptables -P FORWARD DROP # Docker's own doing, unless forwarding was on before
+	start_docker
+	cloche run --rm cloche/busybox true
+	tar -C "$(cloche image inspect -f '{{.GraphDriver.Data.UpperDir}}' cloche/busybox)" -c . |
+		docker import - busybox:1 >/dev/null
+	docker run -d -p 9090:80 busybox:1 httpd -f -p 80 >/dev/null
+	start_containers
+	scan
+	[ "$(verdicts 'hosts beside' reachable)" -ge 3 ]
+	cloche rm -f web near far >/dev/null
+	cloche network rm app other >/dev/null
+	config host-firewall respect
+	start_containers
+	scan
+	run -0 cloche debug network web
+	assert_contains "$output" "by ip filter FORWARD: policy" # what decides
+	assert_contains "$output" "ip filter FORWARD: policy drop" # what there is
 }
 
 @test "a rule of the host that stands in the way of one port is named" {

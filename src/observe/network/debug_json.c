@@ -113,10 +113,12 @@ static void put_claim(struct json_writer *w, const struct network_debug *d,
 {
 	auto_strbuf struct strbuf rule = {0};
 	const struct path_result *r = &c->result;
+	const struct link_info *in = net_view_link(&d->host, c->start.in);
 
 	network_debug_decider(d, r, &rule);
 	json_write_begin(w, NULL, '{');
 	json_write_string(w, "Who", c->who);
+	json_write_string(w, "Device", in ? in->name : NULL);
 	json_write_bool(w, "Direct", c->direct);
 	put_address(w, "Source", &c->start.source);
 	put_address(w, "Destination", &c->start.destination);
