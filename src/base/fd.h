@@ -8,7 +8,8 @@
 
 #include "base/err.h"
 
-#define FD_PASS_MAX 253 /* what the kernel takes in one message */
+/* In one message: the kernel takes 253, but musl no more than 1 KiB of control data. */
+#define FD_PASS_MAX 252
 
 /* Writes all n bytes, through short writes and EINTR. 0 or -errno. */
 int must_check fd_write_all(int fd, const void *bytes, size_t n);

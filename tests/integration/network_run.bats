@@ -179,6 +179,96 @@ endpoint() { # CONTAINER NETWORK FIELD
 	run -0 cloche system check
 }
 
+@test "several networks: addresses asked for, aliases, links, and names instead of lines in files" {
+	cloche network create one >/dev/null
+	cloche network create --subnet 10.5.0.0/24 --ipv6 --subnet fd00:5::/64 two >/dev/null
+	local id
+	id=$(cloche run -d --name app --network name=one,alias=x --network name=two,ip=10.5.0.9,ip6=fd00:5::9,mac-address=02:42:0a:05:00:77 \
+		cloche/busybox sleep 1000)
+	up --name peer --network one --link app:store
+	assert_contains "$(cloche exec app ip addr show eth1)" "inet 10.5.0.9/24"
+	assert_contains "$(cloche exec app ip addr show eth1)" "inet6 fd00:5::9/64"
+	assert_equal "$(endpoint app two MacAddress) $(endpoint app two GlobalIPv6Address)" "02:42:0a:05:00:77 fd00:5::9"
+	assert_equal "$(endpoint app one Aliases)" "[x ${id:0:12}]"
+	assert_equal "$(endpoint app two IPAMConfig.IPv4Address)" 10.5.0.9
+	assert_equal "$(inspect peer '.HostConfig.Links')$(endpoint peer one Links)" "null[app:store]"
+	assert_equal "$(cloche ps --format '{{.Names}} {{.Networks}}' | sort)" $'app one,two\npeer one'
+	assert_equal "$(cloche ps -q -f network=two | wc -l) $(cloche ps -q -f "network=$(endpoint app one NetworkID)" | wc -l)" "1 2"
+	assert_equal "$(cloche exec app cat /etc/resolv.conf | sed -n 's/^nameserver //p')" 127.0.0.11
+	local name
+	for name in app x "${id:0:12}" app.one; do cloche exec peer ping -c 1 -W "$(patience 2)" "$name"; done
+	refused "user specified IP address is supported only when connecting to networks with user configured subnets" \
+		--network one --ip 10.9.9.9
+	refused "network-scoped alias is supported only for containers in user defined networks" --network name=bridge,alias=y
+}
+
+@test "connect and disconnect while it runs: device, files, names, what is shown, what is remembered" {
+	cloche network create one >/dev/null
+	up --name peer --network one
+	up --name late
+	local first
+	first=$(endpoint late bridge IPAddress)
+	for _ in again and; do
+		cloche network connect --alias q one late
+		cloche exec late ip addr show eth1
+		assert_contains "$(cloche exec late cat /etc/hosts)" "$(endpoint late one IPAddress)"
+		assert_equal "$(cloche exec late cat /etc/resolv.conf | sed -n 's/^nameserver //p')" 127.0.0.11
+		cloche exec late ping -c 1 -W "$(patience 2)" peer
+		cloche exec peer ping -c 1 -W "$(patience 2)" q
+		run -1 cloche network connect one late
+		assert_contains "$output" "endpoint with name late already exists in network one"
+		cloche network disconnect one late
+		run -1 cloche exec late ip addr show eth1
+		assert_equal "$(cloche exec late sed -n '$p' /etc/hosts | cut -f 1)" "$first"
+		[[ $(cloche exec late cat /etc/resolv.conf) != *127.0.0.11* ]]
+		run ! cloche exec peer ping -c 1 -W 1 q
+	done
+	# Stopped it is a change of the record, which the next start goes by.
+	cloche stop -t 0 late
+	cloche network connect one late
+	cloche network disconnect bridge late
+	assert_equal "$(inspect late '.NetworkSettings.Networks | keys[]')" one
+	cloche start late
+	assert_equal "$(cloche exec late ls /sys/class/net)" $'eth0\nlo'
+	cloche rename late newer
+	cloche exec peer ping -c 1 -W "$(patience 2)" newer
+	run ! cloche exec peer ping -c 1 -W 1 late
+	cloche network disconnect one newer
+	cloche restart -t 0 newer
+	assert_equal "$(cloche exec newer ls /sys/class/net)" lo
+}
+
+@test "what cannot be connected is refused in Docker's words" {
+	cloche network create one >/dev/null
+	up --name none --network none
+	up --name box
+	local id
+	id=$(inspect box .Id)
+	run -1 cloche network connect one none
+	assert_contains "$output" "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+	run -1 cloche network connect host box
+	assert_contains "$output" "container cannot be disconnected from host network or connected to host network"
+	run -1 cloche network connect none box
+	assert_contains "$output" "one of the networks in private (none) mode"
+	run -1 cloche network disconnect one box
+	assert_contains "$output" "container $id is not connected to network one"
+	run -1 cloche network connect nope box
+	assert_contains "$output" "network nope not found"
+	cloche stop -t 0 box
+	run -1 cloche network disconnect one box
+	assert_contains "$output" "container $id is not connected to the network one"
+	up --name shares --network container:none
+	run -1 cloche network connect one shares
+	assert_contains "$output" "container sharing network namespace with another container or host cannot be connected to any other network"
+}
+
+@test "hundreds of ports of one container" {
+	cloche run -d --name many -p 20000-20299:20000-20299 cloche/busybox sleep 1000
+	assert_equal "$(cloche port many | wc -l)" 600
+	assert_equal "$(cloche ps --format '{{.Ports}}')" "0.0.0.0:20000-20299->20000-20299/tcp, [::]:20000-20299->20000-20299/tcp"
+	assert_equal "$(cloche inspect many | jq '.[0].NetworkSettings.Ports | length')" 300
+}
+
 @test "the configuration's bridge and address; none at all" {
 	printf '{"cgroup-parent": "/%s", "bridge": "br0", "bip": "10.77.0.1/24"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
 	run -0 cloche run --rm cloche/busybox ip route
