@@ -100,28 +100,63 @@ static int set_cgroup_rule(void *field, const char *value, const struct option *
 	return 0;
 }
 
-static int add_rate(struct rate_list *list, const char *value, bool bytes, struct err *err)
+/* "/dev/X:VALUE" -> the path, which the caller frees, and where VALUE begins. */
+static int split_device(const char *value, char **path, const char **rest, struct err *err)
 {
 	const char *colon = strchr(value, ':');
-	auto_free char *path = colon ? xstrndup(value, (size_t)(colon - value)) : NULL;
-	struct err ignored;
-	int64_t rate = -1;
-	int rc;
 
 	if (!colon || strchr(colon + 1, ':') || colon == value)
 		return err_set(err, ERR_INVALID, 0, "bad format: %s", value);
-	if (!str_starts(path, "/dev/"))
+	if (!str_starts(value, "/dev/"))
 		return err_set(err, ERR_INVALID, 0, "bad format for device path: %s", value);
-	rc = bytes ? option_parse_bytes(colon + 1, &rate, &ignored)
-		   : option_parse_int(colon + 1, &rate, &ignored);
+	*path = xstrndup(value, (size_t)(colon - value));
+	*rest = colon + 1;
+	return 0;
+}
+
+static void append_rate(struct rate_list *list, char **path, int64_t rate)
+{
+	list->items = xrealloc(list->items, (list->count + 1) * sizeof(*list->items));
+	list->items[list->count++] = (struct rate_request){.path = take_ptr(path), .rate = rate};
+}
+
+static int add_rate(struct rate_list *list, const char *value, bool bytes, struct err *err)
+{
+	auto_free char *path = NULL;
+	struct err ignored;
+	int64_t rate = -1;
+	const char *text;
+	int rc = split_device(value, &path, &text, err);
+
+	if (rc < 0)
+		return rc;
+	rc = bytes ? option_parse_bytes(text, &rate, &ignored)
+		   : option_parse_int(text, &rate, &ignored);
 	if (rc < 0 || rate < 0)
 		return err_set(err, ERR_INVALID, 0,
 			       "invalid rate for device: %s. The correct format is "
 			       "<device-path>:<number>%s. Number must be a positive integer%s",
 			       value, bytes ? "[<unit>]" : "",
 			       bytes ? ". Unit is optional and can be kb, mb, or gb" : "");
-	list->items = xrealloc(list->items, (list->count + 1) * sizeof(*list->items));
-	list->items[list->count++] = (struct rate_request){.path = take_ptr(&path), .rate = rate};
+	append_rate(list, &path, rate);
+	return 0;
+}
+
+/* 0 leaves the device's weight as it is. */
+static int set_device_weight(void *field, const char *value, const struct option *o,
+			     struct err *err)
+{
+	auto_free char *path = NULL;
+	const char *text;
+	uint64_t weight;
+	int rc = split_device(value, &path, &text, err);
+
+	(void)o;
+	if (rc < 0)
+		return rc;
+	if (str_to_u64(text, &weight) < 0 || weight > 1000 || (weight > 0 && weight < 10))
+		return err_set(err, ERR_INVALID, 0, "invalid weight for device: %s", value);
+	append_rate(field, &path, (int64_t)weight);
 	return 0;
 }
 
@@ -175,5 +210,6 @@ const struct option_type option_device = {"list", false, set_device};
 const struct option_type option_cgroup_rule = {"list", false, set_cgroup_rule};
 const struct option_type option_bytes_rate = {"list", false, set_bytes_rate};
 const struct option_type option_operations_rate = {"list", false, set_operations_rate};
+const struct option_type option_device_weight = {"list", false, set_device_weight};
 const struct option_type option_sysctl = {"map", false, set_sysctl};
 const struct option_type option_gpus = {"gpu-request", false, set_refused_gpus};

@@ -24,11 +24,12 @@ extern const struct option_type option_cgroup_rule, option_sysctl, option_annota
 extern const struct option_type option_add_host, option_dns, option_dns_search,
 	option_link;                                            /* struct strv */
 extern const struct option_type option_network, option_publish; /* struct container_config */
-extern const struct option_type option_bytes_rate, option_operations_rate; /* struct rate_list */
-extern const struct option_type option_duration;                           /* int64_t: ns */
-extern const struct option_type option_userns, option_volume_driver;       /* char * */
-extern const struct option_type option_pull;                               /* const char * */
-extern const struct option_type option_isolation, option_gpus;             /* nothing is kept */
+extern const struct option_type option_bytes_rate, option_operations_rate,
+	option_device_weight;                                        /* struct rate_list */
+extern const struct option_type option_duration;                     /* int64_t: ns */
+extern const struct option_type option_userns, option_volume_driver; /* char * */
+extern const struct option_type option_pull;                         /* const char * */
+extern const struct option_type option_isolation, option_gpus;       /* nothing is kept */
 
 /* "on-failure:3" into its two parts; *policy (may be NULL) is replaced. The name itself is judged by
  * the engine. */

@@ -15,6 +15,35 @@
 
 #define DEVICE_DEPTH_MAX 16
 
+static int find_device(const char *path, struct stat *st, struct err *err)
+{
+	return stat(path, st) < 0 ? err_set(err, ERR_INVALID, errno, "stat %s: %s", path,
+					    err_errno_text(errno))
+				  : 0;
+}
+
+static int add_device_weights(const struct rate_list *from, struct cgroup_resources *r,
+			      struct err *err)
+{
+	r->io_device_weights = xcalloc(from->count, sizeof(*r->io_device_weights));
+	for (size_t i = 0; i < from->count; i++) {
+		struct stat st;
+		int rc;
+
+		/* 0 asks for nothing. */
+		if (!from->items[i].rate)
+			continue;
+		rc = find_device(from->items[i].path, &st, err);
+		if (rc < 0)
+			return rc;
+		r->io_device_weights[r->io_device_weight_count++] =
+			(struct cgroup_device_weight){.major = major(st.st_rdev),
+						      .minor = minor(st.st_rdev),
+						      .weight = (uint16_t)from->items[i].rate};
+	}
+	return 0;
+}
+
 static int add_rate_list(const struct rate_list *from, struct cgroup_device_rate **to,
 			 size_t *count, struct err *err)
 {
@@ -23,9 +52,8 @@ static int add_rate_list(const struct rate_list *from, struct cgroup_device_rate
 		const struct rate_request *r = &from->items[i];
 		struct stat st;
 
-		if (stat(r->path, &st) < 0)
-			return err_set(err, ERR_INVALID, errno, "stat %s: %s", r->path,
-				       err_errno_text(errno));
+		if (find_device(r->path, &st, err) < 0)
+			return err_code(err);
 		(*to)[(*count)++] = (struct cgroup_device_rate){.major = major(st.st_rdev),
 								.minor = minor(st.st_rdev),
 								.rate = (uint64_t)r->rate};
@@ -49,6 +77,7 @@ static int add_rates(const struct container_config *c, struct cgroup_resources *
 int container_resources(const struct container_config *c, struct oci_config *out, struct err *err)
 {
 	struct cgroup_resources *r = &out->resources;
+	int rc;
 
 	if (c->memory_bytes > 0) {
 		r->has_memory_limit = true;
@@ -74,7 +103,8 @@ int container_resources(const struct container_config *c, struct oci_config *out
 	r->pids_limit = c->pids_limit;
 	r->has_io_weight = c->blkio_weight > 0;
 	r->io_weight = (uint16_t)c->blkio_weight;
-	return add_rates(c, r, err);
+	rc = add_device_weights(&c->device_weights, r, err);
+	return rc < 0 ? rc : add_rates(c, r, err);
 }
 
 static uint8_t access_of(const char *permissions)

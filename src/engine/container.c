@@ -59,6 +59,7 @@ static void free_requests(struct container_config *c)
 	free_rates(&c->write_bps);
 	free_rates(&c->read_iops);
 	free_rates(&c->write_iops);
+	free_rates(&c->device_weights);
 }
 
 void container_config_free(struct container_config *c)

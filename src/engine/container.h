@@ -125,7 +125,8 @@ struct container_config {
 	int64_t pids_limit;                              /* 0 or -1: unlimited */
 	int64_t blkio_weight;                            /* 0: unset */
 	struct rate_list read_bps, write_bps, read_iops, write_iops;
-	int64_t shm_size_bytes; /* default 64 MiB */
+	struct rate_list device_weights; /* rate: weight, 10..1000; 0: unset */
+	int64_t shm_size_bytes;          /* default 64 MiB */
 	int64_t oom_score_adj;
 	char *log_driver; /* "json-file" (default), "none" */
 	struct strv log_options;

@@ -153,6 +153,16 @@ RATES(write_bps)
 RATES(read_iops)
 RATES(write_iops)
 
+static void write_device_weights(struct json_writer *w, const char *key, const void *base)
+{
+	requests_write_weights(w, key, &((const struct container *)base)->config.device_weights);
+}
+
+static int read_device_weights(struct json_object *v, void *base)
+{
+	return requests_read_weights(v, &((struct container *)base)->config.device_weights);
+}
+
 static const struct field hostconfig_fields[] = {
 	{"Binds", FIELD_CUSTOM, .write = requests_write_docker_binds},
 	{"ContainerIDFile", FIELD_STRING, AT(config.container_id_file)},
@@ -195,7 +205,8 @@ static const struct field hostconfig_fields[] = {
 	{"NanoCpus", FIELD_I64, AT(config.nano_cpus)},
 	{"CgroupParent", FIELD_STRING, AT(config.cgroup_parent)},
 	{"BlkioWeight", FIELD_I64, AT(config.blkio_weight)},
-	LITERAL("BlkioWeightDevice", "[]"),
+	{"BlkioWeightDevice", FIELD_CUSTOM, .write = write_device_weights,
+	 .read = read_device_weights},
 	{"BlkioDeviceReadBps", FIELD_CUSTOM, .write = write_read_bps, .read = read_read_bps},
 	{"BlkioDeviceWriteBps", FIELD_CUSTOM, .write = write_write_bps, .read = read_write_bps},
 	{"BlkioDeviceReadIOps", FIELD_CUSTOM, .write = write_read_iops, .read = read_read_iops},

@@ -218,7 +218,21 @@ void requests_write_rates(struct json_writer *w, const char *key, const struct r
 		    sizeof(*list->items));
 }
 
-int requests_read_rates(struct json_object *v, struct rate_list *list)
+static const struct field weight_fields[] = {
+	{"Path", FIELD_STRING, RATE_AT(path)},
+	{"Weight", FIELD_I64, RATE_AT(rate)},
+};
+
+void requests_write_weights(struct json_writer *w, const char *key, const struct rate_list *list)
+{
+	if (!list->count)
+		json_write_raw(w, key, "[]");
+	else
+		write_array(w, key, weight_fields, COUNT_OF(weight_fields), list->items,
+			    list->count, sizeof(*list->items));
+}
+
+static int read_rates(struct json_object *v, const struct field *fields, struct rate_list *list)
 {
 	struct err err;
 	size_t n;
@@ -230,12 +244,22 @@ int requests_read_rates(struct json_object *v, struct rate_list *list)
 	for (size_t i = 0; i < n; i++) {
 		struct rate_request *r = &list->items[list->count++];
 
-		if (fields_read(rate_fields, COUNT_OF(rate_fields), json_object_array_get_idx(v, i),
-				r, "", &err) < 0 ||
+		if (fields_read(fields, COUNT_OF(rate_fields), json_object_array_get_idx(v, i), r,
+				"", &err) < 0 ||
 		    !r->path)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+int requests_read_rates(struct json_object *v, struct rate_list *list)
+{
+	return read_rates(v, rate_fields, list);
+}
+
+int requests_read_weights(struct json_object *v, struct rate_list *list)
+{
+	return read_rates(v, weight_fields, list);
 }
 
 static bool is_anonymous_volume(const struct mount_request *m)

@@ -23,6 +23,9 @@ int requests_read_endpoints(struct json_object *v, void *base);
 
 void requests_write_rates(struct json_writer *w, const char *key, const struct rate_list *list);
 int requests_read_rates(struct json_object *v, struct rate_list *list);
+/* The same of weights: an empty list is [] with Docker. */
+void requests_write_weights(struct json_writer *w, const char *key, const struct rate_list *list);
+int requests_read_weights(struct json_object *v, struct rate_list *list);
 
 void requests_write_docker_binds(struct json_writer *w, const char *key, const void *base);
 void requests_write_docker_mounts(struct json_writer *w, const char *key, const void *base);

@@ -108,6 +108,7 @@ static void keep_asked(struct cgroup_resources *r, const struct container_update
 	r->has_io_weight = u->blkio_weight != 0;
 	r->has_pids_limit = u->has_pids_limit;
 	r->read_bps_count = r->write_bps_count = r->read_iops_count = r->write_iops_count = 0;
+	r->io_device_weight_count = 0;
 }
 
 static int apply_to_kernel(struct engine *e, const struct container *c,

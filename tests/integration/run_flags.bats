@@ -60,6 +60,17 @@ refused() {
 	fi
 	assert_equal "$(inspect box '.HostConfig.BlkioDeviceReadBps[0] | [.Path, .Rate] | @csv')" "\"$device\",1048576"
 	assert_equal "$(inspect box .HostConfig.BlkioWeight)" 300
+	# The kernel takes a device's weight where its scheduler is BFQ (or iocost, on version 2), else it says so.
+	run cloche run --name weighed --network none --blkio-weight-device "$device:300" cloche/busybox \
+		cat /sys/fs/cgroup/blkio/blkio.bfq.weight_device /sys/fs/cgroup/io.weight
+	case "$output" in
+	*"$name 300"* | *"$name $((1 + 290 * 9999 / 990))"*) ;;
+	*) assert_contains "$output" "blkio" ;;
+	esac
+	cloche create --name asked --network none --blkio-weight-device "$device:300" cloche/busybox true
+	assert_equal "$(inspect asked '.HostConfig.BlkioWeightDevice[0] | [.Path, .Weight] | @csv')" "\"$device\",300"
+	refused "invalid weight for device: $device:9" --blkio-weight-device "$device:9"
+	refused "bad format for device path: sda:10" --blkio-weight-device sda:10
 }
 
 # bats test_tags=any-kernel
