@@ -141,7 +141,9 @@ static void test_filters(void **state)
 	check("ancestor=other", true, "");
 	check("volume=/data", true, "web-2");
 	check("network=host", true, "web-1");
-	check("network=none", true, "web-2,db");
+	/* The default. */
+	check("network=bridge", true, "web-2,db");
+	check("network=none", true, "");
 	check("volume=feed", true, "web-2");
 	check("health=healthy", true, "web-1");
 	check("health=none", true, "web-2,db");

@@ -114,8 +114,9 @@ static void ports_are_kept_from_everybody(void **state)
 
 static void ipv6_of_an_endpoint_that_has_it_is_translated(void **state)
 {
-	struct port_binding wanted[] = {port(IPPROTO_TCP, 8080, "::"),
-					port(IPPROTO_TCP, 8081, "::1")};
+	struct port_binding wanted[] = {port(IPPROTO_TCP, 8080, "fd00:9::1"),
+					port(IPPROTO_TCP, 8081, "::1"),
+					port(IPPROTO_TCP, 8082, "::")};
 	struct fixture *f = fixture_of(state);
 	struct sandbox_sockets sockets;
 	struct err err = ERR_INIT;
@@ -123,12 +124,16 @@ static void ipv6_of_an_endpoint_that_has_it_is_translated(void **state)
 
 	sandbox_make(&s);
 	s.endpoints[0].ipv6 = prefix_of("fd00::2/64");
-	assert_done(ports_bind(&f->s, &s, wanted, 2, &sockets, &err), err);
-	assert_int_equal(sockets.count, 2);
+	assert_int_equal(shell("ip addr add fd00:9::1/128 dev lo nodad", NULL, 0), 0);
+	assert_done(ports_bind(&f->s, &s, wanted, 3, &sockets, &err), err);
+	assert_int_equal(sockets.count, 3);
 	assert_false(listens(sockets.fds[0]));
 	assert_true(listens(sockets.fds[1]));
+	/* For what comes to [::1]. */
+	assert_true(listens(sockets.fds[2]));
+	assert_false(sandbox_port_is_forwarded(&s, &s.ports[2]));
 	/* IPv6 alone was asked for. */
-	assert_int_equal(try_other(SOCK_STREAM, 8080), 0);
+	assert_int_equal(try_other(SOCK_STREAM, 8082), 0);
 	finish(f, &s, &sockets);
 }
 
