@@ -196,7 +196,7 @@ endpoint() { # CONTAINER NETWORK FIELD
 	assert_equal "$(cloche ps -q -f network=two | wc -l) $(cloche ps -q -f "network=$(endpoint app one NetworkID)" | wc -l)" "1 2"
 	assert_equal "$(cloche exec app cat /etc/resolv.conf | sed -n 's/^nameserver //p')" 127.0.0.11
 	local name
-	for name in app x "${id:0:12}" app.one; do cloche exec peer ping -c 1 -W "$(patience 2)" "$name"; done
+	for name in app x "${id:0:12}" app.one store; do cloche exec peer ping -c 1 -W "$(patience 2)" "$name"; done
 	refused "user specified IP address is supported only when connecting to networks with user configured subnets" \
 		--network one --ip 10.9.9.9
 	refused "network-scoped alias is supported only for containers in user defined networks" --network name=bridge,alias=y

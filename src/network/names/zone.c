@@ -26,7 +26,8 @@ struct entry {
 struct member_endpoint {
 	char network_id[ID_LEN + 1];
 	struct ip_prefix ipv4, ipv6;
-	char *canonical; /* what its addresses are called */
+	char *canonical;   /* what its addresses are called */
+	struct strv links; /* "name:what this container calls it", in lower case */
 	bool internal, has_names;
 };
 
@@ -103,6 +104,11 @@ static void grow(struct zone *z)
 	free(old);
 }
 
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
 static int insert(struct zone *z, struct zone_member *m, size_t endpoint, const char *name,
 		  bool is_address)
 {
@@ -115,7 +121,7 @@ static int insert(struct zone *z, struct zone_member *m, size_t endpoint, const 
 	if (!dns_name_is_valid(name))
 		return 0;
 	do
-		lowered[n] = (char)(name[n] >= 'A' && name[n] <= 'Z' ? name[n] + 32 : name[n]);
+		lowered[n] = lower(name[n]);
 	while (name[n++]);
 	hash = hash_of(lowered);
 	/* An alias may say the container's own name again. */
@@ -182,6 +188,15 @@ static int insert_names(struct zone *z, struct zone_member *m, const struct sand
 	return rc < 0 ? rc : insert_address(z, m, i, &from->ipv6.address);
 }
 
+static void add_link(struct strv *links, const char *link)
+{
+	char *copy = xstrdup(link);
+
+	for (char *p = copy; *p; p++)
+		*p = lower(*p);
+	strv_add_taken(links, copy);
+}
+
 static int fill_endpoint(struct member_endpoint *to, const struct sandbox *s,
 			 const struct endpoint *from)
 {
@@ -190,6 +205,8 @@ static int fill_endpoint(struct member_endpoint *to, const struct sandbox *s,
 	to->ipv6 = from->ipv6;
 	to->internal = from->internal;
 	to->has_names = from->has_names;
+	for (size_t i = 0; i < from->request.links.count; i++)
+		add_link(&to->links, from->request.links.items[i]);
 	if (asprintf(&to->canonical, "%s.%s", s->container_name ? s->container_name : "",
 		     from->network_name ? from->network_name : "") < 0) {
 		to->canonical = NULL;
@@ -238,8 +255,10 @@ void zone_remove(struct zone *z, struct zone_member *m)
 		z->entry_count--;
 		free(e);
 	}
-	for (size_t i = 0; i < m->endpoint_count; i++)
+	for (size_t i = 0; i < m->endpoint_count; i++) {
 		free(m->endpoints[i].canonical);
+		strv_free(&m->endpoints[i].links);
+	}
 	free(m->endpoints);
 	strv_free(&m->dns);
 	free(m);
@@ -262,15 +281,32 @@ static size_t find_in(const struct zone *z, const char *name, const char *networ
 	return n;
 }
 
+/* The name of whom it means: --link gives others names that it alone uses. */
+static const char *meant_by(const struct member_endpoint *from, const char *name,
+			    char target[static DNS_TEXT_MAX])
+{
+	for (size_t i = 0; i < from->links.count; i++) {
+		const char *link = from->links.items[i], *colon = strchr(link, ':');
+
+		if (colon && str_eq(colon + 1, name) &&
+		    str_format(target, DNS_TEXT_MAX, "%.*s", (int)(colon - link), link) == 0)
+			return target;
+	}
+	return name;
+}
+
 /* Those of the first network of the container where anybody has the name. */
 static size_t find(const struct zone *z, const struct zone_member *from, const char *name,
 		   const struct entry **found, size_t max)
 {
+	char target[DNS_TEXT_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; !n && i < from->endpoint_count; i++) {
-		if (from->endpoints[i].has_names)
-			n = find_in(z, name, from->endpoints[i].network_id, found, max);
+		const struct member_endpoint *e = &from->endpoints[i];
+
+		if (e->has_names)
+			n = find_in(z, meant_by(e, name, target), e->network_id, found, max);
 	}
 	return n;
 }
@@ -303,6 +339,18 @@ static bool is_own_address(const struct zone_member *from, const char *name)
 	return false;
 }
 
+/* A name of a link's stays ours when whom it means is gone. */
+static bool is_link(const struct zone_member *from, const char *name)
+{
+	char target[DNS_TEXT_MAX];
+
+	for (size_t i = 0; i < from->endpoint_count; i++) {
+		if (meant_by(&from->endpoints[i], name, target) != name)
+			return true;
+	}
+	return false;
+}
+
 static void add_entry(struct dns_answer *a, const struct entry *e, uint16_t type)
 {
 	const struct member_endpoint *at = &e->member->endpoints[e->endpoint];
@@ -330,7 +378,7 @@ enum zone_result zone_answer(struct zone *z, const struct zone_member *from, con
 	if (!q->plain || q->class != DNS_CLASS_IN)
 		return ZONE_OUTSIDE;
 	count = find(z, from, q->name, found, ANSWERS_MAX);
-	if (!count && !is_own_address(from, q->name) &&
+	if (!count && !is_own_address(from, q->name) && !is_link(from, q->name) &&
 	    (strchr(q->name, '.') || !is_taken(z, q->name)))
 		return ZONE_OUTSIDE;
 	dns_answer_begin(&a, out, size, limit, message, q);

@@ -12,19 +12,22 @@
 #include "base/str.h"
 #include "network/names/zone.h"
 
-/* A container as network.json has it: "name network ipv4 [alias...]"; '!' before the network: internal. */
+/* A container as network.json has it: "name network ipv4 [alias...]"; '!' before the network: internal;
+ * '=' before an alias: a link. */
 static struct zone_member *container(struct zone *z, unsigned number, const char *name,
 				     const char *networks, unsigned last, const char *aliases)
 {
 	auto_free char *list = xstrdup(networks);
 	struct endpoint e[4];
 	struct sandbox s = {.container_name = (char *)(uintptr_t)name, .endpoints = e};
-	auto_strv struct strv alias = {0};
+	auto_strv struct strv alias = {0}, links = {0};
 	struct zone_member *m;
 	char *rest = list, *word;
 
 	for (auto_free char *copy = xstrdup(aliases), *at = copy; (word = strsep(&at, " "));) {
-		if (*word)
+		if (*word == '=')
+			strv_add(&links, word + 1);
+		else if (*word)
 			strv_add(&alias, word);
 		if (!at)
 			break;
@@ -39,6 +42,7 @@ static struct zone_member *container(struct zone *z, unsigned number, const char
 		net = (unsigned)(uint8_t)*word;
 		to->network_name = word;
 		to->aliases = alias;
+		to->request.links = links;
 		memset(to->network_id, *word, ID_LEN);
 		to->ipv4 = (struct ip_prefix){{AF_INET, {10, (uint8_t)net, 0, (uint8_t)last}}, 24};
 		if (str_starts(word, "six"))
@@ -94,6 +98,24 @@ static const char *ask(struct zone *z, const struct zone_member *from, const cha
 	if (used)
 		text[used - 1] = '\0';
 	return text;
+}
+
+/* What --link calls another, only the one that links knows. */
+static void test_links(void **state)
+{
+	struct zone *z = zone_new();
+	struct zone_member *db = container(z, 1, "db", "six", 2, "");
+	struct zone_member *web = container(z, 2, "web", "six", 3, "=DB:Store =gone:lost");
+
+	(void)state;
+	assert_string_equal(ask(z, web, "store", DNS_A), "115.2");
+	assert_string_equal(ask(z, web, "db", DNS_A), "115.2");
+	assert_string_equal(ask(z, web, "lost", DNS_A), "unknown");
+	assert_string_equal(ask(z, db, "store", DNS_A), "outside");
+	zone_remove(z, db);
+	assert_string_equal(ask(z, web, "store", DNS_A), "unknown");
+	zone_remove(z, web);
+	zone_free(z);
 }
 
 static void test_names(void **state)
@@ -236,9 +258,8 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_rotation),
-		cmocka_unit_test(test_several_networks),
+		cmocka_unit_test(test_names),    cmocka_unit_test(test_links),
+		cmocka_unit_test(test_rotation), cmocka_unit_test(test_several_networks),
 		cmocka_unit_test(test_many),
 	};
 
