@@ -20,7 +20,7 @@ setup_file() {
 		>"$DOCKER_DIR/log" 2>&1 3>&- &
 	wait_for 30 docker version >/dev/null 2>&1 || skip "dockerd does not start here: $(tail -n 1 "$DOCKER_DIR/log")"
 	# The same image on both sides, with a configuration of its own.
-	cloche run --rm cloche/busybox true
+	cloche run --rm --network none cloche/busybox true
 	local root
 	root=$(cloche image inspect -f '{{.GraphDriver.Data.UpperDir}}' cloche/busybox)
 	tar -C "$root" -c . | docker import --change 'CMD ["sh"]' --change 'ENV A=b' --change 'LABEL made=here' \
