@@ -55,7 +55,9 @@ teardown_engine() {
 forget_networks() {
 	local file bridge
 	for file in "$CLOCHE_ROOT"/network/*.json; do
-		[ -e "$file" ] && bridge=$(jq -r '.Bridge // empty' "$file") && [ -n "$bridge" ] || continue
+		[ -e "$file" ] || continue
+		bridge=$(jq -r '.Bridge // empty' "$file")
+		[ -n "$bridge" ] || continue
 		ip link del "$bridge" 2>/dev/null || true
 		[[ $bridge != cloche* ]] || nft delete table inet "cloche-${bridge#cloche}" 2>/dev/null || true
 	done
