@@ -37,13 +37,14 @@ past() {
 
 @test "oom is told when it happens, once for each, and not again at the end" {
 	local victim='x=$(head -c 64m /dev/zero | tr "\0" x)'
-	cloche run -d --name hungry -m 16m cloche/busybox \
-		sh -c "sh -c '$victim'; while [ ! -e /again ]; do sleep 0.1; done; sh -c '$victim'; exec sleep 1000"
+	mkdir "$ENGINE_DIR/host"
+	cloche run -d --name hungry -m 16m -v "$ENGINE_DIR/host:/host" cloche/busybox \
+		sh -c "sh -c '$victim'; while [ ! -e /host/again ]; do sleep 0.1; done; sh -c '$victim'; exec sleep 1000"
 	count() { [ "$(past container=hungry event=oom | wc -l)" = "$1" ]; }
 	wait_for 10 count 1
 	container_is hungry running
 	# This one is heard of by who watches, the first may have been found by looking.
-	cloche exec hungry touch /again
+	touch "$ENGINE_DIR/host/again"
 	wait_for 10 count 2
 	cloche kill hungry
 	wait_for 5 container_is hungry exited
