@@ -20,6 +20,7 @@ setup() {
 }
 teardown() {
 	stop_docker
+	[ -z "${SERVER:-}" ] || kill "$SERVER" || true
 	end_netns "$BEYOND"
 	teardown_network_engine
 }
@@ -33,9 +34,20 @@ start_containers() {
 	cloche network create --ipv6 --subnet 10.77.0.0/24 --subnet fd77::/64 app >/dev/null
 	cloche network create --subnet 10.78.0.0/24 other >/dev/null
 	cloche run -d --name web --network app -p 8080:80 -p 192.0.2.1:8081:80 -p 127.0.0.1:8082:80 \
-		-p 8083:81 cloche/busybox httpd -f -p 80 >/dev/null
+		-p 8083:81 -p 5353:54/udp cloche/busybox httpd -f -p 80 >/dev/null
+	rm -f "$ENGINE_DIR/udp"
+	in_netns "$(inspect web .State.Pid)" setpriv --pdeathsig KILL "$BATS_TEST_DIRNAME/net-probe" serve udp :: 54 \
+		>"$ENGINE_DIR/udp" 3>&- &
+	SERVER=$!
+	wait_for 10 grep -qs ready "$ENGINE_DIR/udp"
 	cloche run -d --name near --network app cloche/busybox sleep 1000 >/dev/null
 	cloche run -d --name far --network other cloche/busybox sleep 1000 >/dev/null
+}
+
+end_containers() {
+	end_netns "$SERVER"
+	cloche rm -f web near far >/dev/null
+	cloche network rm app other >/dev/null
 }
 
 # Every claim, tried.
@@ -62,7 +74,7 @@ verdicts() { # WHO VERDICT
 	[ "$(verdicts 'hosts beside' reachable)" -ge 3 ]
 	[ "$(verdicts 'this host' reachable)" -ge 6 ]
 	[ "$(verdicts 'hosts beside' dropped)" -ge 1 ] # asked for directly
-	[ "$(verdicts 'this host' 'nothing listens')" -ge 1 ] # port 81
+	[ "$(verdicts "this host" "nothing listens")" -ge 1 ] # port 81
 }
 
 @test "each claim holds on a host whose nftables drop what is forwarded, cooperating or not" {
@@ -77,8 +89,7 @@ verdicts() { # WHO VERDICT
 	start_containers
 	scan
 	[ "$(verdicts 'hosts beside' reachable)" -ge 3 ]
-	cloche rm -f web near far >/dev/null
-	cloche network rm app other >/dev/null
+	end_containers
 	config host-firewall respect
 	start_containers
 	scan
@@ -97,8 +108,7 @@ verdicts() { # WHO VERDICT
 	start_containers
 	scan
 	[ "$(verdicts 'hosts beside' reachable)" -ge 3 ]
-	cloche rm -f web near far >/dev/null
-	cloche network rm app other >/dev/null
+	end_containers
 	config host-firewall respect
 	start_containers
 	scan
@@ -141,8 +151,7 @@ not_running() { ! kill -0 "$1" 2>/dev/null; }
 	start_containers
 	scan
 	[ "$(verdicts 'hosts beside' reachable)" -ge 3 ]
-	cloche rm -f web near far >/dev/null
-	cloche network rm app other >/dev/null
+	end_containers
 	config host-firewall respect
 	start_containers
 	scan

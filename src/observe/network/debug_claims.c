@@ -43,7 +43,7 @@ static void follow_forwarder(const struct asker *a, struct debug_claim *c)
 	struct strv hops;
 
 	if (c->direct || c->result.end != PATH_REACHED || !c->result.listener ||
-	    c->result.place != &a->d->places[0] || !sandbox_port_is_forwarded(s, binding(a)))
+	    c->result.place != &a->d->places[0] || !debug_is_forwarded(s, binding(a)))
 		return;
 	path_follow(&a->d->world, &start, &r);
 	strv_add(&c->result.hops, "host: the keeper connects to the container:");
