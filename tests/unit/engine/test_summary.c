@@ -87,6 +87,8 @@ static struct container *make_list(size_t *count)
 	list[2].name = xstrdup("db");
 	list[2].state.status = CONTAINER_CREATED;
 	list[2].config.image = xstrdup("other:1");
+	for (int i = 1; i < 3; i++)
+		container_config_add_endpoint(&list[i].config)->network = xstrdup("bridge");
 	*count = 3;
 	return list;
 }
