@@ -26,16 +26,18 @@ static inline bool enter_new_netns(void)
 /* A process in a network namespace of its own, which ends with this one. */
 static inline pid_t holder_start(void)
 {
+	pid_t parent = getpid(), pid;
 	int ready[2];
 	char byte;
-	pid_t pid;
 
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWNET) < 0 || write(ready[1], "r", 1) != 1)
+		/* Killed before it could take us along. */
+		if (getppid() != parent || unshare(CLONE_NEWNET) < 0 ||
+		    write(ready[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
