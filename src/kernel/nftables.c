@@ -340,6 +340,18 @@ void nft_expr_verdict(struct netlink_buffer *b, int32_t verdict, const char *cha
 	expr_end(b, e);
 }
 
+void nft_expr_immediate(struct netlink_buffer *b, uint32_t reg, const void *value, size_t n)
+{
+	struct expression e = expr_begin(b, "immediate");
+	size_t data;
+
+	netlink_put_be32(b, NFTA_IMMEDIATE_DREG, reg);
+	data = netlink_nest_begin(b, NFTA_IMMEDIATE_DATA);
+	netlink_put(b, NFTA_DATA_VALUE, value, n);
+	netlink_nest_end(b, data);
+	expr_end(b, e);
+}
+
 void nft_expr_dnat(struct netlink_buffer *b, uint8_t family, uint32_t address_reg,
 		   uint32_t port_reg)
 {

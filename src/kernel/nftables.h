@@ -91,6 +91,8 @@ void nft_expr_lookup(struct netlink_buffer *b, uint32_t reg, const char *set, ui
 void nft_expr_ct(struct netlink_buffer *b, uint32_t key, uint32_t reg);
 void nft_expr_fib_type(struct netlink_buffer *b, uint32_t flags, uint32_t reg);
 void nft_expr_verdict(struct netlink_buffer *b, int32_t verdict, const char *chain);
+/* Puts a value into a register. */
+void nft_expr_immediate(struct netlink_buffer *b, uint32_t reg, const void *value, size_t n);
 void nft_expr_dnat(struct netlink_buffer *b, uint8_t family, uint32_t address_reg,
 		   uint32_t port_reg);
 void nft_expr_masquerade(struct netlink_buffer *b);

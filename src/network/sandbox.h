@@ -43,6 +43,7 @@ void sandbox_put_routes(struct netlink_buffer *b, const struct sandbox *s,
 
 /* A script by hand: begin, entries, end. */
 void script_begin(struct strbuf *out);
+void script_add_names(struct strbuf *out);
 void script_add(struct strbuf *out, enum script_type type, const void *payload, size_t bytes);
 int must_check script_end(struct strbuf *out, struct err *err);
 

@@ -223,7 +223,7 @@ int sandbox_open_names(pid_t pid, int pidfd, struct script_names *names, struct 
 	int rc;
 
 	script_begin(&script);
-	script_add(&script, SCRIPT_NAMES, NULL, 0);
+	script_add_names(&script);
 	rc = script_end(&script, err);
 	if (rc == 0)
 		rc = script_run(script.data, script.len, pid, pidfd, 0, names, NULL, err);

@@ -242,6 +242,15 @@ int script_end(struct strbuf *out, struct err *err)
 	return 0;
 }
 
+void script_add_names(struct strbuf *out)
+{
+	_Alignas(4) unsigned char bytes[TABLE_NAMES_BYTES];
+	struct netlink_buffer b = {.bytes = bytes, .size = sizeof(bytes)};
+
+	table_put_names(&b);
+	add_entry(out, SCRIPT_NAMES, NULL, 0, bytes, b.used);
+}
+
 int sandbox_script(const struct network_store *store, const struct sandbox *s,
 		   const struct endpoint *only, struct strbuf *out, struct err *err)
 {
@@ -265,7 +274,7 @@ int sandbox_script(const struct network_store *store, const struct sandbox *s,
 	if (!only) {
 		add_unlinks(out, store, s);
 		if (wants_names(s))
-			add_entry(out, SCRIPT_NAMES, NULL, 0, NULL, 0);
+			script_add_names(out);
 	}
 	return script_end(out, err);
 }

@@ -25,8 +25,6 @@
 #include "base/str.h"
 #include "kernel/netlink.h"
 
-#define NAMES_ADDRESS 0x7f00000bu /* 127.0.0.11 */
-#define NAMES_PORT 53
 #define NAMES_BACKLOG 128
 #define ALIGN 8u
 
@@ -172,9 +170,10 @@ static int do_rules(struct runner *r, struct step *s)
 	return rc < 0 ? explain(r, rc, "publish ports", NULL, &refusal) : 0;
 }
 
-static int do_inside(struct runner *r, struct step *s)
+/* Sends the payload in the container's namespace. */
+static int transact_inside(struct runner *r, struct step *s, int protocol, const char *what)
 {
-	auto_close int fd = netlink_open(NETLINK_ROUTE);
+	auto_close int fd = netlink_open(protocol);
 	struct netlink_refusal refusal = {.index = 0};
 	int rc;
 
@@ -182,9 +181,13 @@ static int do_inside(struct runner *r, struct step *s)
 		return explain(r, fd, "open a netlink socket in the container's namespace", NULL,
 			       NULL);
 	rc = netlink_transact(fd, s->payload, s->bytes, &refusal);
-	return rc < 0 ? explain(r, rc, "set up addresses and routes in the container's namespace",
-				NULL, &refusal)
-		      : 0;
+	return rc < 0 ? explain(r, rc, what, NULL, &refusal) : 0;
+}
+
+static int do_inside(struct runner *r, struct step *s)
+{
+	return transact_inside(r, s, NETLINK_ROUTE,
+			       "set up addresses and routes in the container's namespace");
 }
 
 static int do_sysctl(struct runner *r, struct step *s)
@@ -203,8 +206,8 @@ static int do_sysctl(struct runner *r, struct step *s)
 static int bind_names(int type)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
-				.sin_port = htons(NAMES_PORT),
-				.sin_addr = {htonl(NAMES_ADDRESS)}};
+				.sin_port = htons(SCRIPT_NAMES_PORT),
+				.sin_addr = {htonl(SCRIPT_NAMES_ADDRESS)}};
 	auto_close int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
@@ -215,14 +218,15 @@ static int bind_names(int type)
 
 static int do_names(struct runner *r, struct step *s)
 {
-	(void)s;
 	r->names->udp = bind_names(SOCK_DGRAM);
 	if (r->names->udp >= 0)
 		r->names->tcp = bind_names(SOCK_STREAM);
 	if (r->names->udp >= 0 && r->names->tcp >= 0)
-		return 0;
+		return transact_inside(r, s, NETLINK_NETFILTER,
+				       "lead port 53 to the name service in the container's "
+				       "namespace");
 	return explain(r, r->names->udp < 0 ? r->names->udp : r->names->tcp,
-		       "bind 127.0.0.11:53 in the container's namespace", NULL, NULL);
+		       "bind a port of 127.0.0.11 in the container's namespace", NULL, NULL);
 }
 
 static const struct {

@@ -32,7 +32,7 @@ enum script_type {
 	SCRIPT_RULES_REMOVE, /* likewise, when the script is undone: "no such element" is no error */
 	SCRIPT_UNLINK, /* "absolute path\0owner\0": a symlink, removed when the script is undone, in
 			* order, if what it says begins with the owner */
-	SCRIPT_NAMES,  /* no payload: sockets of the name service, see script_names */
+	SCRIPT_NAMES,  /* sockets of the name service, see script_names; table_put_names() */
 };
 
 struct script_header {
@@ -56,8 +56,12 @@ struct script_link {
 	uint32_t isolated_name_at; /* likewise */
 };
 
-/* Sockets of the name service, bound to 127.0.0.11:53 inside: both -1 when the script has no
- * SCRIPT_NAMES. */
+/* Where the name service really is inside a container. Port 53 of that address, which the container asks,
+ * is led there: a socket on it would keep programs of the container's from taking port 53 of all
+ * addresses. This one is outside of what the kernel gives to sockets that do not choose. */
+#define SCRIPT_NAMES_ADDRESS 0x7f00000bu /* 127.0.0.11 */
+#define SCRIPT_NAMES_PORT 61053
+/* Sockets of the name service: both -1 when the script has no SCRIPT_NAMES. */
 struct script_names {
 	int udp, tcp;
 };

@@ -36,6 +36,9 @@ int must_check table_remove_network(const struct network_store *s, const struct 
 size_t table_ports_bytes(size_t ports);
 void table_put_ports(const struct network_store *s, const struct sandbox *sandbox, bool remove,
 		     struct netlink_buffer *b);
+/* The batch for SCRIPT_NAMES, sent inside a container's namespace; idempotent. */
+#define TABLE_NAMES_BYTES 4096 /* its room */
+void table_put_names(struct netlink_buffer *b);
 /* Removes the table. 0 also when there is none. */
 int must_check table_remove(const struct network_store *s, struct err *err);
 

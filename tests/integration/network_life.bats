@@ -168,7 +168,7 @@ refuses() {
 @test "IPv6: addresses, each other, published, outwards" {
 	make_peer
 	cloche network create --ipv6 --subnet fd00:c10c::/64 six >/dev/null
-	cloche run -d --name one --network six -p 8080:80 -p 5300:5353/udp cloche/busybox sleep 100000 >/dev/null
+	cloche run -d --name one --network six -p 8080:80 -p 5300:53/udp cloche/busybox sleep 100000 >/dev/null
 	cloche run -d --name two --network six cloche/busybox sleep 100000 >/dev/null
 	local address
 	address=$(address6_of one six)
@@ -178,7 +178,7 @@ refuses() {
 	! cloche exec one ip -6 addr show eth0 | grep "$address/" | grep -q tentative || false
 	cloche exec two ping6 -c 1 -W 5 "$address"
 	serve "in_container one" tcp :: 80
-	serve "in_container one" udp :: 5353
+	serve "in_container one" udp :: 53
 	answers in_container two -- tcp "$address" 80
 	answers on_host -- tcp 2001:db8:2::1 8080
 	answers on_host -- tcp 127.0.0.1 8080

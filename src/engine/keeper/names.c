@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The name service: sockets bound to 127.0.0.11:53 inside containers, whose monitors keep them when we
+ * The name service: sockets behind 127.0.0.11:53 inside containers, whose monitors keep them when we
  * are gone, so that what was asked meanwhile waits in them. What a container may know is zone.h's to
  * say; anything else is asked outside (lookup.c).
  *

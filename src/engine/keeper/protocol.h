@@ -24,7 +24,7 @@ enum keeper_socket {
 	/* TCP listening, or UDP bound, on the host's side: what comes there and was not translated (to
 	 * [::1], to [::] of a container without IPv6) is for the container's port of network.json */
 	KEEPER_SOCKET_FORWARD = 1,
-	/* bound to port 53 of 127.0.0.11 inside the container: UDP, and TCP listening */
+	/* the name service's inside the container (network/script.h): UDP, and TCP listening */
 	KEEPER_SOCKET_NAMES = 2,
 };
 
