@@ -19,7 +19,6 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "kernel/link.h"
-#include "network/subnet.h"
 
 #define LOCK_NAME "cloche-subnets"
 #define LOCK_WAIT_NS 20000000000ull
