@@ -15,7 +15,8 @@ counts() { # EXPECTED LINE...
 }
 
 @test "passed, failed and skipped, as cmocka and as bats write them" {
-	counts '2 1 2' '1..5' 'ok 1 - one' 'ok 2 two in 3ms' 'not ok 3 three' 'ok 4 # SKIP - four' 'ok 5 five # skip why'
+	counts '2 1 3' '1..6' 'ok 1 - one' 'ok 2 two in 3ms' 'not ok 3 three' 'ok 4 # SKIP - four' 'ok 5 five # skip why' \
+		'not ok 6 # SKIP six'
 }
 
 @test "a name that only speaks of skipping is not skipped" {

@@ -543,8 +543,9 @@ static void a_sweep_finds_what_a_crash_left(void **state)
 	container_end(&b);
 }
 
-/* A life from the first file to the last, over and over; each of another container. */
-static _Noreturn void live_until_killed(struct fixture *f, unsigned int first)
+/* A life from the first file to the last, over and over; each of another container. A byte goes to
+ * `lived` once the first is over. */
+static _Noreturn void live_until_killed(struct fixture *f, unsigned int first, int lived)
 {
 	struct port_binding ports[2] = {{.container_port = 80,
 					 .host_port = 9000,
@@ -567,6 +568,8 @@ static _Noreturn void live_until_killed(struct fixture *f, unsigned int first)
 			_exit(3);
 		}
 		container_end(&c);
+		if (i == first && write(lived, "", 1) != 1)
+			_exit(4);
 	}
 }
 
@@ -578,7 +581,10 @@ static void nothing_is_left_by_killing(void **state)
 	int found = 0;
 	char table[4096], command[96];
 	pid_t pids[4] = {0};
+	int lived[4][2];
 
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(pipe2(lived[i], O_CLOEXEC), 0);
 	for (unsigned int k = 0; k < 40; k++) {
 		/* Anywhere in what it does: the delay is the point, not a wait for anything. */
 		struct timespec moment = {.tv_nsec = rand_r(&seed) % 10000000};
@@ -586,6 +592,7 @@ static void nothing_is_left_by_killing(void **state)
 		int status = SIGKILL;
 
 		if (*pid) {
+			assert_int_equal(read(lived[k % 4][0], &(char){0}, 1), 1);
 			nanosleep(&moment, NULL);
 			kill(*pid, SIGKILL);
 			waitpid(*pid, &status, 0);
@@ -593,7 +600,11 @@ static void nothing_is_left_by_killing(void **state)
 		}
 		*pid = k < 36 ? fork() : 0;
 		if (*pid == 0 && k < 36)
-			live_until_killed(f, 1 + k * 1000);
+			live_until_killed(f, 1 + k * 1000, lived[k % 4][1]);
+	}
+	for (unsigned int i = 0; i < 4; i++) {
+		close(lived[i][0]);
+		close(lived[i][1]);
 	}
 	assert_done(network_sweep(&f->s, true, count_finding, &found, &err), err);
 	/* Devices go with their namespaces, a moment after their processes. */
