@@ -17,7 +17,7 @@
 #include "kernel/namespace.h"
 
 #define PATIENCE_MS 20000 /* for what shall come to pass */
-#define SILENCE_MS 700    /* for what shall not: nothing answers */
+#define SILENCE_MS 200    /* for what shall not: nothing answers */
 
 static inline struct ip_prefix prefix_of(const char *text)
 {
