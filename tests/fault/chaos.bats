@@ -6,7 +6,7 @@ load fault
 
 setup() {
 	setup_engine
-	mkdir -p "$CLOCHE_RUN_ROOT"
+	mkdir -p "$CLOCHE_ROOT" "$CLOCHE_RUN_ROOT"
 	truncate -s 256M "$ENGINE_DIR/disk"
 	mke2fs -q -t ext4 "$ENGINE_DIR/disk"
 	mount -o loop "$ENGINE_DIR/disk" "$CLOCHE_ROOT"

@@ -40,7 +40,6 @@ static void follow_forwarder(const struct asker *a, struct debug_claim *c)
 				   .protocol = c->start.protocol,
 				   .port = binding(a)->container_port};
 	auto_path_result struct path_result r = {0};
-	struct strv hops;
 
 	if (c->direct || c->result.end != PATH_REACHED || !c->result.listener ||
 	    c->result.place != &a->d->places[0] || !debug_is_forwarded(s, binding(a)))
@@ -48,13 +47,15 @@ static void follow_forwarder(const struct asker *a, struct debug_claim *c)
 	path_follow(&a->d->world, &start, &r);
 	strv_add(&c->result.hops, "host: the keeper connects to the container:");
 	strv_add_all(&c->result.hops, &r.hops);
-	hops = c->result.hops;
 	if (r.end != PATH_REACHED) {
+		struct path_result reached = c->result;
+
+		/* Its end, with all the hops up to there. */
 		c->result = r;
-		strv_free(&r.hops);
+		c->result.hops = reached.hops;
+		reached.hops = r.hops;
+		r = reached;
 	}
-	c->result.hops = hops;
-	r.hops = (struct strv){0};
 }
 
 static struct debug_claim *ask(struct asker *a, const struct path_start *start, bool direct)
