@@ -222,8 +222,11 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	if (m->input >= 0 && input_pending)
 		p[SLOT_INPUT] = (struct pollfd){.fd = m->input, .events = POLLOUT};
 	for (int s = 0; s < 2; s++) {
-		/* A hung-up pipe would wake us at once, again and again, while a frame is under way. */
-		if (m->output[s] >= 0 && want && !(m->terminal_idle && !m->exited))
+		/* A hung-up pipe would wake us at once, again and again, while a frame is under way. And
+		 * before the report ends nothing is relayed: an exec's program may run by then (whoever
+		 * made its process still holds the socket), and STARTED must not go into a frame. */
+		if (m->output[s] >= 0 && want && m->report_fd < 0 &&
+		    !(m->terminal_idle && !m->exited))
 			p[SLOT_OUTPUT + s] = (struct pollfd){.fd = m->output[s], .events = want};
 	}
 	for (int i = 0; i < MONITOR_CLIENTS_MAX; i++) {
