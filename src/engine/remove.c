@@ -20,7 +20,7 @@
 #include "engine/volume.h"
 
 #define LOCK_TIMEOUT_MS 10000
-#define CGROUP_TIMEOUT_MS 2000
+#define CGROUP_TIMEOUT_MS 10000
 #define REMOVE_TRIES 100
 #define KILL_TRIES 10
 
@@ -197,6 +197,17 @@ static int lock_for_removal(struct engine *e, struct container *c, bool force, i
 		      : 0;
 }
 
+/* What a monitor that was killed after it had released the record of a --rm container has left. */
+static int remove_released(struct engine *e, struct container *c, struct err *err)
+{
+	int rc = container_remove_cgroup(e, c->config.cgroup_parent, c->id, err);
+
+	if (rc < 0)
+		return rc;
+	name_release(e, c->name, c->id);
+	return container_remove_remains(e, c->id, err);
+}
+
 int container_remove(struct engine *e, struct container *c, bool force, bool volumes,
 		     struct err *err)
 {
@@ -207,7 +218,7 @@ int container_remove(struct engine *e, struct container *c, bool force, bool vol
 		return rc;
 	if (container_is_gone(e, c->id)) {
 		/* With --rm its monitor was faster; taking the lock may have made the directory anew. */
-		rc = lock_fd >= 0 ? container_remove_remains(e, c->id, err) : 0;
+		rc = lock_fd >= 0 ? remove_released(e, c, err) : 0;
 		if (rc < 0 || force)
 			return rc;
 		return err_set(err, ERR_NOT_FOUND, ENOENT, "No such container: %s", c->id);

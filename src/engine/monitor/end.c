@@ -21,7 +21,7 @@
 #include "runtime/stamp.h"
 
 #define KILL_TIMEOUT_MS 2000
-#define REMOVE_TIMEOUT_MS 2000
+#define REMOVE_TIMEOUT_MS 10000
 
 size_t end_cgroup_dirs(const struct monitor *m, struct cgroup_dir out[PLAN_MAX_CGROUPS])
 {
@@ -168,15 +168,15 @@ static void release_record(struct monitor *m)
 	event_destroy(m);
 }
 
-static void remove_groups(struct monitor *m)
+/* False when some are left: processes that were killed take their time on a busy machine. */
+static bool remove_groups(struct monitor *m)
 {
 	struct cgroup_dir dirs[PLAN_MAX_CGROUPS];
 	size_t n = end_cgroup_dirs(m, dirs);
 
 	foreign_remove(m);
 	scope_stop(m);
-	if (n && cgroup_remove(dirs, n, REMOVE_TIMEOUT_MS) < 0)
-		return;
+	return !n || cgroup_remove(dirs, n, REMOVE_TIMEOUT_MS) == 0;
 }
 
 /* An anonymous volume bears the id of the container that it was made for until another takes it too,
@@ -243,8 +243,8 @@ static _Noreturn void sweep_and_exit(struct monitor *m)
 {
 	keeper_leave(m);
 	network_undo(m);
-	remove_groups(m);
-	if (m->plan->monitor.auto_remove) {
+	/* What is left of the groups is found by the run directory. */
+	if (remove_groups(m) && m->plan->monitor.auto_remove) {
 		remove_directories(m);
 	} else {
 		unlinkat(m->run_dir, "attach.sock", 0);
@@ -341,6 +341,6 @@ _Noreturn void end_abandon(struct monitor *m)
 		waitid(P_PIDFD, (id_t)m->pidfd, &(siginfo_t){0}, WEXITED);
 	}
 	network_undo(m);
-	remove_groups(m);
+	(void)remove_groups(m);
 	_exit(1);
 }
