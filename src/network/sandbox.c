@@ -18,6 +18,8 @@
 #include "network/sandbox.h"
 #include "network/script.h"
 
+#define STANDING_TRIES 20
+
 #define MAC_BYTES 6
 #define PREFIX_OPTION "com.docker.network.container_iface_prefix"
 #define PREFIX_MAX 12
@@ -202,6 +204,23 @@ static int describe(const struct network *n, const struct sandbox *s, struct end
 	return choose_veth(e->veth, err);
 }
 
+/* Whoever removes the network looks for holders first, and then takes its mark away. It is also away for
+ * a moment while others bring the network up: those are waited for by doing the same. */
+static int verify_standing(struct network_store *store, struct network *n, struct endpoint *e,
+			   struct err *err)
+{
+	for (int i = 0; i < STANDING_TRIES; i++) {
+		int rc;
+
+		if (network_standing(store, n) == e->bridge_index)
+			return 0;
+		rc = network_up(store, n, &e->bridge_index, err);
+		if (rc < 0)
+			return rc;
+	}
+	return err_set(err, ERR_NOT_FOUND, ENOENT, "network %s not found", n->name);
+}
+
 static int fill(struct network_store *store, struct network *n, const struct sandbox *s,
 		const struct endpoint_request *request, struct endpoint *e, struct err *err)
 {
@@ -217,9 +236,8 @@ static int fill(struct network_store *store, struct network *n, const struct san
 		rc = take(store, n, e, s->container_id, AF_INET6, request->ipv6, err);
 	if (rc == 0)
 		rc = choose_mac(request, &e->ipv4.address, e->mac, err);
-	/* Whoever removes the network looks for holders first, and then takes this mark away. */
-	if (rc == 0 && network_standing(store, n) != e->bridge_index)
-		rc = err_set(err, ERR_NOT_FOUND, ENOENT, "network %s not found", n->name);
+	if (rc == 0)
+		rc = verify_standing(store, n, e, err);
 	if (rc < 0)
 		endpoint_release(store, s, e);
 	return rc;

@@ -581,30 +581,32 @@ static void nothing_is_left_by_killing(void **state)
 	int found = 0;
 	char table[4096], command[96];
 	pid_t pids[4] = {0};
-	int lived[4][2];
+	int lived[4] = {0};
 
-	for (unsigned int i = 0; i < 4; i++)
-		assert_int_equal(pipe2(lived[i], O_CLOEXEC), 0);
 	for (unsigned int k = 0; k < 40; k++) {
 		/* Anywhere in what it does: the delay is the point, not a wait for anything. */
 		struct timespec moment = {.tv_nsec = rand_r(&seed) % 10000000};
 		pid_t *pid = &pids[k % 4];
-		int status = SIGKILL;
+		int status = SIGKILL, ends[2];
 
 		if (*pid) {
-			assert_int_equal(read(lived[k % 4][0], &(char){0}, 1), 1);
+			/* Nothing comes from one that has ended. */
+			assert_int_equal(read(lived[k % 4], &(char){0}, 1), 1);
+			close(lived[k % 4]);
 			nanosleep(&moment, NULL);
 			kill(*pid, SIGKILL);
 			waitpid(*pid, &status, 0);
 			assert_true(WIFSIGNALED(status));
 		}
-		*pid = k < 36 ? fork() : 0;
-		if (*pid == 0 && k < 36)
-			live_until_killed(f, 1 + k * 1000, lived[k % 4][1]);
-	}
-	for (unsigned int i = 0; i < 4; i++) {
-		close(lived[i][0]);
-		close(lived[i][1]);
+		*pid = 0;
+		if (k >= 36)
+			continue;
+		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+		*pid = fork();
+		if (*pid == 0)
+			live_until_killed(f, 1 + k * 1000, ends[1]);
+		close(ends[1]);
+		lived[k % 4] = ends[0];
 	}
 	assert_done(network_sweep(&f->s, true, count_finding, &found, &err), err);
 	/* Devices go with their namespaces, a moment after their processes. */
