@@ -142,19 +142,13 @@ static void tell_running(const struct change *g)
 	keeper_notify_reload(g->e, g->c->id);
 }
 
-/* The name service of a container that had none so far: its sockets are made inside, as a script of
- * nothing else does it, and go by its monitor to the keeper. */
+/* The name service of a container that had none so far: its sockets are made inside, and go by its
+ * monitor to the keeper. */
 static int add_names(struct change *g, struct err *err)
 {
-	struct {
-		struct script_header header;
-		struct script_entry entry;
-	} script = {.header = {.version = SCRIPT_VERSION, .bytes = sizeof(script)},
-		    .entry = {.type = SCRIPT_NAMES}};
 	struct script_names names = {.udp = -1, .tcp = -1};
 	auto_close int monitor = -1;
-	int rc = script_run(&script, sizeof(script), g->c->state.pid, g->pidfd, 0, &names, NULL,
-			    err);
+	int rc = sandbox_open_names(g->c->state.pid, g->pidfd, &names, err);
 
 	/* They are there since it had names before: its monitor keeps them. */
 	if (rc == -EADDRINUSE)

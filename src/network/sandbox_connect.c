@@ -230,6 +230,7 @@ int sandbox_open_names(pid_t pid, int pidfd, struct script_names *names, struct 
 	if (rc < 0) {
 		cleanup_close(&names->udp);
 		cleanup_close(&names->tcp);
+		*names = (struct script_names){-1, -1};
 	}
 	return rc;
 }
