@@ -3,6 +3,7 @@
 #ifndef TEST_NETWORK_FIXTURE_H
 #define TEST_NETWORK_FIXTURE_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -81,6 +82,20 @@ static inline struct ip_address address_of(const char *text)
 
 	assert_int_equal(ip_parse(text, &a), 0);
 	return a;
+}
+
+static inline size_t count_in(struct fixture *f, const char *path)
+{
+	int fd = openat(f->s.run_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	size_t n = 0;
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		n += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
 #endif

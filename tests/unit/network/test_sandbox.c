@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -145,20 +144,6 @@ static void make_network(struct fixture *f, const char *name, const char *subnet
 	n.pools[0].subnet = prefix_of(subnet);
 	n.pools[0].subnet_given = true;
 	assert_done(network_create(&f->s, &n, &err), err);
-}
-
-static size_t count_in(struct fixture *f, const char *path)
-{
-	int fd = openat(f->s.run_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	size_t n = 0;
-
-	while (dir && (entry = readdir(dir)) != NULL)
-		n += entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return n;
 }
 
 static size_t count_addresses(struct fixture *f, const char *network)
