@@ -208,15 +208,6 @@ void link_put_up(struct netlink_buffer *b, const char *name, bool up)
 	put_name(b, name);
 }
 
-/* By index: a message that has a name and no index looks the device up by that name. */
-void link_put_rename(struct netlink_buffer *b, const char *from, const char *to)
-{
-	struct ifinfomsg i = {.ifi_family = AF_UNSPEC, .ifi_index = (int)link_index(from)};
-
-	begin_link(b, RTM_SETLINK, 0, &i);
-	put_name(b, i.ifi_index ? to : from);
-}
-
 void link_put_address(struct netlink_buffer *b, uint32_t index, const struct ip_prefix *address)
 {
 	const struct ip_address *a = &address->address;

@@ -49,7 +49,6 @@ uint32_t link_peer_index(uint32_t n);
 void link_put_delete(struct netlink_buffer *b, const char *name);
 void link_put_up(struct netlink_buffer *b, const char *name, bool up);
 /* Kernels before 6.2 refuse it while the device is up. */
-void link_put_rename(struct netlink_buffer *b, const char *from, const char *to);
 /* No duplicate address detection for IPv6. */
 #define LINK_INDEX_LOOPBACK 1
 void link_put_address(struct netlink_buffer *b, uint32_t index, const struct ip_prefix *address);

@@ -479,14 +479,6 @@ uint8_t netlink_value_u8(const struct nlattr *a)
 	return v;
 }
 
-uint16_t netlink_value_u16(const struct nlattr *a)
-{
-	uint16_t v = 0;
-
-	copy_value(a, &v, sizeof v);
-	return v;
-}
-
 uint32_t netlink_value_u32(const struct nlattr *a)
 {
 	uint32_t v = 0;
@@ -498,14 +490,6 @@ uint32_t netlink_value_u32(const struct nlattr *a)
 uint32_t netlink_value_be32(const struct nlattr *a)
 {
 	return ntohl(netlink_value_u32(a));
-}
-
-uint64_t netlink_value_be64(const struct nlattr *a)
-{
-	uint32_t halves[2] = {0};
-
-	copy_value(a, halves, sizeof halves);
-	return (uint64_t)ntohl(halves[0]) << 32 | ntohl(halves[1]);
 }
 
 const char *netlink_value_string(const struct nlattr *a)

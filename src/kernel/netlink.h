@@ -85,10 +85,8 @@ static inline size_t netlink_value_bytes(const struct nlattr *a)
 }
 /* 0 when there is none or it is too short. */
 uint8_t netlink_value_u8(const struct nlattr *a);
-uint16_t netlink_value_u16(const struct nlattr *a);
 uint32_t netlink_value_u32(const struct nlattr *a);
 uint32_t netlink_value_be32(const struct nlattr *a);
-uint64_t netlink_value_be64(const struct nlattr *a);
 /* NULL when there is none, or it does not end with a NUL. */
 const char *netlink_value_string(const struct nlattr *a);
 

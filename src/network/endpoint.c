@@ -82,3 +82,9 @@ bool sandbox_port_is_forwarded(const struct sandbox *s, const struct port_bindin
 	       (ip_is_loopback(&p->host_address) || p->network >= s->endpoint_count ||
 		!s->endpoints[p->network].ipv6.address.family);
 }
+
+bool sandbox_port_listens(const struct sandbox *s, const struct port_binding *p)
+{
+	return sandbox_port_is_forwarded(s, p) ||
+	       (p->host_address.family == AF_INET6 && ip_is_unspecified(&p->host_address));
+}

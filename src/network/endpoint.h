@@ -64,10 +64,11 @@ struct sandbox {
 	size_t port_count;
 	struct strv dns; /* --dns: the name service asks these instead of the host's resolvers */
 };
-/* Whether the socket of a port listens, for the keeper to take over all that comes: [::1] always, and
- * IPv6 to an endpoint without it. That of [::] listens as well, for what comes to [::1], which cannot be
- * translated. Others are only bound. */
+/* Whether the keeper takes all that comes to a port: [::1] always, and IPv6 to an endpoint without it. */
 bool sandbox_port_is_forwarded(const struct sandbox *s, const struct port_binding *p);
+/* Whether its socket listens: the same, and [::], for what comes to [::1], which cannot be translated.
+ * Others are only bound. */
+bool sandbox_port_listens(const struct sandbox *s, const struct port_binding *p);
 void sandbox_init(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 #define auto_sandbox __attribute__((cleanup(sandbox_free)))

@@ -108,13 +108,6 @@ static int bind_listening(int fd, const struct port_binding *p)
 	return rc == 0 && listen(fd, LISTEN_BACKLOG) < 0 ? -errno : rc;
 }
 
-/* Of what is published on [::], all but [::1] is translated before it gets there. */
-static bool is_listened_on(const struct sandbox *s, const struct port_binding *p)
-{
-	return sandbox_port_is_forwarded(s, p) ||
-	       (p->host_address.family == AF_INET6 && ip_is_unspecified(&p->host_address));
-}
-
 /* A descriptor or -errno; listens if the keeper is to take what comes. */
 static int bind_socket(const struct port_binding *p, bool forwarded)
 {
@@ -185,7 +178,7 @@ static int attempt_bind(struct attempt *a, const struct sandbox *s, uint16_t por
 		int rc;
 
 		p->host_port = p->host_port_last = port;
-		rc = bind_socket(p, is_listened_on(s, p));
+		rc = bind_socket(p, sandbox_port_listens(s, p));
 		/* A host without IPv6 publishes on 0.0.0.0 alone. */
 		if (rc == -EAFNOSUPPORT && a->bound == 1) {
 			a->wanted = 1;

@@ -19,7 +19,6 @@
 #include "network/script.h"
 
 #define STANDING_TRIES 20
-
 #define MAC_BYTES 6
 #define PREFIX_OPTION "com.docker.network.container_iface_prefix"
 #define PREFIX_MAX 12

@@ -388,13 +388,6 @@ static int undo(void *bytes, size_t n, int *filter)
 	return first;
 }
 
-int script_undo(void *bytes, size_t n)
-{
-	auto_close int filter = -1;
-
-	return undo(bytes, n, &filter);
-}
-
 static int undo_file(int run_dir, const char *name, int *filter)
 {
 	auto_close int fd = openat(run_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -77,12 +77,10 @@ struct script_times {
  * first. Whatever was done stays: the caller undoes. times may be NULL. */
 int must_check script_run(void *bytes, size_t n, pid_t pid, int pidfd, uint32_t run,
 			  struct script_names *names, struct script_times *times, struct err *err);
-/* Takes back what does not die with the namespace: rules first, then what is to be unlinked (addresses
- * last, so that nobody gets one that rules still point to). Goes on after failures; -errno of the
- * first. */
-int script_undo(void *bytes, size_t n);
-/* Reads <run_dir>/network.script and undoes it, then removes it. 0 also when there is none. For
- * sweepers and the monitor; run_dir is a descriptor. It has another name meanwhile: who restores rules
+/* Reads <run_dir>/network.script and takes back what does not die with the namespace: rules first, then
+ * what is to be unlinked (addresses last, so that nobody gets one that rules still point to); then removes
+ * the file. Goes on after failures; -errno of the first, 0 also when there is no file. For sweepers and
+ * the monitor; run_dir is a descriptor. It has another name meanwhile: who restores rules
  * (network_restore) can tell that they are on their way out. */
 int script_undo_file(int run_dir);
 /* The same by a socket of nfnetlink that is the caller's to close (*filter; -1: opened when needed), and

@@ -16,7 +16,6 @@ teardown() {
 @test "200 at once, killed at random: no address, device, rule or namespace stays" {
 	local seed=${CHAOS_SEED:-$RANDOM} second=$ENGINE_DIR/second
 	mkdir -p "$second/data"
-	: >"$second/data/network-notice"
 	printf '{"cgroup-parent": "/%s-second"}\n' "$ENGINE_CGROUP" >"$second/daemon.json"
 	cloche run --rm --network bridge cloche/busybox true
 	BATS_TEST_TIMEOUT=900 on_host "$BATS_TEST_DIRNAME/network-chaos-driver" "${NETWORK_CHAOS_SECONDS:-20}" \

@@ -221,12 +221,6 @@ static void make_places(struct network_debug *d)
 
 /* ---- sockets that only keep a port ---- */
 
-bool debug_is_forwarded(const struct sandbox *s, const struct port_binding *p)
-{
-	return sandbox_port_is_forwarded(s, p) ||
-	       (p->host_address.family == AF_INET6 && ip_is_unspecified(&p->host_address));
-}
-
 /* Bound, so that nobody else gets the port, but read by nobody: what comes there is translated before. */
 static void forget_kept_ports(struct network_debug *d)
 {
@@ -236,7 +230,7 @@ static void forget_kept_ports(struct network_debug *d)
 		for (size_t k = 0; k < s->port_count; k++) {
 			const struct port_binding *p = &s->ports[k];
 
-			if (debug_is_forwarded(s, p))
+			if (sandbox_port_listens(s, p))
 				continue;
 			for (size_t n = 0; n < d->host.socket_count; n++) {
 				struct net_socket *at = &d->host.sockets[n];

@@ -42,7 +42,7 @@ static void follow_forwarder(const struct asker *a, struct debug_claim *c)
 	auto_path_result struct path_result r = {0};
 
 	if (c->direct || c->result.end != PATH_REACHED || !c->result.listener ||
-	    c->result.place != &a->d->places[0] || !debug_is_forwarded(s, binding(a)))
+	    c->result.place != &a->d->places[0] || !sandbox_port_listens(s, binding(a)))
 		return;
 	path_follow(&a->d->world, &start, &r);
 	strv_add(&c->result.hops, "host: the keeper connects to the container:");

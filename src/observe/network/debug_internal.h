@@ -8,8 +8,4 @@
 /* Follows everybody's packets to the subject's ports. from: as of network_debug_read(), parsed. */
 void debug_claims(struct network_debug *d, const struct ip_address *from, uint32_t from_device);
 
-/* Whether the keeper takes what comes to the port's own socket: also of [::], for [::1], which is not
- * translated. */
-bool debug_is_forwarded(const struct sandbox *s, const struct port_binding *p);
-
 #endif
