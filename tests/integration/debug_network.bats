@@ -17,7 +17,10 @@ setup() {
 		ip addr add 192.0.2.254/32 dev lo
 		ip addr add 2001:db8::ffff:ffff:ffff:fffe/128 dev lo nodad
 		ip link set eth0 up; ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8::1"
+	wait_for 30 knows "$BEYOND" 2001:db8::1
+	wait_for 30 knows "$HOST_NETNS" 2001:db8::9
 }
+
 teardown() {
 	stop_docker
 	[ -z "${SERVER:-}" ] || kill "$SERVER" || true

@@ -104,6 +104,12 @@ in_netns() { # HOLDER COMMAND...
 	nsenter --net="/proc/$1/ns/net" -- "${@:2}"
 }
 
+# Whether a packet comes to an address, and something back: a device that has just come up answers nobody's
+# question for its IPv6 neighbour for a while.
+knows() { # HOLDER ADDRESS
+	in_netns "$1" bash -c "exec 3<>/dev/tcp/$2/9" 2>&1 | grep -q refused
+}
+
 # As setup_engine, with a network namespace that plays the engine's host: HOST_NETNS holds it, `cloche`
 # by name is run in it whoever runs it, and other programs by on_host.
 setup_network_engine() {

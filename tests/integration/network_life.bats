@@ -64,6 +64,8 @@ make_peer() {
 	on_peer ip addr add 192.0.2.2/24 dev up0
 	on_peer ip addr add 2001:db8:2::2/64 dev up0 nodad
 	on_peer ip link set up0 up
+	wait_for 30 knows "$PEER" 2001:db8:2::1
+	wait_for 30 knows "$HOST_NETNS" 2001:db8:2::2
 }
 
 # asks WHERE... KIND ADDRESS PORT: whether the server there answers.
