@@ -22,6 +22,10 @@ extern const struct command command_network_connect, command_network_create,
 	command_network_disconnect, command_network_inspect, command_network_ls,
 	command_network_prune, command_network_rm;
 
+/* Done by cloche-observe. */
+extern const struct command command_analyze_delegated, command_explain_delegated,
+	command_trace_delegated;
+
 /* What goes on. */
 extern const struct command command_logs, command_stats, command_top, command_port,
 	command_debug_network;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every experiment shares. An experiment is one file with one `struct experiment`, and one row in
+ * experiments.c; it prepares what it needs, lets the subjects take turns, puts samples, claims, tables
+ * and findings into its test, and undoes what it did on every way out. What is not given back by a
+ * cleanup attribute (a container whose command was killed) bears the run's prefix and is swept by the
+ * driver.
+ */
+#ifndef CLOCHE_OBSERVE_EXPERIMENT_EXPERIMENT_H
+#define CLOCHE_OBSERVE_EXPERIMENT_EXPERIMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "observe/report/report.h"
+#include "observe/subject/session.h"
+#include "observe/subject/subject.h"
+
+#define EXPERIMENT_RUNS 30
+#define EXPERIMENT_WARM_UPS 3
+
+struct experiment_context {
+	struct report *report;
+	struct report_test *test; /* the one being filled */
+	struct subject *const *subjects;
+	size_t subject_count;
+	struct subject *host; /* bare host as the floor beside them; always there */
+	size_t runs;          /* samples per figure: --runs */
+	bool cold;            /* page cache may be dropped */
+	bool verify;          /* measure again by a second instrument */
+	bool brief;           /* a short look: a tenth of the time, the smaller sizes; the demo */
+	const char *keep;     /* directory for raw files, or NULL */
+	const char *scratch;  /* directory of this run on the data root's file system */
+	const char *image;    /* NULL: the built-in one */
+	const char *archive;  /* a docker archive of that image, in scratch */
+	/* Tells the user what is going on: "12 of 30". */
+	void (*progress)(void *opaque, const char *what, size_t done, size_t of);
+	void *opaque;
+};
+
+struct experiment {
+	unsigned number; /* of measurement.md's table; 1 to 10 */
+	const char *key; /* "startup", as the command line has it */
+	const char *title;
+	/* 0, or -errno with *err: the driver then marks the test failed, or unavailable for
+	 * ERR_UNSUPPORTED, with the error as reason. -EINTR ends the run. */
+	int (*run)(struct experiment_context *x, struct err *err);
+};
+
+/* By number (experiments.c). */
+extern const struct experiment *const experiments[];
+extern const size_t experiments_count;
+
+/* SIGINT, SIGTERM or SIGHUP came; every wait of session.h returns -EINTR from then on. */
+bool experiment_interrupted(void);
+/* Installs the handlers; once, by the driver. */
+void experiment_catch_signals(void);
+/* -EINTR with the error set when interrupted, else 0. */
+int must_check experiment_go_on(struct err *err);
+
+/* n rounds after `warm_ups` more that are marked as such: in each, step is called once per subject, in
+ * an order that is shuffled anew (by a constant seed). A step that fails counts as a failed run of its
+ * figure, which the step itself records; it returns an error only for what makes going on senseless. */
+typedef int (*experiment_step)(struct experiment_context *x, struct subject *s, size_t round,
+			       bool warm_up, void *arg, struct err *err);
+int must_check experiment_interleave(struct experiment_context *x, size_t warm_ups, size_t n,
+				     experiment_step step, void *arg, struct err *err);
+void experiment_progress(struct experiment_context *x, const char *what, size_t done, size_t of);
+/* Writes a raw file NAME below --keep and notes it in the test; does nothing without --keep. */
+void experiment_keep(struct experiment_context *x, const char *name, const char *bytes, size_t len);
+
+#endif

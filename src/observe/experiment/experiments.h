@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the table of experiments; each is defined in the file of its experiment. */
+#ifndef CLOCHE_OBSERVE_EXPERIMENT_EXPERIMENTS_H
+#define CLOCHE_OBSERVE_EXPERIMENT_EXPERIMENTS_H
+
+struct experiment;
+
+#endif
