@@ -49,29 +49,6 @@ static char *join(struct strv *pairs)
 	return strbuf_take(&out);
 }
 
-/* Those of `names` that `source`, a list of KEY=VALUE, has. */
-static void add_named(struct strv *pairs, const char *names, const struct strv *source)
-{
-	auto_free char *copy = xstrdup(names ? names : "");
-	char *rest = copy, *name;
-
-	while ((name = strsep(&rest, ",")) != NULL) {
-		const char *value = *name ? strv_get_env(source, name) : NULL;
-
-		if (value)
-			add_pair(pairs, name, value);
-	}
-}
-
-char *log_details_of(const struct container *c)
-{
-	auto_strv struct strv pairs = {0};
-
-	add_named(&pairs, strv_get_env(&c->config.log_options, "labels"), &c->config.labels);
-	add_named(&pairs, strv_get_env(&c->config.log_options, "env"), &c->env);
-	return join(&pairs);
-}
-
 char *log_details_of_line(const char *json, size_t n)
 {
 	auto_json struct json_object *o = NULL;

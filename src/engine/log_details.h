@@ -5,12 +5,8 @@
 
 #include <stddef.h>
 
-#include "engine/container.h"
-
-/* "key=value,key=value", sorted, escaped as Go's url.QueryEscape; the caller frees it. Of a container:
- * by its log options labels and env (lists separated by commas). */
-char *log_details_of(const struct container *c);
-/* Of one line's "attrs", a JSON object; "" when it is none. */
+/* Of one line's "attrs", a JSON object: "key=value,key=value", sorted, escaped as Go's url.QueryEscape;
+ * "" when it is none. The caller frees it. */
 char *log_details_of_line(const char *json, size_t n);
 
 #endif

@@ -29,8 +29,7 @@
 
 struct log_reader {
 	struct log_query query;
-	char *path;       /* of the newest file */
-	char *attributes; /* what this container's entries have by its options */
+	char *path; /* of the newest file */
 	char *line_attributes;
 	char since[LOG_TIME_LEN + 1], until[LOG_TIME_LEN + 1];
 	char time[LOG_TIME_LEN + 1];
@@ -166,8 +165,6 @@ int log_reader_open(struct engine *e, struct container *c, const struct log_quer
 			    c->id, c->id);
 	format_bound(q->since_ns, r->since);
 	format_bound(q->until_ns, r->until);
-	if (q->details)
-		r->attributes = log_details_of(c);
 	r->cap = BUFFER_BYTES;
 	r->buffer = xrealloc(NULL, r->cap);
 	r->text = xrealloc(NULL, r->cap);
@@ -194,7 +191,6 @@ void log_reader_close(struct log_reader *r)
 	}
 	log_files_close(&r->files);
 	free(r->path);
-	free(r->attributes);
 	free(r->line_attributes);
 	free(r->buffer);
 	free(r->text);
@@ -336,10 +332,8 @@ static int decode(struct log_reader *r, const char *line, size_t n, struct log_l
 
 static const char *attributes_of(struct log_reader *r, const struct log_line *line)
 {
-	if (!r->query.details)
+	if (!r->query.details || !line->attributes)
 		return "";
-	if (!line->attributes)
-		return r->attributes;
 	free(r->line_attributes);
 	r->line_attributes = log_details_of_line(line->attributes, line->attributes_len);
 	return r->line_attributes;

@@ -20,6 +20,7 @@
 #include "engine/health.h"
 #include "engine/internal.h"
 #include "engine/join.h"
+#include "engine/log_attributes.h"
 #include "engine/log_options.h"
 #include "engine/revive.h"
 #include "engine/scope.h"
@@ -308,6 +309,19 @@ static void fill_keeper(struct launch *l)
 	l->plan->monitor.keeper_env = plan_add_list(l->plan, &env);
 }
 
+/* Composed as they stand in the log, so that the monitor only copies. */
+static int add_log_attributes(struct launch *l, struct err *err)
+{
+	auto_free char *json = NULL, *member = NULL;
+	int rc = log_attributes(l->c, &json, err);
+
+	if (rc < 0 || !json)
+		return rc;
+	member = xasprintf(",\"attrs\":%s", json);
+	l->plan->monitor.log_attributes = plan_add_string(l->plan, member);
+	return 0;
+}
+
 static void fill_monitor(struct launch *l)
 {
 	struct plan_monitor *m = &l->plan->monitor;
@@ -412,7 +426,9 @@ int launch_fill_plan(struct launch *l, struct strv *warnings, struct err *err)
 		return rc;
 	fill_monitor(l);
 	event_fill_plan(l->e, l->c, l->sandbox, l->plan);
-	rc = health_fill_plan(l, user, &join, err);
+	rc = add_log_attributes(l, err);
+	if (rc == 0)
+		rc = health_fill_plan(l, user, &join, err);
 	if (rc < 0)
 		return rc;
 	return plan_check(l->plan, err);

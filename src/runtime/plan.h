@@ -262,6 +262,7 @@ struct plan_foreign {
 #define FOREIGN_BUNDLE "bundle"
 #define FOREIGN_STATE "oci"
 #define FOREIGN_LOG "oci.log"
+#define PLAN_LOG_ATTRIBUTES_MAX 16400 /* bytes of log_attributes */
 #define FOREIGN_PID_FILE "oci.pid"
 #define FOREIGN_CONSOLE "console.sock"
 /* Docker's restart policies. */
@@ -287,6 +288,7 @@ struct plan_monitor {
 	plan_ref overlay_directory; /* removed with auto_remove; 0 */
 	plan_ref name_link;         /* released with auto_remove; 0 */
 	plan_ref log_path;          /* 0: no log */
+	plan_ref log_attributes;    /* `,"attrs":{...}`, put into every entry; 0: none */
 	struct plan_cgroup cgroups[PLAN_MAX_CGROUPS]; /* read and removed after exit */
 	uint32_t cgroup_count;
 	uint32_t auto_remove, own_pid_namespace;

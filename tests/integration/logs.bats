@@ -94,3 +94,24 @@ go() { : >"/proc/$(container_pid "$1")/root/go"; }
 	wait_for 5 container_is detailed exited
 	assert_equal "$(cloche logs --details detailed)" "tier=web hi"
 }
+
+@test "log options put labels, variables and a tag into every entry, as Docker's json-file has them" {
+	local file
+	cloche run -d --name marked -l tier=web -l com.a=1 -l com.b=2 -l other=x -e LEVEL=7 -e PATHS=9 \
+		--log-opt labels=tier,nope --log-opt 'labels-regex=^com\.' --log-opt env=LEVEL \
+		--log-opt 'tag={{.Name}}/{{.ImageName}}' $image sh -c 'echo out; echo err >&2'
+	cloche wait marked
+	file=$(cloche inspect -f '{{.LogPath}}' marked)
+	assert_equal "$(jq -r '.attrs | tojson' "$file" | sort -u)" \
+		"{\"LEVEL\":\"7\",\"com.a\":\"1\",\"com.b\":\"2\",\"tag\":\"marked/$image\",\"tier\":\"web\"}"
+	assert_equal "$(jq -r '[.log[:-1], .stream] | join(" ")' "$file" | sort)" $'err stderr\nout stdout'
+	# the order of members is Docker's too
+	run -0 head -1 "$file"
+	[[ "$output" = '{"log":'*'"stream":'*'"attrs":{'*'},"time":"'*'"}' ]]
+	assert_equal "$(cloche logs --details marked 2>/dev/null)" \
+		"LEVEL=7,com.a=1,com.b=2,tag=marked%2F${image//\//%2F},tier=web out"
+	run -125 cloche run --log-opt 'labels-regex=(' $image true
+	[[ "$output" = *"failed to initialize logging driver: error parsing regexp"* ]]
+	run -125 cloche run --log-opt 'tag={{.Nope}}' $image true
+	[[ "$output" = *"failed to initialize logging driver"* ]]
+}

@@ -27,7 +27,8 @@
 #define ENTRY_BEGIN_LEN (sizeof(ENTRY_BEGIN) - 1)
 #define SUFFIX_MAX 80 /* stream and time of one entry */
 /* Every byte may grow to six; words are stored whole, also where only their first bytes count. */
-#define ENTRY_OUT_MAX (6 * LOG_ENTRY_MAX + ENTRY_BEGIN_LEN + SUFFIX_MAX + 16)
+#define ENTRY_OUT_MAX \
+	(6 * LOG_ENTRY_MAX + ENTRY_BEGIN_LEN + SUFFIX_MAX + PLAN_LOG_ATTRIBUTES_MAX + 16)
 
 _Static_assert(ENTRY_OUT_MAX < LOG_OUT_BYTES, "one entry must fit");
 
@@ -35,6 +36,7 @@ _Static_assert(ENTRY_OUT_MAX < LOG_OUT_BYTES, "one entry must fit");
 struct suffix {
 	char text[SUFFIX_MAX];
 	size_t len;
+	size_t stream_len; /* of it, the part before the attributes */
 };
 
 static void open_log(struct monitor *m)
@@ -268,8 +270,19 @@ static char *begin_entry(struct monitor *m)
 
 static void end_entry(struct monitor *m, char *o, const struct suffix *suffix)
 {
-	memcpy(o, suffix->text, sizeof(suffix->text));
-	m->log.out_len = (size_t)(o - m->log.out) + suffix->len;
+	const char *rest = suffix->text;
+
+	if (m->plan->monitor.log_attributes) {
+		const char *attributes = plan_string(m->plan, m->plan->monitor.log_attributes);
+		size_t n = strlen(attributes);
+
+		memcpy(o, rest, suffix->stream_len);
+		memcpy(o + suffix->stream_len, attributes, n);
+		o += suffix->stream_len + n;
+		rest += suffix->stream_len;
+	}
+	memcpy(o, rest, suffix->len - (size_t)(rest - suffix->text));
+	m->log.out_len = (size_t)(o - m->log.out) + suffix->len - (size_t)(rest - suffix->text);
 }
 
 static void make_suffix(struct suffix *suffix, int stream)
@@ -281,6 +294,7 @@ static void make_suffix(struct suffix *suffix, int stream)
 	n = snprintf(suffix->text, sizeof(suffix->text), "\",\"stream\":\"%s\",\"time\":\"%s\"}\n",
 		     stream == 0 ? "stdout" : "stderr", time);
 	suffix->len = (size_t)n;
+	suffix->stream_len = strlen("\",\"stream\":\"stdout\"");
 }
 
 /* The line that earlier reads began goes on. Returns how much of the new text belongs to it. */
