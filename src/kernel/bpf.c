@@ -23,6 +23,8 @@
 #include "base/str.h"
 
 #define LOG_MAX (1U << 20)
+/* BPF_LD | BPF_DW | BPF_IMM, two of which are 0: a constant of 64 bits, in two slots. */
+#define LOAD_64 0x18
 
 static int bpf(enum bpf_cmd command, union bpf_attr *attr, size_t size)
 {
@@ -67,7 +69,7 @@ void bpf_set(struct bpf_code *c, int dst, int imm)
 
 void bpf_set64(struct bpf_code *c, int dst, uint64_t value)
 {
-	bpf_emit(c, BPF_LD | BPF_DW | BPF_IMM, dst, 0, 0, (int)(uint32_t)value);
+	bpf_emit(c, LOAD_64, dst, 0, 0, (int)(uint32_t)value);
 	bpf_emit(c, 0, 0, 0, 0, (int)(uint32_t)(value >> 32));
 }
 
@@ -108,7 +110,7 @@ void bpf_call(struct bpf_code *c, int helper)
 
 void bpf_map(struct bpf_code *c, int dst, int map_fd)
 {
-	bpf_emit(c, BPF_LD | BPF_DW | BPF_IMM, dst, BPF_PSEUDO_MAP_FD, 0, map_fd);
+	bpf_emit(c, LOAD_64, dst, BPF_PSEUDO_MAP_FD, 0, map_fd);
 	bpf_emit(c, 0, 0, 0, 0, 0);
 }
 
