@@ -204,6 +204,8 @@ int must_check cgroup_parse_layout(const char *mountinfo, const char *self_cgrou
  * it offers. */
 const struct cgroup_hierarchy *cgroup_hierarchy_of(const struct cgroup_layout *layout,
 						   enum cgroup_controller controller);
+/* CGROUP_* bits of a list separated by blanks or commas; unknown names are passed over. */
+uint32_t cgroup_parse_controllers(const char *text);
 /* The v2 hierarchy, or NULL. */
 const struct cgroup_hierarchy *cgroup_unified_of(const struct cgroup_layout *layout);
 

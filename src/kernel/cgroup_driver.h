@@ -15,8 +15,6 @@ struct cgroup_target {
 
 /* "memory"; v2 says "io" where v1 says "blkio". Static. */
 const char *cgroup_controller_name(uint32_t bit, bool v2);
-/* Bits of a list separated by blanks or commas. */
-uint32_t cgroup_parse_controllers(const char *text);
 
 /* Writes value to file of the target: "set LABEL of WHAT to SHOWN: ...". */
 int must_check cgroup_set(const struct cgroup_target *t, const char *file, const char *label,
