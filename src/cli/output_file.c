@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/str.h"
 #include "cli/cp_paths.h"
 
@@ -81,4 +82,19 @@ int output_file_end(struct output_file *f, int rc, struct err *err)
 		unlink(f->aside);
 	f->fd = -1;
 	return rc;
+}
+
+int output_file_write(const char *path, const void *bytes, size_t n, struct err *err)
+{
+	struct output_file f = {.fd = STDOUT_FILENO};
+	int rc = str_eq(path, "-") ? 0 : output_file_open(path, &f, err);
+
+	if (rc < 0)
+		return rc;
+	rc = fd_write_all(f.fd, bytes, n);
+	if (rc == 0 && f.path && fchmod(f.fd, 0644) < 0)
+		rc = -errno;
+	if (rc < 0)
+		rc = err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path, err_errno_text(-rc));
+	return output_file_end(&f, rc, err);
 }

@@ -7,20 +7,25 @@
 #include "base/cleanup.h"
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/output_file.h"
 #include "engine/engine.h"
 #include "observe/timeline/timeline.h"
+#include "observe/timeline/timeline_svg.h"
 
 #define TIMELINE_FILE_MAX (1 << 20)
 #define FIELD(field) offsetof(struct timeline_options, field)
 
 struct timeline_options {
 	bool json, floor;
+	const char *svg; /* a path, or NULL */
 };
 
 static const struct option rows[] = {
 	{"floor", 0, &option_bool, FIELD(floor),
 	 "Measure the same kernel work bare and show it beside the bill", NULL},
 	{"json", 0, &option_bool, FIELD(json), "Print JSON", NULL},
+	{"svg", 0, &option_text, FIELD(svg), "Draw the bill into a file (\"-\": standard output)",
+	 NULL},
 };
 static const struct option_table options = {OPTION_ROWS(rows)};
 
@@ -69,6 +74,16 @@ static int measure_floor(const struct engine *e, const struct container *c,
 				  FLOOR_RUNS_DEFAULT, floor, err);
 }
 
+/* The table goes on to the terminal, unless that is where the picture goes. */
+static int draw(const char *path, const struct timeline *bill, const char *title,
+		const struct floor_bill *floor, struct err *err)
+{
+	auto_strbuf struct strbuf picture = {0};
+
+	timeline_svg(bill, title, floor, &picture);
+	return output_file_write(path, picture.data, picture.len, err);
+}
+
 static int show(const struct timeline_options *o, const struct engine *e, const struct container *c,
 		struct strbuf *out, struct err *err)
 {
@@ -82,7 +97,9 @@ static int show(const struct timeline_options *o, const struct engine *e, const 
 		rc = timeline_compute(&stamps, &bill, err);
 	if (rc == 0 && o->floor)
 		rc = measure_floor(e, c, &floor, err);
-	if (rc < 0)
+	if (rc == 0 && o->svg)
+		rc = draw(o->svg, &bill, title, o->floor ? &floor : NULL, err);
+	if (rc < 0 || (o->svg && str_eq(o->svg, "-")))
 		return rc;
 	if (o->json) {
 		auto_json struct json_object *json =

@@ -85,6 +85,9 @@ void timeline_free(struct timeline *t);
 const char *timeline_phase_name(enum plan_phase phase);
 const char *timeline_process_name(enum timeline_process process);
 
+/* The index after the last of the path's entries that share a line with the first: neighbours that do
+ * the same thing to many paths. */
+size_t timeline_group_end(const struct timeline *t, size_t first);
 /* A table of at most 100 columns; complete without colour. title names the container; floor may be
  * NULL. */
 void timeline_text(const struct timeline *t, const char *title, const struct floor_bill *floor,

@@ -99,15 +99,23 @@ static void put_group(const struct timeline *t, size_t first, size_t count, uint
 	end_line(out);
 }
 
+size_t timeline_group_end(const struct timeline *t, size_t first)
+{
+	size_t next = first + 1;
+
+	while (next < t->path.count && belongs_to(&t->path.items[first], &t->path.items[next]))
+		next++;
+	return next;
+}
+
 static void put_phase_entries(const struct timeline *t, enum plan_phase phase, struct strbuf *out)
 {
 	for (size_t i = 0, next; i < t->path.count; i = next) {
 		uint64_t ns = t->path.items[i].duration_ns;
 
-		for (next = i + 1;
-		     next < t->path.count && belongs_to(&t->path.items[i], &t->path.items[next]);
-		     next++)
-			ns += t->path.items[next].duration_ns;
+		next = timeline_group_end(t, i);
+		for (size_t k = i + 1; k < next; k++)
+			ns += t->path.items[k].duration_ns;
 		if (t->path.items[i].phase == phase)
 			put_group(t, i, next - i, ns, out);
 	}
