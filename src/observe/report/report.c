@@ -92,6 +92,10 @@ struct report_figure *report_figure(struct report_test *t, const char *subject, 
 
 void report_sample(struct report_figure *f, double value)
 {
+	if (!isfinite(value)) {
+		f->failed++;
+		return;
+	}
 	if (f->count == f->room) {
 		f->room = f->room ? 2 * f->room : 32;
 		f->samples = xrealloc(f->samples, f->room * sizeof(*f->samples));

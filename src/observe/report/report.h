@@ -71,14 +71,16 @@ struct report_figure {
 	bool noisy; /* the interval is wider than STATISTICS_NOISY of the median */
 };
 
-/* By report_finish(): figures of one key, each subject against the first that has it. */
+/* By report_finish(): figures of one key, each subject of the report against the first that has it. */
 struct report_comparison {
-	const struct report_figure *base, *other; /* borrowed */
-	struct interval ratio;                    /* other / base */
-	double p, p_holm; /* two-sided Mann-Whitney U; Holm over the report */
-	double cliff_delta;
+	const struct report_test *test; /* borrowed, as are the figures */
+	const struct report_figure *base, *other;
+	struct interval ratio; /* other / base; NAN where base has values that are not above 0 */
+	double p, p_holm;      /* two-sided Mann-Whitney U; Holm over the report */
+	double cliff_delta;    /* above 0: other is the larger one */
 	const char *magnitude; /* negligible, small, medium, large */
-	bool shown; /* p_holm < 0.05 and not negligible: only then may one say "faster" */
+	bool shown;   /* p_holm < 0.05 and not negligible: only then may one say "faster" */
+	bool too_few; /* with so few samples no difference whatever could have been shown */
 };
 
 /* A statement with what was read for it in this run, and what follows. */
@@ -109,7 +111,9 @@ struct report_check {
 	double first, second;
 	double bound_percent;  /* documented; of the second's value */
 	double bound_absolute; /* or within this much, same unit; 0: none */
-	bool agrees;           /* by report_finish() */
+	/* by report_finish() */
+	double off_percent; /* of the second's value; NAN: that is 0 and the first is not */
+	bool agrees;
 };
 
 struct report_finding {
@@ -174,6 +178,7 @@ struct report_figure *report_figure(struct report_test *t, const char *subject, 
 /* NULL when there is none. */
 struct report_figure *report_find_figure(const struct report_test *t, const char *subject,
 					 const char *key);
+/* What is no number (NAN, infinite) counts as a failed run. */
 void report_sample(struct report_figure *f, double value);
 void report_floor(struct report_figure *f, double value, const char *label);
 
@@ -207,8 +212,11 @@ void report_fact(struct report *r, const char *section, const char *key, const c
 	__attribute__((format(printf, 4, 5)));
 void report_prerequisite(struct report *r, const char *what, bool present, const char *cost);
 
-/* Summaries, noise, comparisons, agreement of checks; orders the findings. Once, before rendering. */
+/* Summaries, noise, comparisons, agreement of checks; orders the findings. Before rendering; again when
+ * something was added. */
 void report_finish(struct report *r);
+/* The part of it that concerns one test alone. */
+void report_finish_test(struct report_test *t);
 
 const char *report_status_name(enum report_status status);
 const char *report_verdict_name(enum report_verdict verdict);

@@ -124,6 +124,132 @@ static void ratio_covers_the_true_one_and_repeats(void **state)
 	assert_close(first.high, second.high, 0);
 }
 
+/* Hollander and Wolfe (1973), p. 69: permeability of the human chorioamnion at term and at 12 to 26
+ * weeks. R's manual (wilcox.test) prints W = 35 and a one-sided p of 0.1272; two-sided it is twice
+ * that, 764 of 3003 choices. */
+static void meets_hollander_and_wolfe(void **state)
+{
+	double a[] = {0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46};
+	double b[] = {1.15, 0.88, 0.90, 0.74, 1.21};
+	struct mann_whitney m = statistics_mann_whitney(a, 10, b, 5);
+
+	(void)state;
+	assert_close(m.u, 35, 0);
+	assert_close(m.p, 764.0 / 3003, 1e-12);
+	assert_true(m.exact);
+}
+
+/* The example of SciPy's manual (mannwhitneyu): age at diagnosis, U = 17, p = 0.1111. */
+static void meets_the_example_of_scipy(void **state)
+{
+	double males[] = {19, 22, 16, 29, 24}, females[] = {20, 11, 17, 12};
+	struct mann_whitney m = statistics_mann_whitney(males, 5, females, 4);
+
+	(void)state;
+	assert_close(m.u, 17, 0);
+	assert_close(m.p, 1.0 / 9, 1e-12);
+	m = statistics_mann_whitney(females, 4, males, 5);
+	assert_close(m.u, 3, 0);
+	assert_close(m.p, 1.0 / 9, 1e-12);
+}
+
+/* Thirty runs each without ties; U and p from scipy.stats.mannwhitneyu (1.10.1, method="exact"). */
+static void is_exact_for_thirty_runs_each(void **state)
+{
+	double a[30], b[30];
+	struct mann_whitney m;
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		a[i] = 10 + (i * 17 % 31) / 7.0;
+		b[i] = 11 + (i * 11 % 31) / 5.0 + 0.01;
+	}
+	m = statistics_mann_whitney(a, 30, b, 30);
+	assert_true(m.exact);
+	assert_close(m.u, 202, 0);
+	assert_close(m.p, 0.00016364096288062387, 1e-15);
+}
+
+/* 56 of the 252 ways to deal these ranks lie as far out; counted one by one with itertools. */
+static void counts_ties_exactly(void **state)
+{
+	double a[] = {1, 2, 2, 3, 5}, b[] = {2, 3, 4, 4, 6}, same[] = {1, 1, 1};
+	struct mann_whitney m = statistics_mann_whitney(a, 5, b, 5);
+
+	(void)state;
+	assert_close(m.p, 56.0 / 252, 1e-12);
+	m = statistics_mann_whitney(same, 3, same, 3);
+	assert_close(m.p, 1, 0);
+	assert_close(m.cliff_delta, 0, 0);
+}
+
+/* Beyond 60 values; U and p from scipy.stats.mannwhitneyu (1.10.1, method="asymptotic"), without ties
+ * and with many. */
+static void meets_scipy_by_the_normal_approximation(void **state)
+{
+	double a[40], b[45];
+	struct mann_whitney m;
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		a[i] = 1 + (i * 37 % 101) / 10.0;
+	for (int i = 0; i < 35; i++)
+		b[i] = 2.5 + (i * 53 % 97) / 10.0;
+	m = statistics_mann_whitney(a, 40, b, 35);
+	assert_false(m.exact);
+	assert_close(m.u, 571, 0);
+	assert_close(m.p, 0.17233092280113071, 1e-12);
+	for (int i = 0; i < 40; i++)
+		a[i] = i * 7 % 10;
+	for (int i = 0; i < 45; i++)
+		b[i] = 2 + i * 3 % 9;
+	m = statistics_mann_whitney(a, 40, b, 45);
+	assert_close(m.u, 810, 0);
+	assert_close(m.p, 0.4226723994951975, 1e-12);
+}
+
+/* Pairs of 1 2 3 with 2 3 4: one has the first as the larger, six the second, two are ties. */
+static void delta_counts_pairs(void **state)
+{
+	double a[] = {3, 1, 2}, b[] = {2, 4, 3};
+
+	(void)state;
+	assert_close(statistics_mann_whitney(a, 3, b, 3).cliff_delta, -5.0 / 9, 1e-12);
+	assert_close(statistics_mann_whitney(b, 3, a, 3).cliff_delta, 5.0 / 9, 1e-12);
+	assert_string_equal(statistics_magnitude(-0.146), "negligible");
+	assert_string_equal(statistics_magnitude(-0.15), "small");
+	assert_string_equal(statistics_magnitude(0.34), "medium");
+	assert_string_equal(statistics_magnitude(-1), "large");
+}
+
+/* Four tests at 0.01, 0.04, 0.03 and 0.005 (the example of most textbooks, and of R's p.adjust). */
+static void holm_corrects_step_by_step(void **state)
+{
+	double p[] = {0.01, 0.04, 0.03, 0.005, 0.9}, out[5];
+
+	(void)state;
+	statistics_holm(p, 4, out);
+	assert_close(out[0], 0.03, 1e-12);
+	assert_close(out[1], 0.06, 1e-12);
+	assert_close(out[2], 0.06, 1e-12);
+	assert_close(out[3], 0.02, 1e-12);
+	statistics_holm(p, 5, out);
+	assert_close(out[4], 0.9, 1e-12);
+	statistics_holm(p, 0, out);
+}
+
+/* Three against three have 20 ways, five against five 252: two of them are the farthest. */
+static void knows_what_few_runs_cannot_show(void **state)
+{
+	double low[] = {1, 2, 3}, high[] = {7, 8, 9};
+
+	(void)state;
+	assert_close(statistics_smallest_p(3, 3), 0.1, 1e-12);
+	assert_close(statistics_smallest_p(5, 5), 2.0 / 252, 1e-12);
+	assert_close(statistics_mann_whitney(low, 3, high, 3).p, 0.1, 1e-12);
+	assert_close(statistics_smallest_p(1, 1), 1, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +260,14 @@ int main(void)
 		cmocka_unit_test(one_sample_has_no_spread),
 		cmocka_unit_test(interval_has_the_asymptotic_width),
 		cmocka_unit_test(ratio_covers_the_true_one_and_repeats),
+		cmocka_unit_test(meets_hollander_and_wolfe),
+		cmocka_unit_test(meets_the_example_of_scipy),
+		cmocka_unit_test(is_exact_for_thirty_runs_each),
+		cmocka_unit_test(counts_ties_exactly),
+		cmocka_unit_test(meets_scipy_by_the_normal_approximation),
+		cmocka_unit_test(delta_counts_pairs),
+		cmocka_unit_test(holm_corrects_step_by_step),
+		cmocka_unit_test(knows_what_few_runs_cannot_show),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

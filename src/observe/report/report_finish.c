@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is worked out of a filled model: nothing of it is worked out again by a renderer. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "observe/report/report.h"
+
+static double *sorted_copy(const struct report_figure *f)
+{
+	double *values = xcalloc(f->count, sizeof(*values));
+	struct summary unused;
+
+	memcpy(values, f->samples, f->count * sizeof(*values));
+	statistics_summarize(values, f->count, &unused);
+	return values;
+}
+
+static void summarize(struct report_figure *f)
+{
+	auto_free double *values = NULL;
+
+	if (!f->count || f->summary.n == f->count)
+		return;
+	values = xcalloc(f->count, sizeof(*values));
+	memcpy(values, f->samples, f->count * sizeof(*values));
+	statistics_summarize(values, f->count, &f->summary);
+	f->noisy = f->summary.median_high - f->summary.median_low >
+		   STATISTICS_NOISY * fabs(f->summary.median);
+}
+
+static void judge(struct report_check *c)
+{
+	double off = fabs(c->first - c->second);
+
+	c->off_percent = c->second != 0 ? 100 * off / fabs(c->second) : off == 0 ? 0 : NAN;
+	c->agrees = off <= c->bound_absolute || c->off_percent <= c->bound_percent;
+}
+
+void report_finish_test(struct report_test *t)
+{
+	for (size_t i = 0; i < t->figure_count; i++)
+		summarize(t->figures[i]);
+	for (size_t i = 0; i < t->check_count; i++)
+		judge(t->checks[i]);
+}
+
+static struct report_comparison compare(const struct report_test *t,
+					const struct report_figure *base,
+					const struct report_figure *other)
+{
+	struct mann_whitney test =
+		statistics_mann_whitney(other->samples, other->count, base->samples, base->count);
+	struct report_comparison c = {
+		.test = t, .base = base, .other = other, .ratio = {NAN, NAN, NAN}};
+	auto_free double *bases = sorted_copy(base);
+	auto_free double *others = sorted_copy(other);
+
+	/* A ratio to nothing, or to less than nothing, says nothing. */
+	if (bases[0] > 0)
+		c.ratio = statistics_median_ratio(others, other->count, bases, base->count);
+	c.p = test.p;
+	c.cliff_delta = test.cliff_delta;
+	c.magnitude = statistics_magnitude(test.cliff_delta);
+	return c;
+}
+
+/* The figure of f's key of the first subject that has samples of it. */
+static const struct report_figure *base_of(const struct report *r, const struct report_test *t,
+					   const struct report_figure *f)
+{
+	for (size_t i = 0; i < r->subjects.count; i++) {
+		const struct report_figure *g = report_find_figure(t, r->subjects.items[i], f->key);
+
+		if (g && g->count)
+			return g;
+	}
+	return NULL;
+}
+
+static void compare_test(struct report *r, const struct report_test *t)
+{
+	for (size_t i = 0; i < t->figure_count; i++) {
+		const struct report_figure *f = t->figures[i], *base;
+
+		if (!f->count || !strv_contains(&r->subjects, f->subject))
+			continue;
+		base = base_of(r, t, f);
+		if (base == f)
+			continue;
+		r->comparisons = xrealloc(r->comparisons,
+					  (r->comparison_count + 1) * sizeof(*r->comparisons));
+		r->comparisons[r->comparison_count++] = compare(t, base, f);
+	}
+}
+
+/* Holm's correction over every comparison of the report, and what may be said after it. */
+static void correct(struct report *r)
+{
+	size_t n = r->comparison_count;
+	auto_free double *p = xcalloc(n + 1, sizeof(*p));
+	auto_free double *holm = xcalloc(n + 1, sizeof(*holm));
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = r->comparisons[i].p;
+	statistics_holm(p, n, holm);
+	for (size_t i = 0; i < n; i++) {
+		struct report_comparison *c = &r->comparisons[i];
+
+		c->p_holm = holm[i];
+		c->shown = holm[i] < STATISTICS_SIGNIFICANT && !str_eq(c->magnitude, "negligible");
+		c->too_few = !c->shown &&
+			     (double)n * statistics_smallest_p(c->base->count, c->other->count) >=
+				     STATISTICS_SIGNIFICANT;
+	}
+}
+
+/* By severity, then by what it costs; equal ones as they came. */
+static bool before(const struct report_finding *a, const struct report_finding *b)
+{
+	if (a->severity != b->severity)
+		return a->severity > b->severity;
+	return a->cost > b->cost;
+}
+
+static void order_findings(struct report *r)
+{
+	for (size_t i = 1; i < r->finding_count; i++) {
+		struct report_finding *f = r->findings[i];
+		size_t k = i;
+
+		for (; k > 0 && before(f, r->findings[k - 1]); k--)
+			r->findings[k] = r->findings[k - 1];
+		r->findings[k] = f;
+	}
+}
+
+void report_finish(struct report *r)
+{
+	free(r->comparisons);
+	r->comparisons = NULL;
+	r->comparison_count = 0;
+	for (size_t i = 0; i < r->test_count; i++) {
+		report_finish_test(r->tests[i]);
+		compare_test(r, r->tests[i]);
+	}
+	correct(r);
+	order_findings(r);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stands at the end: subjects side by side, what could not be measured, findings by their rank. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "observe/report/report_text.h"
+#include "observe/report/unit.h"
+
+/* ---- side by side ---- */
+
+/* "38 x slower", "12 % more": only for what was shown. */
+static void put_difference(const struct report_comparison *c, struct strbuf *out)
+{
+	struct unit_scale s = unit_scale(c->base->unit, 1);
+	bool rate = s.kind == UNIT_RATE || str_ends(c->base->unit, "/s");
+	bool larger = c->cliff_delta > 0;
+	bool speed = s.kind == UNIT_TIME || rate;
+	const char *word = !speed           ? (larger ? "more" : "less")
+			   : larger == rate ? "faster"
+					    : "slower";
+	double ratio = c->ratio.value, factor = ratio < 1 ? 1 / ratio : ratio;
+
+	/* Medians may be equal, or lie the other way, although the samples differ. */
+	if (!isfinite(factor) || factor <= 1 || (ratio > 1) != larger)
+		strbuf_puts(out, word);
+	else if (factor >= 10)
+		strbuf_printf(out, "%.0f x %s", factor, word);
+	else if (speed || factor >= 2)
+		strbuf_printf(out, "%.*f x %s", factor < 2 ? 2 : 1, factor, word);
+	else
+		strbuf_printf(out, "%.0f %% %s", 100 * fabs(ratio - 1), word);
+}
+
+static void add_numbers(struct text_grid *g, const struct report_comparison *c)
+{
+	char ratio[64] = "", interval[64] = "", p[32] = "<0.001", delta[32];
+
+	if (isfinite(c->ratio.value)) {
+		(void)snprintf(ratio, sizeof(ratio), "%.3g", c->ratio.value);
+		(void)snprintf(interval, sizeof(interval), "%.3g-%.3g", c->ratio.low,
+			       c->ratio.high);
+	}
+	if (c->p_holm >= 0.001)
+		(void)snprintf(p, sizeof(p), "%.3f", c->p_holm);
+	(void)snprintf(delta, sizeof(delta), "%s", c->magnitude);
+	text_grid_add(g, ratio);
+	text_grid_add(g, interval);
+	text_grid_add(g, p);
+	text_grid_add(g, delta);
+}
+
+static void add_median(struct text_grid *g, const struct report_figure *f)
+{
+	auto_strbuf struct strbuf cell = {0};
+
+	text_grid_add(g, f->subject);
+	unit_value(f->unit, f->summary.median, &cell);
+	text_grid_add(g, strbuf_str(&cell));
+}
+
+static void add_comparison(struct text_grid *g, const struct report_comparison *c)
+{
+	auto_strbuf struct strbuf result = {0};
+
+	text_grid_add(g, "");
+	add_median(g, c->other);
+	add_numbers(g, c);
+	if (c->shown)
+		put_difference(c, &result);
+	else
+		strbuf_puts(&result, c->too_few ? "too few runs to tell" : "no difference shown");
+	text_grid_add(g, strbuf_str(&result));
+}
+
+static void add_base(struct text_grid *g, const struct report_figure *f)
+{
+	text_grid_add(g, f->label);
+	add_median(g, f);
+	for (int i = 0; i < 5; i++)
+		text_grid_add(g, "");
+}
+
+/* A first look is shown headlines and what differs. */
+static bool worth_showing(const struct report_comparison *c, bool details)
+{
+	return details || c->base->headline || c->shown;
+}
+
+static void put_side_by_side(const struct text *t, const struct report *r, bool details)
+{
+	static const char *const heads[] = {"FIGURE", "SUBJECT", "MEDIAN", "RATIO",
+					    "95 %",   "p",       "EFFECT", "RESULT"};
+	static enum report_align align[] = {REPORT_LEFT,  REPORT_LEFT,  REPORT_RIGHT, REPORT_RIGHT,
+					    REPORT_RIGHT, REPORT_RIGHT, REPORT_LEFT,  REPORT_LEFT};
+	auto_text_grid struct text_grid g = {
+		.align = align, .soft = 1, .max_lines = details ? 0 : TEXT_LINES_MAX};
+	const struct report_figure *base = NULL;
+	size_t left_out = 0;
+
+	if (!r->comparison_count)
+		return;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
+		text_grid_head(&g, heads[i]);
+	for (size_t i = 0; i < r->comparison_count; i++) {
+		const struct report_comparison *c = &r->comparisons[i];
+
+		if (!worth_showing(c, details)) {
+			left_out++;
+			continue;
+		}
+		if (c->base != base)
+			add_base(&g, c->base);
+		base = c->base;
+		add_comparison(&g, c);
+	}
+	text_styled(t, TEXT_BOLD, "Side by side");
+	strbuf_printf(t->out,
+		      "\n  p: Mann-Whitney U, two-sided, Holm's correction over %zu comparisons; "
+		      "EFFECT: Cliff's delta\n",
+		      r->comparison_count);
+	text_grid_put(t, &g, 2, 0);
+	text_more(t, 2, left_out, 0, "comparisons that show no difference");
+	strbuf_putc(t->out, '\n');
+}
+
+/* ---- what is missing ---- */
+
+static void put_unmeasured(const struct text *t, const struct report *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->test_count; i++) {
+		const struct report_test *test = r->tests[i];
+		auto_strbuf struct strbuf line = {0};
+
+		if (test->status == REPORT_DONE)
+			continue;
+		if (!any)
+			text_styled(t, TEXT_BOLD, "Not, or not wholly, measured");
+		strbuf_puts(t->out, any ? "" : "\n");
+		any = true;
+		strbuf_printf(&line, "%s, %s: %s", test->key, report_status_name(test->status),
+			      test->reason ? test->reason : "");
+		text_paragraph(t, 2, TEXT_WARN, "! ", strbuf_str(&line), TEXT_LINES_MAX);
+	}
+	if (any)
+		strbuf_putc(t->out, '\n');
+}
+
+/* ---- findings ---- */
+
+static void put_finding(const struct text *t, const struct report_finding *f, size_t rank)
+{
+	static const char *const names[] = {"INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"};
+	static const enum text_style styles[] = {TEXT_DIM, TEXT_PLAIN, TEXT_WARN, TEXT_BAD,
+						 TEXT_BAD};
+	auto_free char *lead = xasprintf("%2zu  %-9s ", rank, names[f->severity]);
+	auto_strbuf struct strbuf line = {0};
+	size_t indent = text_width(lead);
+
+	strbuf_puts(&line, f->title);
+	if (*f->test || *f->subject)
+		strbuf_printf(&line, " [%s%s%s]", f->test, *f->test && *f->subject ? ", " : "",
+			      f->subject);
+	text_paragraph(t, 0, styles[f->severity], lead, strbuf_str(&line), TEXT_LINES_MAX);
+	if (f->reason)
+		text_paragraph(t, indent, TEXT_DIM, "why:  ", f->reason, 0);
+	if (f->recommendation)
+		text_paragraph(t, indent, TEXT_DIM, "do:   ", f->recommendation, 0);
+	if (f->flag)
+		text_paragraph(t, indent, TEXT_DIM, "with: ", f->flag, 0);
+}
+
+static void put_findings(const struct text *t, const struct report *r, bool details)
+{
+	size_t shown = details ? r->finding_count : TEXT_FINDINGS_MAX;
+
+	if (!r->finding_count)
+		return;
+	text_styled(t, TEXT_BOLD, "Findings, the costliest first");
+	strbuf_putc(t->out, '\n');
+	for (size_t i = 0; i < r->finding_count && i < shown; i++)
+		put_finding(t, r->findings[i], i + 1);
+	text_more(t, 4, r->finding_count, shown, "findings");
+	strbuf_putc(t->out, '\n');
+}
+
+void report_text_end(const struct report *r, const struct report_text_options *o,
+		     struct strbuf *out)
+{
+	struct text t = {.out = out, .colour = o->colour};
+
+	put_side_by_side(&t, r, o->details);
+	put_unmeasured(&t, r);
+	put_findings(&t, r, o->details);
+	if (r->interrupted)
+		text_paragraph(&t, 0, TEXT_WARN, "INTERRUPTED: ",
+			       "what was measured until then is above; the rest is missing", 0);
+	if (isfinite(r->took_s) && r->took_s > 0 && r->took_s < 1e7)
+		strbuf_printf(out, "Took %.1f s.\n", r->took_s);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of figures: what was sampled with its spread, what was read once as a value. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "observe/report/report_text.h"
+#include "observe/report/unit.h"
+
+/* Which columns a table of sampled figures has: none that says nothing. */
+struct columns {
+	bool subject, runs, floor;
+};
+
+bool text_subjects_differ(const struct report_test *test)
+{
+	for (size_t i = 1; i < test->figure_count; i++) {
+		if (!str_eq(test->figures[i]->subject, test->figures[0]->subject))
+			return true;
+	}
+	return false;
+}
+
+static bool has_floor(const struct report_figure *f)
+{
+	return isfinite(f->floor) && f->floor > 0;
+}
+
+/* Figures of one key stand together, in the order of the first of each key. */
+static const struct report_figure **by_key(const struct report_test *test, bool sampled,
+					   size_t *count)
+{
+	const struct report_figure **out = xcalloc(test->figure_count + 1, sizeof(*out));
+
+	*count = 0;
+	for (size_t i = 0; i < test->figure_count; i++) {
+		const struct report_figure *f = test->figures[i];
+		bool seen = false;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = str_eq(test->figures[k]->key, f->key);
+		for (size_t k = i; k < test->figure_count && !seen; k++) {
+			if (str_eq(test->figures[k]->key, f->key) &&
+			    (test->figures[k]->count > 1) == sampled)
+				out[(*count)++] = test->figures[k];
+		}
+	}
+	return out;
+}
+
+static void add_taken(struct text_grid *g, struct strbuf *cell)
+{
+	text_grid_add(g, strbuf_str(cell));
+	strbuf_free(cell);
+	*cell = (struct strbuf){0};
+}
+
+static void add_times_floor(struct text_grid *g, const struct report_figure *f)
+{
+	char text[32] = "";
+
+	if (has_floor(f) && f->count)
+		(void)snprintf(text, sizeof(text), "%.2f", f->summary.median / f->floor);
+	text_grid_add(g, text);
+}
+
+static void add_runs(struct text_grid *g, const struct report_figure *f)
+{
+	auto_strbuf struct strbuf cell = {0};
+
+	strbuf_printf(&cell, "%zu", f->count);
+	if (f->failed)
+		strbuf_printf(&cell, ", %zu failed", f->failed);
+	text_grid_add(g, strbuf_str(&cell));
+}
+
+static void add_range(struct text_grid *g, const struct unit_scale *s, double low, double high,
+		      const char *mark)
+{
+	auto_strbuf struct strbuf cell = {0};
+
+	unit_number(s, low, &cell);
+	strbuf_puts(&cell, " - ");
+	unit_number(s, high, &cell);
+	strbuf_puts(&cell, mark);
+	text_grid_add(g, strbuf_str(&cell));
+}
+
+static void add_sampled(struct text_grid *g, const struct columns *has,
+			const struct report_figure *f, bool same_label)
+{
+	struct unit_scale s = unit_scale(f->unit, f->summary.median);
+	struct strbuf cell = {0};
+
+	text_grid_add(g, same_label ? "" : f->label);
+	if (has->subject)
+		text_grid_add(g, f->subject);
+	unit_number(&s, f->summary.median, &cell);
+	strbuf_printf(&cell, "%s%s", *s.name ? " " : "", s.name);
+	add_taken(g, &cell);
+	add_range(g, &s, f->summary.median_low, f->summary.median_high, f->noisy ? " ~" : "");
+	/* The mean of counts is none. */
+	s.decimals += s.decimals == 0 && fabs(f->summary.median) < 1000 ? 1 : 0;
+	unit_number(&s, f->summary.mean, &cell);
+	add_taken(g, &cell);
+	unit_number(&s, f->summary.sd, &cell);
+	add_taken(g, &cell);
+	s = unit_scale(f->unit, f->summary.median);
+	add_range(g, &s, f->summary.min, f->summary.max, "");
+	if (has->runs)
+		add_runs(g, f);
+	if (has->floor)
+		add_times_floor(g, f);
+}
+
+static struct columns columns_for(const struct report_test *test,
+				  const struct report_figure *const *figures, size_t n)
+{
+	struct columns has = {.subject = text_subjects_differ(test)};
+
+	for (size_t i = 0; i < n; i++) {
+		has.runs |= figures[i]->failed || figures[i]->count != figures[0]->count ||
+			    figures[i]->warm_ups != figures[0]->warm_ups;
+		has.floor |= has_floor(figures[i]);
+	}
+	return has;
+}
+
+static void head(struct text_grid *g, enum report_align *align, bool wanted, enum report_align side,
+		 const char *s)
+{
+	if (!wanted)
+		return;
+	align[g->heads.count] = side;
+	text_grid_head(g, s);
+}
+
+static void put_caption(const struct text *t, const struct columns *has,
+			const struct report_figure *first)
+{
+	auto_strbuf struct strbuf line = {0};
+
+	strbuf_puts(&line, "medians with their 95 % interval");
+	if (!has->runs)
+		strbuf_printf(&line, "; %zu runs each", first->count);
+	if (!has->runs && first->warm_ups)
+		strbuf_printf(&line, " after %zu that were dropped", first->warm_ups);
+	text_paragraph(t, 2, TEXT_PLAIN, "", strbuf_str(&line), 0);
+}
+
+static void put_noise(const struct text *t, const struct report_figure *const *figures, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!figures[i]->noisy)
+			continue;
+		text_paragraph(t, 2, TEXT_WARN, "~ ",
+			       "noisy: the interval is wider than a fifth of the median; more runs "
+			       "(--runs) or a quieter machine would tell more",
+			       0);
+		return;
+	}
+}
+
+static void put_sampled(const struct text *t, const struct report_test *test,
+			const struct report_figure *const *figures, size_t n, bool details)
+{
+	struct columns has = columns_for(test, figures, n);
+	enum report_align align[9];
+	auto_text_grid struct text_grid g = {
+		.align = align, .soft = 1, .max_lines = details ? 0 : TEXT_LINES_MAX};
+
+	if (!n)
+		return;
+	put_caption(t, &has, figures[0]);
+	head(&g, align, true, REPORT_LEFT, "FIGURE");
+	head(&g, align, has.subject, REPORT_LEFT, "SUBJECT");
+	head(&g, align, true, REPORT_RIGHT, "MEDIAN");
+	head(&g, align, true, REPORT_RIGHT, "INTERVAL");
+	head(&g, align, true, REPORT_RIGHT, "MEAN");
+	head(&g, align, true, REPORT_RIGHT, "SD");
+	head(&g, align, true, REPORT_RIGHT, "MIN - MAX");
+	head(&g, align, has.runs, REPORT_RIGHT, "RUNS");
+	head(&g, align, has.floor, REPORT_RIGHT, "x FLOOR");
+	for (size_t i = 0; i < n; i++)
+		add_sampled(&g, &has, figures[i],
+			    i && str_eq(figures[i]->key, figures[i - 1]->key));
+	text_grid_put(t, &g, 2, details ? 0 : TEXT_FIGURES_MAX);
+	text_more(t, 2, n, details ? n : TEXT_FIGURES_MAX, "figures");
+	put_noise(t, figures, n);
+}
+
+static void add_single(struct text_grid *g, const struct columns *has,
+		       const struct report_figure *f, bool same_label)
+{
+	struct strbuf cell = {0};
+
+	text_grid_add(g, same_label ? "" : f->label);
+	if (has->subject)
+		text_grid_add(g, f->subject);
+	if (f->count)
+		unit_value(f->unit, f->samples[0], &cell);
+	else if (f->failed)
+		strbuf_printf(&cell, "none: %zu runs failed", f->failed);
+	else
+		strbuf_puts(&cell, "none");
+	add_taken(g, &cell);
+	if (has->floor)
+		add_times_floor(g, f);
+}
+
+static void put_single(const struct text *t, const struct report_test *test,
+		       const struct report_figure *const *figures, size_t n, bool details)
+{
+	struct columns has = columns_for(test, figures, n);
+	enum report_align align[4];
+	auto_text_grid struct text_grid g = {
+		.align = align, .soft = 1, .max_lines = details ? 0 : TEXT_LINES_MAX};
+
+	if (!n)
+		return;
+	head(&g, align, true, REPORT_LEFT, "FIGURE");
+	head(&g, align, has.subject, REPORT_LEFT, "SUBJECT");
+	head(&g, align, true, REPORT_RIGHT, "VALUE");
+	head(&g, align, has.floor, REPORT_RIGHT, "x FLOOR");
+	for (size_t i = 0; i < n; i++)
+		add_single(&g, &has, figures[i], i && str_eq(figures[i]->key, figures[i - 1]->key));
+	text_grid_put(t, &g, 2, details ? 0 : TEXT_FIGURES_MAX);
+	text_more(t, 2, n, details ? n : TEXT_FIGURES_MAX, "figures");
+}
+
+static bool same_floor(const struct report_figure *a, const struct report_figure *b)
+{
+	return has_floor(b) && a->floor == b->floor &&
+	       str_eq(a->floor_label ? a->floor_label : "", b->floor_label ? b->floor_label : "");
+}
+
+/* What the multiples are multiples of; figures that share a floor share its line. */
+static void put_floors(const struct text *t, const struct report_test *test, bool details)
+{
+	for (size_t i = 0; i < test->figure_count; i++) {
+		const struct report_figure *f = test->figures[i];
+		auto_strbuf struct strbuf line = {0};
+		bool seen = !has_floor(f);
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = same_floor(f, test->figures[k]);
+		if (seen)
+			continue;
+		unit_value(f->unit, f->floor, &line);
+		strbuf_printf(&line, ", %s (for: %s)", f->floor_label ? f->floor_label : "same run",
+			      f->label);
+		text_paragraph(t, 2, TEXT_DIM, "floor ", strbuf_str(&line),
+			       details ? 0 : TEXT_LINES_MAX);
+	}
+}
+
+static void put_references(const struct text *t, const struct report_test *test, bool details)
+{
+	for (size_t i = 0; i < test->figure_count; i++) {
+		const struct report_figure *f = test->figures[i];
+		auto_strbuf struct strbuf line = {0};
+		bool seen = !f->reference;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = str_eq(test->figures[k]->key, f->key) && test->figures[k]->reference;
+		if (seen)
+			continue;
+		strbuf_printf(&line, "%s: %s", f->label, f->reference);
+		text_paragraph(t, 2, TEXT_DIM, "elsewhere, ", strbuf_str(&line),
+			       details ? 0 : TEXT_LINES_MAX);
+	}
+}
+
+void text_figures(const struct text *t, const struct report_test *test, bool details)
+{
+	size_t sampled_count, single_count;
+	auto_free const struct report_figure **sampled = by_key(test, true, &sampled_count);
+	auto_free const struct report_figure **single = by_key(test, false, &single_count);
+
+	put_sampled(t, test, sampled, sampled_count, details);
+	put_single(t, test, single, single_count, details);
+	put_floors(t, test, details);
+	put_references(t, test, details);
+}
