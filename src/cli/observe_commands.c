@@ -3,8 +3,8 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 
-const struct command *const commands[] = {NULL};
-const size_t commands_count = 0;
+const struct command *const commands[] = {&command_analyze};
+const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 
 const struct command_group command_groups[] = {{NULL, NULL}};
 const size_t command_groups_count = 0;

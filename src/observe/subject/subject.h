@@ -86,8 +86,10 @@ struct subject_ops {
 	/* The command that runs argv in the container of that name (without prefix). */
 	int (*exec_command)(struct subject *s, const char *name, const char *const *argv,
 			    struct strv *out, struct err *err);
-	/* Removes every container and volume of this run, and undoes load. */
+	/* Removes every container and volume of this run. */
 	int (*sweep)(struct subject *s, struct err *err);
+	/* Undoes load. */
+	int (*unload)(struct subject *s, struct err *err);
 	/* What a child does before it executes such a command (the private mount namespace that crun
 	 * needs on hybrid hosts). Async-signal-safe. 0 or -errno. */
 	int (*prepare_child)(const struct subject *s);
@@ -106,6 +108,7 @@ struct subject {
 	char *scratch;           /* a directory of this run, for bundles and the like */
 	struct strv undo;        /* private to the kind */
 	struct strv extra_flags; /* of run, put in verbatim; by --run-flag and tests */
+	int mount_namespace;     /* of an OCI runtime's bundles; -1 elsewhere */
 	int sequence;
 };
 
@@ -115,11 +118,14 @@ int must_check subject_open(const char *spec, const char *prefix, const char *sc
 			    const char *image, struct subject **out, struct err *err);
 void subject_free(struct subject *s);
 
-/* These call the table's row; -ENOTSUP (ERR_UNSUPPORTED) where there is none. */
+/* These call the table's row; where there is none, -ENOTSUP (ERR_UNSUPPORTED) for exec, and nothing is to
+ * be done for the others. */
 int must_check subject_run_command(struct subject *s, const struct container_spec *spec,
 				   struct strv *out, struct err *err);
 int must_check subject_exec_command(struct subject *s, const char *name, const char *const *argv,
 				    struct strv *out, struct err *err);
+int must_check subject_load(struct subject *s, const char *archive, struct err *err);
 int must_check subject_sweep(struct subject *s, struct err *err);
+int must_check subject_unload(struct subject *s, struct err *err);
 
 #endif

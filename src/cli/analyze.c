@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* analyze: the tests of the instruments, shown as they come. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/observe_commands.h"
+#include "observe/experiment/driver.h"
+#include "observe/report/report_render.h"
+
+#define EXIT_INTERRUPTED 130
+
+struct analyze_options {
+	struct strv subjects, run_flags;
+	int64_t runs;
+	bool cold, verify, brief, no_progress, details;
+	const char *json, *keep, *image;
+};
+#define FIELD(field) offsetof(struct analyze_options, field)
+
+static const struct option rows[] = {
+	{"brief", 0, &option_bool, FIELD(brief), "A short look: fewer runs and smaller sizes",
+	 NULL},
+	{"cold", 0, &option_bool, FIELD(cold), "Also start with the page cache dropped", NULL},
+	{"details", 0, &option_bool, FIELD(details), "Print every figure and table", NULL},
+	{"image", 0, &option_text, FIELD(image), "Image of the containers to measure",
+	 "\"cloche/busybox\""},
+	{"json", 0, &option_text, FIELD(json), "Write the report as JSON to a file (\"-\": stdout)",
+	 NULL},
+	{"keep", 0, &option_text, FIELD(keep), "Keep samples and traces in a directory", NULL},
+	{"no-progress", 0, &option_bool, FIELD(no_progress), "Do not show what is going on", NULL},
+	{"run-flag", 0, &option_list, FIELD(run_flags),
+	 "Flag for the command line of every container (may be repeated)", NULL},
+	{"runs", 0, &option_int, FIELD(runs), "Samples of every figure", "30, 5 with --brief"},
+	{"subject", 0, &option_strings, FIELD(subjects),
+	 "What to measure: cloche, docker, podman, host or an OCI\nruntime by name or path (may be "
+	 "repeated; the others are\ncompared with the first)",
+	 "cloche"},
+	{"verify", 0, &option_bool, FIELD(verify), "Measure again by a second instrument", NULL},
+};
+static const struct option_table table = {OPTION_ROWS(rows)};
+
+struct display {
+	struct report_text_options text;
+	bool progress; /* a line is rewritten on the terminal */
+	bool quiet;    /* standard output takes JSON alone */
+	const struct report_test *test;
+};
+
+static void clear_line(const struct display *d)
+{
+	if (d->progress && write(STDERR_FILENO, "\r\033[K", 4) < 0)
+		return;
+}
+
+static void show(struct display *d, struct strbuf *text)
+{
+	clear_line(d);
+	/* Output that nobody takes any more does not end a run that must still be swept. */
+	if (!d->quiet && fd_write_all(STDOUT_FILENO, strbuf_str(text), text->len) < 0)
+		d->quiet = true;
+}
+
+static void on_progress(void *opaque, const char *what, size_t done, size_t of)
+{
+	struct display *d = opaque;
+
+	if (d->progress)
+		fprintf(stderr, "\r\033[K%.60s %zu of %zu", what, done, of);
+}
+
+static void on_begun(void *opaque, const struct report *r)
+{
+	auto_strbuf struct strbuf out = {0};
+	struct display *d = opaque;
+
+	report_text_begin(r, &d->text, &out);
+	show(d, &out);
+}
+
+static void on_test_done(void *opaque, const struct report *r, struct report_test *t)
+{
+	auto_strbuf struct strbuf out = {0};
+	struct display *d = opaque;
+
+	report_text_test(t, r, &d->text, &out);
+	show(d, &out);
+}
+
+static int write_json(const struct report *r, const char *path, struct err *err)
+{
+	auto_strbuf struct strbuf out = {0};
+	int rc;
+
+	report_json(r, &out);
+	if (str_eq(path, "-"))
+		rc = fd_write_all(STDOUT_FILENO, strbuf_str(&out), out.len);
+	else
+		rc = file_replace_at(AT_FDCWD, path, strbuf_str(&out), out.len, 0644,
+				     FILE_VOLATILE);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path, err_errno_text(-rc))
+		      : 0;
+}
+
+static int exit_code(const struct report *r)
+{
+	if (r->interrupted)
+		return EXIT_INTERRUPTED;
+	for (size_t i = 0; i < r->test_count; i++) {
+		if (r->tests[i]->status == REPORT_FAILED)
+			return EXIT_FAILED;
+	}
+	return 0;
+}
+
+static int analyze(const struct analyze_options *o, const struct strv *tests)
+{
+	struct display d = {
+		.text = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+			 .details = o->details},
+		.progress = !o->no_progress && isatty(STDERR_FILENO),
+		.quiet = o->json && str_eq(o->json, "-"),
+	};
+	const struct driver_options options = {
+		.tests = tests,
+		.subjects = &o->subjects,
+		.run_flags = &o->run_flags,
+		.runs = (size_t)o->runs,
+		.cold = o->cold,
+		.verify = o->verify,
+		.brief = o->brief,
+		.keep = o->keep,
+		.image = o->image,
+		.progress = on_progress,
+		.begun = on_begun,
+		.test_done = on_test_done,
+		.opaque = &d,
+	};
+	auto_strbuf struct strbuf out = {0};
+	auto_report struct report r = {0};
+	struct err err = ERR_INIT;
+	int rc = driver_run(&options, &r, &err);
+
+	clear_line(&d);
+	if (rc < 0)
+		return cli_fail(&err);
+	report_text_end(&r, &d.text, &out);
+	show(&d, &out);
+	if (o->json && write_json(&r, o->json, &err) < 0)
+		return cli_fail(&err);
+	return exit_code(&r);
+}
+
+/* The engine's command lines that are started look in the same places. */
+static int hand_down_roots(const struct cli_context *ctx, struct err *err)
+{
+	if ((ctx->root && setenv("CLOCHE_ROOT", ctx->root, 1) < 0) ||
+	    (ctx->run_root && setenv("CLOCHE_RUN_ROOT", ctx->run_root, 1) < 0))
+		return err_sys(err, "set the roots");
+	return 0;
+}
+
+static int cmd_analyze(struct cli_context *ctx, int argc, char **argv)
+{
+	auto_strv struct strv tests = {0};
+	struct analyze_options o = {.runs = 0};
+	struct err err = ERR_INIT;
+	int rc = cli_parse(ctx, &o, argc, argv, &tests);
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	if (o.runs < 0 || o.runs > 100000)
+		rc = cli_usage_error(ctx, "--runs: a number of samples");
+	else if (hand_down_roots(ctx, &err) < 0)
+		rc = cli_fail(&err);
+	else
+		rc = analyze(&o, &tests);
+	strv_free(&o.subjects);
+	strv_free(&o.run_flags);
+	return rc;
+}
+
+const struct command command_analyze = {
+	.paths = {"analyze"},
+	.arguments = "[TEST...]",
+	.summary = ANALYZE_SUMMARY,
+	.run = cmd_analyze,
+	.options = &table,
+	.max_args = -1,
+};

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One run of the instruments from beginning to end. What it makes on the host: a scratch directory on
+ * the data root's file system, a second name of the image while its archive is written, the image in
+ * engines that it had to be loaded into, and containers. All bear the run's prefix.
+ */
+#include "observe/experiment/driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "observe/experiment/environment.h"
+#include "observe/experiment/experiment.h"
+#include "observe/subject/interrupt.h"
+#include "observe/subject/subject_internal.h"
+
+#define CALL_TIMEOUT_MS 120000
+
+struct driver {
+	const struct driver_options *options;
+	struct report *report;
+	char *prefix, *scratch, *archive, *archive_image;
+	struct subject *cloche, *host; /* the first gives the image, the second the floor */
+	struct subject **subjects;
+	size_t subject_count;
+};
+
+/* ---- what was asked for ---- */
+
+static bool is_wanted(const struct driver_options *o, const struct experiment *e)
+{
+	if (!o->tests || !o->tests->count)
+		return true;
+	for (size_t i = 0; i < o->tests->count; i++) {
+		uint64_t number;
+
+		if (str_eq(o->tests->items[i], e->key) ||
+		    (str_to_u64(o->tests->items[i], &number) == 0 && number == e->number))
+			return true;
+	}
+	return false;
+}
+
+static int check_tests(const struct driver_options *o, struct err *err)
+{
+	for (size_t i = 0; o->tests && i < o->tests->count; i++) {
+		struct strv one = {.items = &o->tests->items[i], .count = 1};
+		struct driver_options alone = {.tests = &one};
+		auto_strbuf struct strbuf known = {0};
+		bool found = false;
+
+		for (size_t j = 0; j < experiments_count; j++) {
+			found = found || is_wanted(&alone, experiments[j]);
+			strbuf_printf(&known, "%s%s", j ? ", " : "", experiments[j]->key);
+		}
+		if (!found)
+			return err_set(err, ERR_INVALID, 0,
+				       "there is no test \"%s\"; there are: %s", one.items[0],
+				       strbuf_str(&known));
+	}
+	return 0;
+}
+
+/* ---- setting up ---- */
+
+static int make_prefix(struct driver *d, struct err *err)
+{
+	uint16_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return err_sys(err, "make a name for this run");
+	d->prefix = xasprintf("cloche-analyze-%04x-", number);
+	return 0;
+}
+
+static int make_scratch(struct driver *d, struct err *err)
+{
+	int rc;
+
+	d->scratch = xasprintf("%s/tmp/%s", d->cloche->data_root, d->prefix);
+	rc = file_mkdir_all_at(AT_FDCWD, d->scratch, 0700);
+	if (rc == 0 && d->options->keep)
+		rc = file_mkdir_all_at(AT_FDCWD, d->options->keep, 0755);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "make %s: %s", d->scratch,
+				err_errno_text(-rc))
+		      : 0;
+}
+
+static int open_one(struct driver *d, const char *spec, struct subject **out, struct err *err)
+{
+	int rc = subject_open(spec, d->prefix, d->scratch ? d->scratch : "", d->options->image, out,
+			      err);
+
+	for (size_t i = 0; rc == 0 && d->options->run_flags && i < d->options->run_flags->count;
+	     i++) {
+		if ((*out)->ops->kind != SUBJECT_HOST)
+			strv_add(&(*out)->extra_flags, d->options->run_flags->items[i]);
+	}
+	return rc;
+}
+
+/* The built-in image comes into the store by its first use. */
+static int fetch_image(struct driver *d, struct err *err)
+{
+	auto_free char *name = xasprintf("%simage", d->prefix);
+
+	if (subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, err,
+			 SUBJECT_WORDS("image", "inspect", d->cloche->image)) == 0)
+		return 0;
+	return subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, err,
+			    SUBJECT_WORDS("run", "--rm", "--network", "none", "--name", name,
+					  d->cloche->image, "true"));
+}
+
+/* Under a name of its own, so that no tag of the user's engines is moved by loading it. */
+static int make_archive(struct driver *d, struct err *err)
+{
+	struct err untag = ERR_INIT;
+	int rc = fetch_image(d, err);
+
+	if (rc < 0)
+		return err_wrap(err, "image %s", d->cloche->image);
+	d->archive = xasprintf("%s/image.tar", d->scratch);
+	d->archive_image =
+		xasprintf("docker.io/%.*s/image:latest", (int)strlen(d->prefix) - 1, d->prefix);
+	rc = subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, err,
+			  SUBJECT_WORDS("tag", d->cloche->image, d->archive_image));
+	if (rc == 0)
+		rc = subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, err,
+				  SUBJECT_WORDS("save", "-o", d->archive, d->archive_image));
+	if (subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, &untag,
+			 SUBJECT_WORDS("rmi", d->archive_image)) < 0 &&
+	    rc == 0)
+		rc = err_set(err, ERR_SYSTEM, EIO, "%s", untag.msg);
+	return rc;
+}
+
+static void tell_subject(struct report *r, const struct subject *s)
+{
+	strv_add(&r->subjects, s->name);
+	report_fact(r, "subject", s->name, "%s%s%s%s%s", s->version, s->runtime ? ", runtime " : "",
+		    s->runtime ? s->runtime : "", s->data_root ? ", data in " : "",
+		    s->data_root ? s->data_root : "");
+}
+
+/* A subject that cannot be measured is told of; without any there is nothing to do. */
+static int open_subjects(struct driver *d, struct err *err)
+{
+	auto_strv struct strv specs = {0};
+
+	if (d->options->subjects)
+		strv_add_all(&specs, d->options->subjects);
+	if (!specs.count)
+		strv_add(&specs, "cloche");
+	d->subjects = xcalloc(specs.count, sizeof(*d->subjects));
+	for (size_t i = 0; i < specs.count; i++) {
+		struct subject *s;
+		int rc = open_one(d, specs.items[i], &s, err);
+
+		if (rc == 0) {
+			d->subjects[d->subject_count++] = s;
+			if (s->ops->kind == SUBJECT_DOCKER || s->ops->kind == SUBJECT_PODMAN) {
+				free(s->image);
+				s->image = xstrdup(d->archive_image);
+			}
+			rc = subject_load(s, d->archive, err);
+			if (rc == 0)
+				tell_subject(d->report, s);
+			else
+				subject_free(d->subjects[--d->subject_count]);
+		}
+		if (rc == -EINTR)
+			return rc;
+		if (rc < 0)
+			report_prerequisite(d->report, specs.items[i], false, err->msg);
+	}
+	return d->subject_count ? 0 : err_set(err, err->kind, -err_code(err), "%s", err->msg);
+}
+
+static int begin(struct driver *d, struct err *err)
+{
+	int rc;
+
+	if (geteuid() != 0)
+		return err_set(err, ERR_SYSTEM, EPERM,
+			       "starting containers and reading the kernel's records of them needs "
+			       "root; run it with sudo");
+	rc = make_prefix(d, err);
+	if (rc == 0)
+		rc = open_one(d, "cloche", &d->cloche, err);
+	if (rc == 0)
+		rc = make_scratch(d, err);
+	if (rc == 0)
+		rc = open_one(d, "host", &d->host, err);
+	if (rc == 0)
+		rc = make_archive(d, err);
+	if (rc == 0)
+		rc = open_subjects(d, err);
+	return rc;
+}
+
+/* ---- the end ---- */
+
+static void sweep_one(struct driver *d, struct subject *s, bool last)
+{
+	struct err err = ERR_INIT;
+
+	if (subject_sweep(s, &err) < 0 || (last && subject_unload(s, &err) < 0))
+		report_fact(d->report, "environment", "left_behind", "%s: %s", s->name, err.msg);
+}
+
+static void sweep(struct driver *d, bool last)
+{
+	for (size_t i = 0; i < d->subject_count; i++)
+		sweep_one(d, d->subjects[i], last);
+}
+
+/* From here on nothing stops it. */
+static void end(struct driver *d)
+{
+	d->report->interrupted = d->report->interrupted || interrupt_came();
+	interrupt_ignore();
+	sweep(d, true);
+	if (d->cloche)
+		sweep_one(d, d->cloche, false);
+	for (size_t i = 0; i < d->subject_count; i++)
+		subject_free(d->subjects[i]);
+	if (d->scratch && remove_tree_at(AT_FDCWD, d->scratch) < 0)
+		report_fact(d->report, "environment", "left_behind", "%s", d->scratch);
+	if (d->scratch) {
+		*strrchr(d->scratch, '/') = '\0';
+		rmdir(d->scratch); /* only when nobody else has something there */
+	}
+	if (d->cloche)
+		subject_free(d->cloche);
+	if (d->host)
+		subject_free(d->host);
+	free(d->subjects);
+	free(d->prefix);
+	free(d->scratch);
+	free(d->archive);
+	free(d->archive_image);
+}
+
+/* ---- the tests ---- */
+
+static void settle(struct report_test *t, int rc, const struct err *err)
+{
+	if (rc == -EINTR || interrupt_came())
+		report_status(t, REPORT_INTERRUPTED, "interrupted");
+	else if (rc < 0)
+		report_status(t, err->kind == ERR_UNSUPPORTED ? REPORT_UNAVAILABLE : REPORT_FAILED,
+			      "%s", err->msg);
+}
+
+static void run_test(struct driver *d, struct experiment_context *x, const struct experiment *e)
+{
+	uint64_t start_ns = clock_now_ns();
+	struct err err = ERR_INIT;
+	int rc;
+
+	x->test = report_add_test(d->report, e->number, e->key, e->title);
+	rc = e->run(x, &err);
+	settle(x->test, rc, &err);
+	x->test->took_s = (double)(clock_now_ns() - start_ns) / 1e9;
+	/* What a failed test left would disturb the next one; the end of an interrupted run sweeps. */
+	if (rc < 0 && !interrupt_came())
+		sweep(d, false);
+	if (d->options->test_done)
+		d->options->test_done(d->options->opaque, d->report, x->test);
+}
+
+static double seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+/* What observing took, beside what was observed. */
+static void bill_observer(struct report *r)
+{
+	struct rusage own, others;
+
+	getrusage(RUSAGE_SELF, &own);
+	getrusage(RUSAGE_CHILDREN, &others);
+	report_fact(r, "environment", "observer",
+		    "%.2f s of processor time, %.1f MiB at most; the commands it started: %.2f s",
+		    seconds(own.ru_utime) + seconds(own.ru_stime), (double)own.ru_maxrss / 1024,
+		    seconds(others.ru_utime) + seconds(others.ru_stime));
+}
+
+static void run_tests(struct driver *d)
+{
+	const struct driver_options *o = d->options;
+	struct experiment_context x = {
+		.report = d->report,
+		.subjects = d->subjects,
+		.subject_count = d->subject_count,
+		.host = d->host,
+		.runs = o->runs    ? o->runs
+			: o->brief ? DRIVER_BRIEF_RUNS
+				   : EXPERIMENT_RUNS,
+		.cold = o->cold,
+		.verify = o->verify,
+		.brief = o->brief,
+		.keep = o->keep,
+		.scratch = d->scratch,
+		.image = o->image,
+		.archive = d->archive,
+		.progress = o->progress,
+		.opaque = o->opaque,
+	};
+
+	for (size_t i = 0; i < experiments_count && !interrupt_came(); i++) {
+		if (is_wanted(o, experiments[i]))
+			run_test(d, &x, experiments[i]);
+	}
+}
+
+static void start_report(struct report *r)
+{
+	char now[CLOCK_RFC3339_MAX];
+
+	clock_format_rfc3339(clock_wall_ns(), now);
+	r->kind = xstrdup("analyze");
+	r->title = xstrdup("cloche analyze");
+	r->started = xstrdup(now);
+}
+
+int driver_run(const struct driver_options *o, struct report *r, struct err *err)
+{
+	struct driver d = {.options = o, .report = r};
+	uint64_t start_ns = clock_now_ns();
+	int rc = check_tests(o, err);
+
+	if (rc < 0)
+		return rc;
+	start_report(r);
+	experiment_catch_signals();
+	prerequisites_describe(r, o->verify);
+	rc = begin(&d, err);
+	if (rc == 0) {
+		environment_describe(r, d.cloche->data_root);
+		environment_pressure(r, "before");
+		if (o->begun)
+			o->begun(o->opaque, r);
+		run_tests(&d);
+		environment_pressure(r, "after");
+	}
+	end(&d);
+	if (rc < 0 && !r->interrupted)
+		return rc;
+	bill_observer(r);
+	r->took_s = (double)(clock_now_ns() - start_ns) / 1e9;
+	report_finish(r);
+	return 0;
+}

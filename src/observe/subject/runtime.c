@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An OCI runtime's command line on bundles. All runtimes get the configuration that ours proposes, with
+ * what the description asks for put in, so that they make the same container. The rootfs is one overlay
+ * over the image's layers, mounted in a mount namespace that only this observer holds: it is gone with
+ * it, however that ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "observe/subject/bundle.h"
+#include "observe/subject/subject_internal.h"
+
+#define CALL_TIMEOUT_MS 60000
+#define GRAPH "{{.GraphDriver.Data.UpperDir}}{{with .GraphDriver.Data.LowerDir}}:{{.}}{{end}}"
+
+static int probe(struct subject *s, struct err *err)
+{
+	auto_free char *text = NULL;
+	int rc = subject_call(s, CALL_TIMEOUT_MS, &text, err, SUBJECT_WORDS("--version"));
+
+	if (rc < 0)
+		return rc;
+	s->version = xstrndup(text, strcspn(text, "\n"));
+	s->runtime = xstrdup(s->version);
+	s->data_root = xstrdup(s->scratch);
+	return 0;
+}
+
+/* ---- the mount namespace ---- */
+
+/* crun 1.8 writes to the version 2 hierarchy of a hybrid host, which has no controllers, and fails;
+ * where it does not see one it does as on version 1. */
+static int hide_hybrid(const struct subject *s)
+{
+	static const char *const places[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"};
+
+	if (!str_starts(s->version, "crun"))
+		return 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (umount2(places[i], MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+static int furnish(const struct subject *s, const char *lower)
+{
+	auto_free char *options = xasprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower,
+					    s->scratch, s->scratch);
+	auto_free char *target = xasprintf("%s/rootfs", s->scratch);
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("overlay", target, "overlay", 0, options) < 0)
+		return -errno;
+	return hide_hybrid(s);
+}
+
+/* A child makes the namespace and holds it until we have it open. */
+static int make_mount_namespace(struct subject *s, const char *lower, struct err *err)
+{
+	int to_child[2], from_child[2], answer = -EIO;
+	char path[64];
+	pid_t pid;
+
+	if (pipe2(to_child, O_CLOEXEC) < 0 || pipe2(from_child, O_CLOEXEC) < 0)
+		return err_sys(err, "make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		close(to_child[1]);
+		answer = furnish(s, lower);
+		if (write(from_child[1], &answer, sizeof(answer)) > 0 &&
+		    read(to_child[0], &answer, 1) >= 0)
+			_exit(0);
+		_exit(1);
+	}
+	close(to_child[0]);
+	close(from_child[1]);
+	if (pid < 0 || read(from_child[0], &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
+		answer = -EIO;
+	if (answer == 0 && str_format(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid) == 0)
+		s->mount_namespace = open(path, O_RDONLY | O_CLOEXEC);
+	close(to_child[1]);
+	close(from_child[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	if (answer < 0 || s->mount_namespace < 0)
+		return err_set(err, ERR_SYSTEM, answer < 0 ? -answer : EIO,
+			       "mount the rootfs for %s: %s", s->name,
+			       err_errno_text(answer < 0 ? -answer : EIO));
+	return 0;
+}
+
+static int prepare_child(const struct subject *s)
+{
+	return s->mount_namespace >= 0 && setns(s->mount_namespace, CLONE_NEWNS) < 0 ? -errno : 0;
+}
+
+/* The image's layers, as the engine of this installation has them. */
+static int find_layers(const struct subject *s, char **lower, struct err *err)
+{
+	auto_free char *prefix = xasprintf("%sx", s->prefix);
+	struct subject *cloche;
+	int rc = subject_open("cloche", prefix, s->scratch, s->image, &cloche, err);
+
+	if (rc < 0)
+		return rc;
+	rc = subject_call(cloche, CALL_TIMEOUT_MS, lower, err,
+			  SUBJECT_WORDS("image", "inspect", "--format", GRAPH, cloche->image));
+	subject_free(cloche);
+	return rc;
+}
+
+static int load(struct subject *s, const char *archive, struct err *err)
+{
+	static const char *const directories[] = {"rootfs", "upper",   "work",
+						  "state",  "bundles", "volumes"};
+	auto_free char *lower = NULL;
+	auto_free char *scratch = xasprintf("%s/%s", s->scratch, s->name);
+	int rc;
+
+	(void)archive;
+	free(s->scratch);
+	s->scratch = take_ptr(&scratch);
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		auto_free char *path = xasprintf("%s/%s", s->scratch, directories[i]);
+
+		rc = file_mkdir_all_at(AT_FDCWD, path, 0755);
+		if (rc < 0)
+			return err_set(err, ERR_SYSTEM, -rc, "make %s: %s", path,
+				       err_errno_text(-rc));
+	}
+	rc = find_layers(s, &lower, err);
+	return rc < 0 ? rc : make_mount_namespace(s, lower, err);
+}
+
+/* ---- commands ---- */
+
+static void begin(const struct subject *s, struct strv *out, const char *verb)
+{
+	strv_add(out, s->program);
+	strv_add(out, "--root");
+	strv_add_taken(out, xasprintf("%s/state", s->scratch));
+	strv_add_all(out, &s->extra_flags);
+	strv_add(out, verb);
+}
+
+static int run_command(struct subject *s, const struct container_spec *spec, struct strv *out,
+		       struct err *err)
+{
+	auto_free char *name = spec->name ? xasprintf("%s%s", s->prefix, spec->name)
+					  : xasprintf("%s%d", s->prefix, ++s->sequence);
+	auto_free char *bundle = xasprintf("%s/bundles/%s", s->scratch, name);
+	int rc = bundle_write(s, spec, name, bundle, err);
+
+	if (rc < 0)
+		return err_wrap(err, "bundle for %s", s->name);
+	begin(s, out, "run");
+	strv_add(out, "--bundle");
+	strv_add(out, bundle);
+	strv_add(out, name);
+	return 0;
+}
+
+static int exec_command(struct subject *s, const char *name, const char *const *argv,
+			struct strv *out, struct err *err)
+{
+	(void)err;
+	begin(s, out, "exec");
+	strv_add_taken(out, xasprintf("%s%s", s->prefix, name));
+	for (; *argv; argv++)
+		strv_add(out, *argv);
+	return 0;
+}
+
+static int sweep(struct subject *s, struct err *err)
+{
+	auto_free char *state = xasprintf("%s/state", s->scratch);
+	auto_closedir DIR *d = opendir(state);
+	struct dirent *e;
+	int rc = 0;
+
+	while (d && (e = readdir(d))) {
+		auto_command_run struct command_run run = {0};
+		auto_strv struct strv argv = {0};
+		int gone;
+
+		if (!str_starts(e->d_name, s->prefix))
+			continue;
+		begin(s, &argv, "delete");
+		strv_add(&argv, "--force");
+		strv_add(&argv, e->d_name);
+		gone = command_run(s, &argv, CALL_TIMEOUT_MS, &run, err);
+		rc = gone < 0 ? gone : rc;
+	}
+	return rc;
+}
+
+const struct subject_ops subject_runtime = {
+	.kind = SUBJECT_RUNTIME,
+	.probe = probe,
+	.load = load,
+	.run_command = run_command,
+	.exec_command = exec_command,
+	.sweep = sweep,
+	.prepare_child = prepare_child,
+};
