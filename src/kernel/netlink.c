@@ -479,6 +479,14 @@ uint8_t netlink_value_u8(const struct nlattr *a)
 	return v;
 }
 
+uint16_t netlink_value_u16(const struct nlattr *a)
+{
+	uint16_t v = 0;
+
+	copy_value(a, &v, sizeof v);
+	return v;
+}
+
 uint32_t netlink_value_u32(const struct nlattr *a)
 {
 	uint32_t v = 0;

@@ -85,6 +85,7 @@ static inline size_t netlink_value_bytes(const struct nlattr *a)
 }
 /* 0 when there is none or it is too short. */
 uint8_t netlink_value_u8(const struct nlattr *a);
+uint16_t netlink_value_u16(const struct nlattr *a);
 uint32_t netlink_value_u32(const struct nlattr *a);
 uint32_t netlink_value_be32(const struct nlattr *a);
 /* NULL when there is none, or it does not end with a NUL. */

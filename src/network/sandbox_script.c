@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing network.script: everything that connects a container, as messages that are ready to send. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "kernel/conntrack.h"
 #include "kernel/link.h"
 #include "network/ipam.h"
 #include "network/sandbox.h"
@@ -189,6 +191,27 @@ static int add_rules(struct strbuf *out, const struct network_store *store, cons
 	return 0;
 }
 
+/* A sender of datagrams that never pauses would keep what was decided before these rules were there, or
+ * after they went: TCP makes a new connection instead. */
+static void add_forget(struct strbuf *out, const struct sandbox *s)
+{
+	auto_free struct conntrack_port *ports = xcalloc(s->port_count + 1, sizeof(*ports));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->port_count; i++) {
+		const struct port_binding *p = &s->ports[i];
+
+		if (p->protocol != IPPROTO_UDP)
+			continue;
+		ports[n] = (struct conntrack_port){.family = p->host_address.family,
+						   .protocol = p->protocol,
+						   .port = p->host_port};
+		memcpy(ports[n++].address, p->host_address.bytes, sizeof(ports->address));
+	}
+	if (n)
+		add_entry(out, SCRIPT_FORGET, NULL, 0, ports, n * sizeof(*ports));
+}
+
 static void add_unlinks(struct strbuf *out, const struct network_store *store,
 			const struct sandbox *s)
 {
@@ -272,6 +295,7 @@ int sandbox_script(const struct network_store *store, const struct sandbox *s,
 	if (rc < 0)
 		return rc;
 	if (!only) {
+		add_forget(out, s);
 		add_unlinks(out, store, s);
 		if (wants_names(s))
 			script_add_names(out);

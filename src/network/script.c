@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "kernel/conntrack.h"
 #include "kernel/netlink.h"
 
 #define NAMES_BACKLOG 128
@@ -229,6 +230,21 @@ static int do_names(struct runner *r, struct step *s)
 		       "bind a port of 127.0.0.11 in the container's namespace", NULL, NULL);
 }
 
+static void forget(const struct step *s)
+{
+	const struct conntrack_port *ports = (const void *)s->payload;
+
+	if (conntrack_forget(ports, s->bytes / sizeof(*ports)) < 0)
+		return; /* as in the header */
+}
+
+static int do_forget(struct runner *r, struct step *s)
+{
+	(void)r;
+	forget(s);
+	return 0;
+}
+
 static const struct {
 	int (*fn)(struct runner *r, struct step *s); /* NULL: nothing to do */
 	bool inside;
@@ -236,7 +252,7 @@ static const struct {
 	[SCRIPT_LINK] = {do_link, false},      [SCRIPT_INSIDE] = {do_inside, true},
 	[SCRIPT_SYSCTL] = {do_sysctl, true},   [SCRIPT_RULES_ADD] = {do_rules, false},
 	[SCRIPT_RULES_REMOVE] = {NULL, false}, [SCRIPT_UNLINK] = {NULL, false},
-	[SCRIPT_NAMES] = {do_names, true},
+	[SCRIPT_NAMES] = {do_names, true},     [SCRIPT_FORGET] = {do_forget, false},
 };
 #define ACTION_COUNT (sizeof(actions) / sizeof(actions[0]))
 
@@ -246,7 +262,7 @@ static void stamp(struct runner *r, uint32_t type)
 
 	if (type == SCRIPT_LINK)
 		r->times->links = now;
-	else if (type == SCRIPT_RULES_ADD)
+	else if (type == SCRIPT_RULES_ADD || type == SCRIPT_FORGET)
 		r->times->rules = now;
 	else
 		r->times->inside = now;
@@ -365,9 +381,19 @@ static int remove_link(const struct step *s)
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static int undo_step(int *filter, struct step *s)
+{
+	if (s->type == SCRIPT_UNLINK)
+		return remove_link(s);
+	if (s->type == SCRIPT_RULES_REMOVE)
+		return remove_rules(filter, s);
+	forget(s);
+	return 0;
+}
+
 static int undo(void *bytes, size_t n, int *filter)
 {
-	static const uint32_t order[] = {SCRIPT_RULES_REMOVE, SCRIPT_UNLINK};
+	static const uint32_t order[] = {SCRIPT_RULES_REMOVE, SCRIPT_FORGET, SCRIPT_UNLINK};
 	int first = check_header(bytes, n);
 
 	for (size_t i = 0; first != -EBADMSG && i < sizeof(order) / sizeof(order[0]); i++) {
@@ -378,7 +404,7 @@ static int undo(void *bytes, size_t n, int *filter)
 		while ((rc = next_step(bytes, n, &at, &s)) > 0) {
 			if (s.type != order[i])
 				continue;
-			rc = s.type == SCRIPT_UNLINK ? remove_link(&s) : remove_rules(filter, &s);
+			rc = undo_step(filter, &s);
 			if (rc < 0 && first == 0)
 				first = rc;
 		}

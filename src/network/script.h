@@ -33,6 +33,9 @@ enum script_type {
 	SCRIPT_UNLINK, /* "absolute path\0owner\0": a symlink, removed when the script is undone, in
 			* order, if what it says begins with the owner */
 	SCRIPT_NAMES,  /* sockets of the name service, see script_names; table_put_names() */
+	SCRIPT_FORGET, /* array of struct conntrack_port: what the kernel remembers of connections to
+			* them is forgotten once rules were added and once they were removed; a failure
+			* costs only what goes on under the old rules */
 };
 
 struct script_header {

@@ -167,6 +167,24 @@ refuses() {
 	wait_for 10 answers on_host -- udp ::1 5300
 }
 
+@test "udp: a sender that never pauses reaches whoever has the port now" {
+	local log=$ENGINE_DIR/flow
+	make_peer
+	nsenter "--net=/proc/$PEER/ns/net" -- "$BATS_TEST_DIRNAME/net-probe" flow 192.0.2.1 5300 hello >>"$log" 2>&1 3>&- &
+	servers+=($!)
+	wait_for 10 grep -qx sent "$log"
+	sleeper one -p 5300:53/udp
+	serve "in_container one" udp 0.0.0.0 53
+	wait_for 10 grep -qx '192.0.2.2 hello' "$log"
+	end_server
+	cloche rm -f one >/dev/null
+	sleeper between # takes the address that is free now
+	sleeper two -p 5300:53/udp
+	serve "in_container two" udp 0.0.0.0 53
+	: >"$log"
+	wait_for 10 grep -qx '192.0.2.2 hello' "$log"
+}
+
 @test "IPv6: addresses, each other, published, outwards" {
 	make_peer
 	cloche network create --ipv6 --subnet fd00:c10c::/64 six >/dev/null
