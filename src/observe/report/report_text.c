@@ -162,7 +162,7 @@ void report_text_test(struct report_test *test, const struct report *r,
 
 /* ---- before the tests ---- */
 
-static void put_missing(const struct text *t, const struct report *r)
+static void put_prerequisites(const struct text *t, const struct report *r)
 {
 	auto_strbuf struct strbuf present = {0};
 
@@ -210,6 +210,17 @@ static void put_fact(const struct text *t, const struct report_fact *f, size_t w
 	text_paragraph(t, 2, TEXT_DIM, strbuf_str(&lead), f->value, details ? 0 : TEXT_LINES_MAX);
 }
 
+static void put_section(const struct text *t, const char *section)
+{
+	auto_free char *clean = text_clean(section);
+	auto_strv struct strv cut = {0};
+
+	text_break(clean, TEXT_COLUMNS, 1, &cut);
+	strbuf_putc(t->out, '\n');
+	text_styled(t, TEXT_BOLD, cut.items[0]);
+	strbuf_putc(t->out, '\n');
+}
+
 /* Every section but the prerequisites, in the order in which they first appear. */
 static void put_facts(const struct text *t, const struct report *r, bool details)
 {
@@ -223,7 +234,7 @@ static void put_facts(const struct text *t, const struct report *r, bool details
 		if (strv_contains(&done, section))
 			continue;
 		strv_add(&done, section);
-		text_paragraph(t, 0, TEXT_PLAIN, "", section, 1);
+		put_section(t, section);
 		for (size_t k = i; k < r->fact_count; k++) {
 			if (str_eq(r->facts[k]->section, section))
 				put_fact(t, r->facts[k], width, details);
@@ -237,10 +248,12 @@ void report_text_begin(const struct report *r, const struct report_text_options 
 	struct text t = {.out = out, .colour = o->colour};
 	auto_strbuf struct strbuf line = {0};
 
-	strbuf_printf(&line, "%s%s%s", r->title ? r->title : "", r->started ? ", " : "",
-		      r->started ? r->started : "");
+	strbuf_puts(&line, r->title ? r->title : "");
+	/* To the second: the fraction is for machines. */
+	if (r->started)
+		strbuf_printf(&line, ", %.*s UTC", (int)strcspn(r->started, ".Z"), r->started);
 	text_paragraph(&t, 0, TEXT_PLAIN, "", strbuf_str(&line), 2);
-	put_missing(&t, r);
+	put_prerequisites(&t, r);
 	put_facts(&t, r, o->details);
 	strbuf_putc(out, '\n');
 }
