@@ -3,5 +3,7 @@
 #include "observe/experiment/experiment.h"
 #include "observe/experiment/experiments.h"
 
-const struct experiment *const experiments[] = {NULL};
-const size_t experiments_count = 0;
+const struct experiment *const experiments[] = {
+	&experiment_layers,
+};
+const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);

@@ -5,4 +5,6 @@
 
 struct experiment;
 
+extern const struct experiment experiment_layers;
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "observe/helper/helper.h"
 
+/* clang-format off */
 const struct helper_verb *const helper_verbs[] = {
 	&helper_verb_hello,
 	&helper_verb_true,
@@ -17,5 +18,15 @@ const struct helper_verb *const helper_verbs[] = {
 	&helper_verb_affinity,
 	&helper_verb_forks,
 	&helper_verb_pour,
+	&helper_verb_io_copy,
+	&helper_verb_io_fill,
+	&helper_verb_io_first_write,
+	&helper_verb_io_metadata,
+	&helper_verb_io_mkdir,
+	&helper_verb_io_reflink,
+	&helper_verb_io_remove,
+	&helper_verb_io_sync,
+	&helper_verb_io_transfer,
 };
+/* clang-format on */
 const int helper_verbs_count = sizeof(helper_verbs) / sizeof(helper_verbs[0]);

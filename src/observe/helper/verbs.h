@@ -11,4 +11,8 @@ extern const struct helper_verb helper_verb_allocate, helper_verb_map, helper_ve
 extern const struct helper_verb helper_verb_spin, helper_verb_affinity;
 extern const struct helper_verb helper_verb_forks, helper_verb_pour;
 
+extern const struct helper_verb helper_verb_io_copy, helper_verb_io_fill,
+	helper_verb_io_first_write, helper_verb_io_metadata, helper_verb_io_mkdir,
+	helper_verb_io_reflink, helper_verb_io_remove, helper_verb_io_sync, helper_verb_io_transfer;
+
 #endif

@@ -90,7 +90,8 @@ void layers_stack_free(struct layers_stack *s);
 struct layers_entry {
 	char *directory; /* absolute, symlinks resolved */
 	char *chain_id, *diff_id;
-	char *parent;       /* chain id, "" for the lowest */
+	char *parent;        /* chain id, "" for the lowest */
+	uint64_t size_bytes; /* of its files, as the engine counted them; 0: not recorded */
 	struct strv images; /* names, or short ids, of the images that have it */
 };
 struct layers_catalog {

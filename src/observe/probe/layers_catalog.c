@@ -61,7 +61,7 @@ static void read_layers(const char *root, struct layers_catalog *c)
 
 	while (dir && (entry = readdir(dir)) != NULL) {
 		auto_close int layer = -1;
-		auto_free char *cache = NULL, *directory = NULL;
+		auto_free char *cache = NULL, *directory = NULL, *size = NULL;
 		struct layers_entry *e;
 
 		if (entry->d_name[0] == '.')
@@ -77,6 +77,9 @@ static void read_layers(const char *root, struct layers_catalog *c)
 		e->chain_id = xasprintf("sha256:%s", entry->d_name);
 		e->diff_id = read_line(layer, "diff");
 		e->parent = read_line(layer, "parent");
+		size = read_line(layer, "size");
+		if (str_to_u64(size, &e->size_bytes) < 0)
+			e->size_bytes = 0;
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,9 @@ struct walk {
 	struct layers_stack *stack;
 	int *roots;   /* of each directory of the stack, readable; -1: could not be opened */
 	size_t layer; /* being walked */
+	/* Of that layer. Of an inode with several names each name counts its part, so that it counts
+	 * once without a list of those seen; the parts add up to a whole number. */
+	double bytes, disk_bytes;
 };
 
 enum hiding { SEEN, BY_WHITEOUT, BY_NEWER, BY_OPAQUE };
@@ -127,16 +131,16 @@ static void note_hidden(struct layers_directory *d, enum hiding how, const char 
 	example(&d->hidden_examples, xasprintf("/%s (%s)", path, hiding_names[how]));
 }
 
-static void count_regular(struct layers_directory *d, int root, const char *path,
-			  const struct stat *st)
+static void count_regular(struct walk *w, const char *path, const struct stat *st)
 {
+	struct layers_directory *d = &w->stack->directories[w->layer];
 	uint64_t blocks = (uint64_t)st->st_blocks * 512;
+	double names = st->st_nlink > 0 ? (double)st->st_nlink : 1;
 
 	d->files++;
-	/* Of an inode with several names each counts its part. */
-	d->bytes += (uint64_t)st->st_size / (uint64_t)(st->st_nlink ? st->st_nlink : 1);
-	d->disk_bytes += blocks / (uint64_t)(st->st_nlink ? st->st_nlink : 1);
-	if (d->upper && path_has_mark(root, path, "origin")) {
+	w->bytes += (double)st->st_size / names;
+	w->disk_bytes += (double)blocks / names;
+	if (d->upper && path_has_mark(w->roots[w->layer], path, "origin")) {
 		d->copied_up++;
 		d->copied_up_bytes += blocks;
 	}
@@ -152,7 +156,7 @@ static void visit_file(struct walk *w, const char *path, const struct stat *st, 
 		return;
 	}
 	if (S_ISREG(st->st_mode))
-		count_regular(d, w->roots[w->layer], path, st);
+		count_regular(w, path, st);
 	else if (S_ISLNK(st->st_mode))
 		d->symlinks++;
 	else
@@ -256,12 +260,17 @@ int layers_walk(const struct layers_mount *m, struct layers_stack *out, struct e
 			rc = err_sys(err, "open the layer %s", out->directories[i].path);
 	}
 	for (w.layer = 0; w.layer < out->count && rc == 0; w.layer++) {
+		struct layers_directory *d = &out->directories[w.layer];
 		int fd = fcntl(w.roots[w.layer], F_DUPFD_CLOEXEC, 0);
 
-		if (fd < 0)
-			rc = err_sys(err, "walk %s", out->directories[w.layer].path);
-		else
-			visit_directory(&w, fd, "", SEEN, 0);
+		if (fd < 0) {
+			rc = err_sys(err, "walk %s", d->path);
+			break;
+		}
+		w.bytes = w.disk_bytes = 0;
+		visit_directory(&w, fd, "", SEEN, 0);
+		d->bytes = (uint64_t)llround(w.bytes);
+		d->disk_bytes = (uint64_t)llround(w.disk_bytes);
 	}
 	close_roots(&w);
 	return rc;
