@@ -73,7 +73,16 @@ static int prepare(struct launch *l, const struct port_binding *ports, size_t po
 	return 0;
 }
 
-int launch_network(struct launch *l, struct err *err)
+/* What succeeded with a reservation: that of the host's packet filter. */
+static void take_warning(struct strv *warnings, struct err *err)
+{
+	if (err->kind != ERR_UNSUPPORTED)
+		return;
+	strv_add(warnings, err->msg);
+	*err = ERR_INIT;
+}
+
+int launch_network(struct launch *l, struct strv *warnings, struct err *err)
 {
 	auto_free struct port_binding *ports = NULL;
 	struct sandbox_sockets sockets = {0};
@@ -88,6 +97,8 @@ int launch_network(struct launch *l, struct err *err)
 	rc = container_port_requests(&l->c->config, &ports, &count, err);
 	if (rc == 0)
 		rc = prepare(l, ports, count, &sockets, err);
+	if (rc == 0)
+		take_warning(warnings, err);
 	if (rc == 0)
 		rc = network_release(l->plan, l->control_fd, &sockets, err);
 	close_sockets(&sockets);

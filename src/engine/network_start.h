@@ -7,8 +7,8 @@
 
 /* Once the monitor was spawned and the container has its name: takes addresses and ports, writes the
  * script, and lets the monitor connect the container while the launch goes on. Nothing for a container
- * without endpoints. */
-int must_check launch_network(struct launch *l, struct err *err);
+ * without endpoints. A warning when the host filters what is forwarded in a way that is left alone. */
+int must_check launch_network(struct launch *l, struct strv *warnings, struct err *err);
 /* Then: the files that depend on it. */
 int must_check launch_host_files(struct launch *l, struct err *err);
 /* Events "network connect". */

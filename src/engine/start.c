@@ -334,7 +334,7 @@ static int prepare_and_release(struct launch *l, struct strv *warnings, struct e
 
 	/* First, since the monitor then connects it while the rest is being prepared. */
 	if (rc == 0)
-		rc = launch_network(l, err);
+		rc = launch_network(l, warnings, err);
 	if (rc == 0)
 		rc = write_host_files(l, err);
 	stamp(l->plan, POINT_CLI_RECORDED);

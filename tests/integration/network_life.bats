@@ -361,3 +361,11 @@ still_talks() { # WORD
 }
 
 has_whole_bill() { [ "$(cloche timeline --json one | jq '[.Phases[].Phase] | index("exit") != null')" = true ]; }
+
+@test "a host that filters with iptables-legacy: said once, when the network comes up" {
+	on_host iptables-legacy -P FORWARD DROP
+	cloche run -d --name one cloche/busybox sleep 100000 >/dev/null 2>"$ENGINE_DIR/said"
+	grep -q '^WARNING: .*iptables-legacy, which is left alone.*allow device' "$ENGINE_DIR/said" || { cat "$ENGINE_DIR/said" && false; }
+	cloche run -d --name two cloche/busybox sleep 100000 >/dev/null 2>"$ENGINE_DIR/said"
+	assert_equal "$(cat "$ENGINE_DIR/said")" ""
+}
