@@ -10,6 +10,7 @@ extern const struct helper_verb helper_verb_allocate, helper_verb_map, helper_ve
 	helper_verb_spawn, helper_verb_overrun;
 extern const struct helper_verb helper_verb_spin, helper_verb_affinity;
 extern const struct helper_verb helper_verb_forks, helper_verb_pour;
+extern const struct helper_verb helper_verb_calls, helper_verb_call_time, helper_verb_execute;
 
 extern const struct helper_verb helper_verb_io_copy, helper_verb_io_fill,
 	helper_verb_io_first_write, helper_verb_io_metadata, helper_verb_io_mkdir,
