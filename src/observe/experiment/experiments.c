@@ -5,5 +5,6 @@
 
 const struct experiment *const experiments[] = {
 	&experiment_layers,
+	&experiment_startup,
 };
 const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);

@@ -6,5 +6,6 @@
 struct experiment;
 
 extern const struct experiment experiment_layers;
+extern const struct experiment experiment_startup;
 
 #endif

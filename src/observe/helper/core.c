@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verbs that every session needs: who the helper is, and nothing at all. */
+/* Verbs that belong to no test: who the helper is, what time it is, nothing at all, a file of a size. */
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "observe/helper/helper.h"
 #include "observe/helper/verbs.h"
 
@@ -34,6 +37,36 @@ static int now(const struct helper_request *r)
 	return 0;
 }
 
+/* path bytes: writes a file that compresses badly, so that no store can make it small. */
+static int fill(const struct helper_request *r)
+{
+	const char *path = helper_text(r, "path");
+	uint64_t left, state = helper_now_ns() | 1;
+	uint64_t block[4096];
+	int fd, rc;
+
+	if (!path || helper_u64(r, "bytes", &left) < 0)
+		return -EINVAL;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	rc = fd < 0 ? -errno : 0;
+	while (rc == 0 && left) {
+		size_t n = left < sizeof(block) ? (size_t)left : sizeof(block);
+
+		for (size_t i = 0; i < sizeof(block) / sizeof(block[0]); i++) {
+			state ^= state << 13;
+			state ^= state >> 7;
+			state ^= state << 17;
+			block[i] = state;
+		}
+		rc = fd_write_all(fd, block, n);
+		left -= n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 const struct helper_verb helper_verb_hello = {"hello", hello};
+const struct helper_verb helper_verb_fill = {"fill", fill};
 const struct helper_verb helper_verb_true = {"true", do_nothing};
 const struct helper_verb helper_verb_now = {"now", now};

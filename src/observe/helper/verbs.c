@@ -30,6 +30,7 @@ const struct helper_verb *const helper_verbs[] = {
 	&helper_verb_io_remove,
 	&helper_verb_io_sync,
 	&helper_verb_io_transfer,
+	&helper_verb_fill,
 };
 /* clang-format on */
 const int helper_verbs_count = sizeof(helper_verbs) / sizeof(helper_verbs[0]);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the first experiment. */
+#ifndef CLOCHE_OBSERVE_EXPERIMENT_STARTUP_INTERNAL_H
+#define CLOCHE_OBSERVE_EXPERIMENT_STARTUP_INTERNAL_H
+
+#include "observe/experiment/experiment.h"
+#include "observe/timeline/floor_bill.h"
+
+#define STARTUP_TIMEOUT_MS 60000
+
+/* Phases of cloche's start from its own bill, beside those of the floor (NULL: there is none), with
+ * the findings that follow. Subjects of other kinds are left out. */
+int must_check startup_phases(struct experiment_context *x, const struct floor_bill *floor,
+			      struct err *err);
+/* Taking an image in from a file. */
+int must_check startup_load(struct experiment_context *x, struct err *err);
+/* Where the start of any engine waits, from the kernel's tracepoints. */
+int must_check startup_trace(struct experiment_context *x, struct err *err);
+
+/* A sample in ms, or a failed run with its reason noted once; warm-ups are only counted. */
+void startup_sample(struct experiment_context *x, struct report_figure *f, bool warm_up, int rc,
+		    const struct command_run *run, uint64_t from_ns, uint64_t to_ns,
+		    const struct err *err);
+
+#endif
