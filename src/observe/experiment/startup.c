@@ -122,11 +122,21 @@ static int run_cold(struct experiment_context *x, struct subject *s, size_t roun
 
 /* ---- exec ---- */
 
-/* One container per subject that lives while the others take turns. */
+/* One container per subject that lives while the others take turns; NULL where there is none. */
 struct open_sessions {
 	struct session **items;
 	size_t count;
 };
+
+static bool has_session(const struct experiment_context *x, const struct open_sessions *o,
+			const struct subject *s)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		if (x->subjects[i] == s)
+			return o->items[i] != NULL;
+	}
+	return false;
+}
 
 static void close_sessions(struct open_sessions *o)
 {
@@ -143,10 +153,12 @@ static int exec_once(struct experiment_context *x, struct subject *s, size_t rou
 		figure(x, s, "startup.exec", "`exec` of a program that ends at once");
 	auto_command_run struct command_run run = {0};
 	auto_strv struct strv argv = {0};
-	int rc = subject_exec_command(s, "long", words, &argv, err);
+	int rc;
 
 	(void)round;
-	(void)arg;
+	if (!has_session(x, arg, s))
+		return 0;
+	rc = subject_exec_command(s, "long", words, &argv, err);
 	if (rc == 0)
 		rc = command_run(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
 	if (rc == -EINTR)
@@ -191,12 +203,15 @@ static int measure_exec(struct experiment_context *x, struct err *err)
 
 	open.items = xcalloc(x->subject_count, sizeof(struct session *));
 	for (size_t i = 0; i < x->subject_count; i++) {
-		rc = session_open(x->subjects[i], &spec, &open.items[open.count], err);
-		if (rc < 0)
-			return err_wrap(err, "container to execute in");
+		rc = session_open(x->subjects[i], &spec, &open.items[i], err);
 		open.count++;
+		if (rc == -EINTR)
+			return rc;
+		if (rc < 0)
+			report_status(x->test, REPORT_PARTIAL, "no container to execute in: %s",
+				      err->msg);
 	}
-	rc = experiment_interleave(x, EXPERIMENT_WARM_UPS, x->runs, exec_once, NULL, err);
+	rc = experiment_interleave(x, EXPERIMENT_WARM_UPS, x->runs, exec_once, &open, err);
 	return rc < 0 ? rc : exec_floor(x, err);
 }
 

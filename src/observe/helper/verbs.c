@@ -30,6 +30,9 @@ const struct helper_verb *const helper_verbs[] = {
 	&helper_verb_io_remove,
 	&helper_verb_io_sync,
 	&helper_verb_io_transfer,
+	&helper_verb_hello, &helper_verb_true,     &helper_verb_now,   &helper_verb_allocate,
+	&helper_verb_map,   &helper_verb_release,  &helper_verb_spawn, &helper_verb_overrun,
+	&helper_verb_spin,  &helper_verb_affinity, &helper_verb_forks, &helper_verb_pour,
 	&helper_verb_fill,
 };
 /* clang-format on */

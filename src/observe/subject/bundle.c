@@ -211,10 +211,10 @@ static void write_resources(struct json_writer *w, const struct container_spec *
 	json_write_end(w, '}');
 }
 
-static void write_linux(struct json_writer *w, const struct subject *s,
-			const struct container_spec *spec, const char *name)
+static void write_linux(struct json_writer *w, const struct container_spec *spec, const char *name)
 {
-	auto_free char *group = xasprintf("/%.*s/%s", (int)strlen(s->prefix) - 1, s->prefix, name);
+	/* Below the root, so that no parent is left which the runtime would have had to make. */
+	auto_free char *group = xasprintf("/%s", name);
 
 	json_write_begin(w, "linux", '{');
 	json_write_string(w, "cgroupsPath", group);
@@ -277,7 +277,7 @@ int bundle_write(struct subject *s, const struct container_spec *spec, const cha
 	json_write_end(&w, '}');
 	json_write_string(&w, "hostname", "bundle");
 	rc = write_mounts(&w, s, spec, err);
-	write_linux(&w, s, spec, name);
+	write_linux(&w, spec, name);
 	json_write_end(&w, '}');
 	if (rc < 0)
 		return rc;

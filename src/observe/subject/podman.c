@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/str.h"
+#include "observe/subject/private_mounts.h"
 #include "observe/subject/subject_internal.h"
 
 #define CALL_TIMEOUT_MS 60000
@@ -11,6 +12,13 @@ static int ask(struct subject *s, const char *format, char **out, struct err *er
 {
 	return subject_call(s, CALL_TIMEOUT_MS, out, err,
 			    SUBJECT_WORDS("info", "--format", format));
+}
+
+static int hide_hybrid(const struct subject *s, const void *arg)
+{
+	(void)s;
+	(void)arg;
+	return private_mounts_hide_hybrid();
 }
 
 static int probe(struct subject *s, struct err *err)
@@ -26,6 +34,8 @@ static int probe(struct subject *s, struct err *err)
 		rc = ask(s, "{{.Store.GraphRoot}}", &s->data_root, err);
 	if (rc == 0)
 		rc = ask(s, "{{.Host.OCIRuntime.Name}}", &s->runtime, err);
+	if (rc == 0 && str_eq(s->runtime, "crun"))
+		rc = private_mounts_make(s, hide_hybrid, NULL, err);
 	return rc;
 }
 
@@ -37,4 +47,5 @@ const struct subject_ops subject_podman = {
 	.exec_command = docker_like_exec,
 	.sweep = docker_like_sweep,
 	.unload = docker_like_unload,
+	.prepare_child = private_mounts_enter,
 };

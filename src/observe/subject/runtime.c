@@ -7,17 +7,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "observe/subject/bundle.h"
+#include "observe/subject/private_mounts.h"
 #include "observe/subject/subject_internal.h"
 
 #define CALL_TIMEOUT_MS 60000
@@ -36,73 +33,17 @@ static int probe(struct subject *s, struct err *err)
 	return 0;
 }
 
-/* ---- the mount namespace ---- */
+/* ---- the rootfs ---- */
 
-/* crun 1.8 writes to the version 2 hierarchy of a hybrid host, which has no controllers, and fails;
- * where it does not see one it does as on version 1. */
-static int hide_hybrid(const struct subject *s)
+static int mount_rootfs(const struct subject *s, const void *lower)
 {
-	static const char *const places[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"};
-
-	if (!str_starts(s->version, "crun"))
-		return 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (umount2(places[i], MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
-			return -errno;
-	}
-	return 0;
-}
-
-static int furnish(const struct subject *s, const char *lower)
-{
-	auto_free char *options = xasprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower,
-					    s->scratch, s->scratch);
+	auto_free char *options = xasprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work",
+					    (const char *)lower, s->scratch, s->scratch);
 	auto_free char *target = xasprintf("%s/rootfs", s->scratch);
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("overlay", target, "overlay", 0, options) < 0)
+	if (mount("overlay", target, "overlay", 0, options) < 0)
 		return -errno;
-	return hide_hybrid(s);
-}
-
-/* A child makes the namespace and holds it until we have it open. */
-static int make_mount_namespace(struct subject *s, const char *lower, struct err *err)
-{
-	int to_child[2], from_child[2], answer = -EIO;
-	char path[64];
-	pid_t pid;
-
-	if (pipe2(to_child, O_CLOEXEC) < 0 || pipe2(from_child, O_CLOEXEC) < 0)
-		return err_sys(err, "make a pipe");
-	pid = fork();
-	if (pid == 0) {
-		close(to_child[1]);
-		answer = furnish(s, lower);
-		if (write(from_child[1], &answer, sizeof(answer)) > 0 &&
-		    read(to_child[0], &answer, 1) >= 0)
-			_exit(0);
-		_exit(1);
-	}
-	close(to_child[0]);
-	close(from_child[1]);
-	if (pid < 0 || read(from_child[0], &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
-		answer = -EIO;
-	if (answer == 0 && str_format(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid) == 0)
-		s->mount_namespace = open(path, O_RDONLY | O_CLOEXEC);
-	close(to_child[1]);
-	close(from_child[0]);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	if (answer < 0 || s->mount_namespace < 0)
-		return err_set(err, ERR_SYSTEM, answer < 0 ? -answer : EIO,
-			       "mount the rootfs for %s: %s", s->name,
-			       err_errno_text(answer < 0 ? -answer : EIO));
-	return 0;
-}
-
-static int prepare_child(const struct subject *s)
-{
-	return s->mount_namespace >= 0 && setns(s->mount_namespace, CLONE_NEWNS) < 0 ? -errno : 0;
+	return str_starts(s->version, "crun") ? private_mounts_hide_hybrid() : 0;
 }
 
 /* The image's layers, as the engine of this installation has them. */
@@ -140,7 +81,7 @@ static int load(struct subject *s, const char *archive, struct err *err)
 				       err_errno_text(-rc));
 	}
 	rc = find_layers(s, &lower, err);
-	return rc < 0 ? rc : make_mount_namespace(s, lower, err);
+	return rc < 0 ? rc : private_mounts_make(s, mount_rootfs, lower, err);
 }
 
 /* ---- commands ---- */
@@ -212,5 +153,5 @@ const struct subject_ops subject_runtime = {
 	.run_command = run_command,
 	.exec_command = exec_command,
 	.sweep = sweep,
-	.prepare_child = prepare_child,
+	.prepare_child = private_mounts_enter,
 };
