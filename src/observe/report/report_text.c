@@ -15,7 +15,7 @@ void text_more(const struct text *t, size_t indent, size_t count, size_t shown, 
 
 	if (count <= shown)
 		return;
-	strbuf_printf(&line, "... and %zu more %s; --details shows all", count - shown, what);
+	strbuf_printf(&line, "... %zu more %s; --details shows all", count - shown, what);
 	strbuf_printf(t->out, "%*s", (int)indent, "");
 	text_styled(t, TEXT_DIM, strbuf_str(&line));
 	strbuf_putc(t->out, '\n');
@@ -253,6 +253,7 @@ void report_text_begin(const struct report *r, const struct report_text_options 
 	if (r->started)
 		strbuf_printf(&line, ", %.*s UTC", (int)strcspn(r->started, ".Z"), r->started);
 	text_paragraph(&t, 0, TEXT_PLAIN, "", strbuf_str(&line), 2);
+	strbuf_putc(out, '\n');
 	put_prerequisites(&t, r);
 	put_facts(&t, r, o->details);
 	strbuf_putc(out, '\n');

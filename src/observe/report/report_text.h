@@ -13,7 +13,7 @@
 #define TEXT_FINDINGS_MAX 15
 #define TEXT_LINES_MAX 3
 
-/* "... and 12 more figures; --details shows all", when there are more than were shown. */
+/* "... 12 more figures; --details shows all", when there are more than were shown. */
 void text_more(const struct text *t, size_t indent, size_t count, size_t shown, const char *what);
 /* The figures of a test, sampled ones and single values, with what stands below them. */
 void text_figures(const struct text *t, const struct report_test *test, bool details);

@@ -121,7 +121,7 @@ static void put_side_by_side(const struct text *t, const struct report *r, bool 
 		      "EFFECT: Cliff's delta\n",
 		      r->comparison_count);
 	text_grid_put(t, &g, 2, 0);
-	text_more(t, 2, left_out, 0, "comparisons that show no difference");
+	text_more(t, 2, left_out, 0, "where no difference shows");
 	strbuf_putc(t->out, '\n');
 }
 

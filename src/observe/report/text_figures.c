@@ -58,10 +58,12 @@ static void add_taken(struct text_grid *g, struct strbuf *cell)
 
 static void add_times_floor(struct text_grid *g, const struct report_figure *f)
 {
+	double times = f->count && has_floor(f) ? f->summary.median / f->floor : NAN;
 	char text[32] = "";
 
-	if (has_floor(f) && f->count)
-		(void)snprintf(text, sizeof(text), "%.2f", f->summary.median / f->floor);
+	if (isfinite(times))
+		(void)snprintf(text, sizeof(text), "%.*f", times < 10 ? 2 : times < 100 ? 1 : 0,
+			       fmin(times, 1e9));
 	text_grid_add(g, text);
 }
 
@@ -279,6 +281,8 @@ void text_figures(const struct text *t, const struct report_test *test, bool det
 	auto_free const struct report_figure **single = by_key(test, false, &single_count);
 
 	put_sampled(t, test, sampled, sampled_count, details);
+	if (sampled_count && single_count)
+		strbuf_putc(t->out, '\n');
 	put_single(t, test, single, single_count, details);
 	put_floors(t, test, details);
 	put_references(t, test, details);
