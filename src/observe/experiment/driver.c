@@ -214,7 +214,7 @@ static void sweep_one(struct driver *d, struct subject *s, bool last)
 	struct err err = ERR_INIT;
 
 	if (subject_sweep(s, &err) < 0 || (last && subject_unload(s, &err) < 0))
-		report_fact(d->report, "environment", "left_behind", "%s: %s", s->name, err.msg);
+		report_fact(d->report, REPORT_AFTERWARDS, "left_behind", "%s: %s", s->name, err.msg);
 }
 
 static void sweep(struct driver *d, bool last)
@@ -234,7 +234,7 @@ static void end(struct driver *d)
 	for (size_t i = 0; i < d->subject_count; i++)
 		subject_free(d->subjects[i]);
 	if (d->scratch && remove_tree_at(AT_FDCWD, d->scratch) < 0)
-		report_fact(d->report, "environment", "left_behind", "%s", d->scratch);
+		report_fact(d->report, REPORT_AFTERWARDS, "left_behind", "%s", d->scratch);
 	if (d->scratch) {
 		*strrchr(d->scratch, '/') = '\0';
 		rmdir(d->scratch); /* only when nobody else has something there */
@@ -290,7 +290,7 @@ static void bill_observer(struct report *r)
 
 	getrusage(RUSAGE_SELF, &own);
 	getrusage(RUSAGE_CHILDREN, &others);
-	report_fact(r, "environment", "observer",
+	report_fact(r, REPORT_AFTERWARDS, "observer",
 		    "%.2f s of processor time, %.1f MiB at most; the commands it started: %.2f s",
 		    seconds(own.ru_utime) + seconds(own.ru_stime), (double)own.ru_maxrss / 1024,
 		    seconds(others.ru_utime) + seconds(others.ru_stime));

@@ -255,5 +255,6 @@ void environment_pressure(struct report *r, const char *when)
 		else
 			strbuf_printf(&out, ", %s pressure unknown", what[i]);
 	}
-	report_fact(r, SECTION, key, "%s", strbuf_str(&out));
+	report_fact(r, str_eq(when, "after") ? REPORT_AFTERWARDS : SECTION, key, "%s",
+		    strbuf_str(&out));
 }

@@ -126,8 +126,11 @@ struct report_finding {
 	char *flag;           /* the flag or command that does it, or NULL */
 };
 
+/* The section of facts that are known only when the tests are done; shown at the end. */
+#define REPORT_AFTERWARDS "afterwards"
+
 struct report_fact {
-	char *section; /* "environment", "prerequisite", "subject" */
+	char *section; /* "environment", "prerequisite", "subject", REPORT_AFTERWARDS */
 	char *key, *value;
 	bool good;  /* prerequisites: present */
 	char *cost; /* prerequisites: what its lack costs; else NULL */

@@ -221,24 +221,35 @@ static void put_section(const struct text *t, const char *section)
 	strbuf_putc(t->out, '\n');
 }
 
-/* Every section but the prerequisites, in the order in which they first appear. */
+void text_facts(const struct text *t, const struct report *r, const char *section, bool details)
+{
+	size_t width = key_width(r, section);
+	bool any = false;
+
+	for (size_t i = 0; i < r->fact_count; i++) {
+		if (!str_eq(r->facts[i]->section, section))
+			continue;
+		if (!any)
+			put_section(t, section);
+		any = true;
+		put_fact(t, r->facts[i], width, details);
+	}
+}
+
+/* Sections in the order in which they first appear. */
 static void put_facts(const struct text *t, const struct report *r, bool details)
 {
 	auto_strv struct strv done = {0};
 
 	strv_add(&done, "prerequisite");
+	strv_add(&done, REPORT_AFTERWARDS);
 	for (size_t i = 0; i < r->fact_count; i++) {
 		const char *section = r->facts[i]->section;
-		size_t width = key_width(r, section);
 
 		if (strv_contains(&done, section))
 			continue;
 		strv_add(&done, section);
-		put_section(t, section);
-		for (size_t k = i; k < r->fact_count; k++) {
-			if (str_eq(r->facts[k]->section, section))
-				put_fact(t, r->facts[k], width, details);
-		}
+		text_facts(t, r, section, details);
 	}
 }
 

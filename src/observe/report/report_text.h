@@ -17,6 +17,8 @@
 void text_more(const struct text *t, size_t indent, size_t count, size_t shown, const char *what);
 /* The figures of a test, sampled ones and single values, with what stands below them. */
 void text_figures(const struct text *t, const struct report_test *test, bool details);
+/* The facts of one section below its name; nothing where there are none. */
+void text_facts(const struct text *t, const struct report *r, const char *section, bool details);
 /* "SUBJECT" belongs to a table only where there is more than one. */
 bool text_subjects_differ(const struct report_test *test);
 

@@ -195,6 +195,7 @@ void report_text_end(const struct report *r, const struct report_text_options *o
 	put_side_by_side(&t, r, o->details);
 	put_unmeasured(&t, r);
 	put_findings(&t, r, o->details);
+	text_facts(&t, r, REPORT_AFTERWARDS, o->details);
 	if (r->interrupted)
 		text_paragraph(&t, 0, TEXT_WARN, "INTERRUPTED: ",
 			       "what was measured until then is above; the rest is missing", 0);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -116,16 +117,20 @@ static size_t fit(const char *clean, size_t width)
 	return bytes;
 }
 
-/* Bytes of the next line: up to the last blank that fits, else as much as fits. */
+/* Bytes of the next line: up to the last blank that fits. A word that no line could hold is broken
+ * where the line ends. */
 static size_t line_length(const char *s, size_t width)
 {
-	size_t n = fit(s, width), blank = n;
+	size_t n = fit(s, width), blank = n, word;
 
 	if (s[n] == '\0' || s[n] == ' ')
 		return n;
 	while (blank > 0 && s[blank - 1] != ' ')
 		blank--;
-	return blank > 0 ? blank : n;
+	word = blank + fit(s + blank, width);
+	if (blank == 0 || (s[word] != '\0' && !memchr(s + blank, ' ', word - blank + 1)))
+		return n;
+	return blank;
 }
 
 /* The last line says that more is left out. */

@@ -62,7 +62,10 @@ static void add_times_floor(struct text_grid *g, const struct report_figure *f)
 	char text[32] = "";
 
 	if (isfinite(times))
-		(void)snprintf(text, sizeof(text), "%.*f", times < 10 ? 2 : times < 100 ? 1 : 0,
+		(void)snprintf(text, sizeof(text), "%.*f",
+			       times < 10    ? 2
+			       : times < 100 ? 1
+					     : 0,
 			       fmin(times, 1e9));
 	text_grid_add(g, text);
 }

@@ -444,12 +444,17 @@ static void lines_break_at_blanks(void **state)
 	auto_strv struct strv lines = {0}, cut = {0};
 
 	(void)state;
-	text_break("the quick  brown foxjumpsoverthe dog", 10, 0, &lines);
-	assert_int_equal(lines.count, 4);
+	text_break("the quick  brown fox jumps over", 10, 0, &lines);
+	assert_int_equal(lines.count, 3);
 	assert_string_equal(lines.items[0], "the quick");
-	assert_string_equal(lines.items[1], "brown");
-	assert_string_equal(lines.items[2], "foxjumpsov");
-	assert_string_equal(lines.items[3], "erthe dog");
+	assert_string_equal(lines.items[1], "brown fox");
+	assert_string_equal(lines.items[2], "jumps over");
+	/* What fits no line is broken where it stands. */
+	text_break("below /var/lib/cloche it", 10, 0, &lines);
+	assert_int_equal(lines.count, 6);
+	assert_string_equal(lines.items[3], "below /var");
+	assert_string_equal(lines.items[4], "/lib/cloch");
+	assert_string_equal(lines.items[5], "e it");
 	text_break("the quick brown fox", 10, 1, &cut);
 	assert_int_equal(cut.count, 1);
 	assert_string_equal(cut.items[0], "the qui...");
