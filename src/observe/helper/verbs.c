@@ -34,6 +34,15 @@ const struct helper_verb *const helper_verbs[] = {
 	&helper_verb_map,   &helper_verb_release,  &helper_verb_spawn, &helper_verb_overrun,
 	&helper_verb_spin,  &helper_verb_affinity, &helper_verb_forks, &helper_verb_pour,
 	&helper_verb_fill,
+	&helper_verb_denied,
+	&helper_verb_look,
+	&helper_verb_mark,
+	&helper_verb_unmark,
+	&helper_verb_echo,
+	&helper_verb_ping,
+	&helper_verb_connect,
+	&helper_verb_lookup,
+	&helper_verb_addresses,
 };
 /* clang-format on */
 const int helper_verbs_count = sizeof(helper_verbs) / sizeof(helper_verbs[0]);
