@@ -12,6 +12,7 @@
 #include "cli/observe_commands.h"
 #include "observe/experiment/driver.h"
 #include "observe/report/report_render.h"
+#include "observe/subject/target.h"
 
 #define EXIT_INTERRUPTED 130
 
@@ -19,7 +20,7 @@ struct analyze_options {
 	struct strv subjects, run_flags;
 	int64_t runs;
 	bool cold, verify, brief, no_progress, details;
-	const char *json, *keep, *image;
+	const char *json, *keep, *image, *container;
 };
 #define FIELD(field) offsetof(struct analyze_options, field)
 
@@ -27,6 +28,9 @@ static const struct option rows[] = {
 	{"brief", 0, &option_bool, FIELD(brief), "A short look: fewer runs and smaller sizes",
 	 NULL},
 	{"cold", 0, &option_bool, FIELD(cold), "Also start with the page cache dropped", NULL},
+	{"container", 0, &option_text, FIELD(container),
+	 "Look at a running container of any engine, or a pid, instead of\nmaking some: NAME, docker:NAME, pid:N (security, namespaces)",
+	 NULL},
 	{"details", 0, &option_bool, FIELD(details), "Print every figure and table", NULL},
 	{"image", 0, &option_text, FIELD(image), "Image of the containers to measure",
 	 "\"cloche/busybox\""},
@@ -118,7 +122,8 @@ static int exit_code(const struct report *r)
 	return 0;
 }
 
-static int analyze(const struct analyze_options *o, const struct strv *tests)
+static int analyze(const struct analyze_options *o, const struct strv *tests, struct engine *e,
+		   const struct target *container)
 {
 	struct display d = {
 		.text = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
@@ -136,6 +141,8 @@ static int analyze(const struct analyze_options *o, const struct strv *tests)
 		.brief = o->brief,
 		.keep = o->keep,
 		.image = o->image,
+		.engine = e,
+		.container = container,
 		.progress = on_progress,
 		.begun = on_begun,
 		.test_done = on_test_done,
@@ -165,6 +172,34 @@ static int hand_down_roots(const struct cli_context *ctx, struct err *err)
 	return 0;
 }
 
+/* The tests that can look at what others made. */
+static int analyze_container(struct cli_context *ctx, const struct analyze_options *o,
+			     struct strv *tests, struct err *err)
+{
+	static const char *const able[] = {"security", "namespaces", "7", "9"};
+	auto_target struct target t = {.name = NULL};
+	struct engine *e;
+	int rc = cli_engine(ctx, &e, err);
+
+	for (size_t i = 0; i < tests->count; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < sizeof(able) / sizeof(able[0]); k++)
+			found = found || str_eq(tests->items[i], able[k]);
+		if (!found)
+			return err_set(err, ERR_INVALID, 0,
+				       "--container: test %s makes containers of its own",
+				       tests->items[i]);
+	}
+	if (!tests->count) {
+		strv_add(tests, able[0]);
+		strv_add(tests, able[1]);
+	}
+	if (rc == 0)
+		rc = target_resolve(e, o->container, &t, err);
+	return rc < 0 ? rc : analyze(o, tests, e, &t);
+}
+
 static int cmd_analyze(struct cli_context *ctx, int argc, char **argv)
 {
 	auto_strv struct strv tests = {0};
@@ -178,8 +213,12 @@ static int cmd_analyze(struct cli_context *ctx, int argc, char **argv)
 		rc = cli_usage_error(ctx, "--runs: a number of samples");
 	else if (hand_down_roots(ctx, &err) < 0)
 		rc = cli_fail(&err);
+	else if (!o.container)
+		rc = analyze(&o, &tests, NULL, NULL);
 	else
-		rc = analyze(&o, &tests);
+		rc = analyze_container(ctx, &o, &tests, &err);
+	if (rc < 0)
+		rc = cli_fail(&err);
 	strv_free(&o.subjects);
 	strv_free(&o.run_flags);
 	return rc;

@@ -314,6 +314,8 @@ static void run_tests(struct driver *d)
 		.scratch = d->scratch,
 		.image = o->image,
 		.archive = d->archive,
+		.container = o->container,
+		.engine = o->engine,
 		.progress = o->progress,
 		.opaque = o->opaque,
 	};

@@ -13,6 +13,9 @@
 #include "base/strv.h"
 #include "observe/report/report.h"
 
+struct engine;
+struct target;
+
 #define DRIVER_BRIEF_RUNS 5
 
 struct driver_options {
@@ -21,8 +24,10 @@ struct driver_options {
 	const struct strv *run_flags; /* put into every container's command line */
 	size_t runs;                  /* 0: EXPERIMENT_RUNS, or DRIVER_BRIEF_RUNS */
 	bool cold, verify, brief;
-	const char *keep;  /* directory for raw files, made when missing; or NULL */
-	const char *image; /* NULL: the built-in one */
+	const char *keep;               /* directory for raw files, made when missing; or NULL */
+	const char *image;              /* NULL: the built-in one */
+	const struct target *container; /* look at this one instead of making any; or NULL */
+	struct engine *engine;          /* that it was found by; or NULL */
 	/* Each may be NULL. begun: facts are there; done: a test is finished. */
 	void (*progress)(void *opaque, const char *what, size_t done, size_t of);
 	void (*begun)(void *opaque, const struct report *r);

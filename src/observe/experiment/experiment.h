@@ -16,6 +16,7 @@
 #include "observe/report/report.h"
 #include "observe/subject/session.h"
 #include "observe/subject/subject.h"
+#include "observe/subject/target.h"
 
 #define EXPERIMENT_RUNS 30
 #define EXPERIMENT_WARM_UPS 3
@@ -33,6 +34,10 @@ struct experiment_context {
 	const char *keep;     /* directory for raw files, or NULL */
 	const char *scratch;  /* directory of this run on the data root's file system */
 	const char *image;    /* NULL: the built-in one */
+	/* A container or process that was there before and is only looked at (security, namespaces);
+	 * NULL: containers are made. engine: where it was found, or NULL. */
+	const struct target *container;
+	struct engine *engine;
 	const char *archive;  /* a docker archive of that image, in scratch */
 	/* Tells the user what is going on: "12 of 30". */
 	void (*progress)(void *opaque, const char *what, size_t done, size_t of);

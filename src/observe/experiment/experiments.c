@@ -6,5 +6,7 @@
 const struct experiment *const experiments[] = {
 	&experiment_layers,
 	&experiment_startup,
+	&experiment_security,
+	&experiment_namespaces,
 };
 const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);

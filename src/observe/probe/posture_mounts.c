@@ -171,7 +171,9 @@ void posture_take_mounts(struct posture *p, const struct mount_list *own,
 	p->root_type = xstrdup(root ? root->type : "");
 	p->root_read_only = root && mounts_read_only(root);
 	p->proc_sys_writable = writable_at(own, "/proc/sys", "proc");
-	p->sysrq_writable = writable_at(own, "/proc/sysrq-trigger", "proc");
+	/* A kernel may be built without it. */
+	p->sysrq_writable = writable_at(own, "/proc/sysrq-trigger", "proc") &&
+			    (rootfd < 0 || type_of(rootfd, "/proc/sysrq-trigger"));
 	p->sys_writable = writable_at(own, "/sys", "sysfs");
 	/* In the host's own mount namespace everything is the host's, and nothing was mounted in. */
 	if (namespaces_relate(&p->namespaces, &p->host, NAMESPACE_MNT) == NAMESPACE_SAME)
