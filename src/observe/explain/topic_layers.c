@@ -228,10 +228,11 @@ static void claim_survives(struct explain *x, const struct layers_mount *m)
 	report_evidence(c, "AutoRemove in its inspect: %s", *removal ? removal : "not said");
 	c->verdict = removed ? REPORT_BROKEN : REPORT_HOLDS;
 	report_consequence(
-		c, removed ? "--rm: the upper directory goes when the container ends; only volumes "
-			     "and binds stay"
-			   : "`stop` and `start` keep the upper directory, `rm` deletes it; the "
-			     "lower ones belong to the image and stay until that is removed");
+		c,
+		removed ? "--rm: the upper directory goes when the container ends, and only volumes "
+			  "and binds stay; without it `stop` and `start` would keep it"
+			: "`stop` and `start` keep the upper directory, `rm` deletes it; the "
+			  "lower ones belong to the image and stay until that is removed");
 }
 
 static void add_table(struct explain *x, const struct layers_stack *s, const char *root)

@@ -26,7 +26,7 @@ static void show_setting(struct explain *x, struct report_claim *c, enum namespa
 	const char *value = settings[kind] ? target_setting(x->target, settings[kind]) : "";
 
 	if (*value)
-		report_evidence(c, "asked for, by %s: %s = %.70s",
+		report_evidence(c, "asked for, by %s: %s = %s",
 				target_engine_name(x->target->engine),
 				settings[kind] + strlen("HostConfig."), value);
 }

@@ -279,6 +279,17 @@ static void mark_tree(struct process_table *t, pid_t first)
 	}
 }
 
+/* Who has ended is taken out of its groups at once, but has a number until its parent has asked. */
+static void mark_dead(struct process_table *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		const struct process *parent = process_find(t, t->items[i].parent);
+
+		if (t->items[i].state == 'Z' && parent && parent->member)
+			t->items[i].member = true;
+	}
+}
+
 static void mark(struct process_table *t, const struct process *first, bool container)
 {
 	if (container && mark_group(t, first)) {
@@ -291,6 +302,7 @@ static void mark(struct process_table *t, const struct process *first, bool cont
 		t->scope = PROCESS_SCOPE_TREE;
 		mark_tree(t, first->pid);
 	}
+	mark_dead(t);
 	for (size_t i = 0; i < t->count; i++)
 		t->member_count += t->items[i].member;
 }
