@@ -285,7 +285,7 @@ int explain_namespaces(struct explain *x, struct err *err)
 		claim_apart_from_other(x);
 	if (x->census.unreadable)
 		report_note(x->test,
-			    "not read: namespaces of other processes: permission denied for %zu, "
+			    "not read: namespaces of %zu processes (ended, or not permitted), "
 			    "which are missing in the counts",
 			    x->census.unreadable);
 	return 0;
