@@ -286,7 +286,7 @@ int explain_namespaces(struct explain *x, struct err *err)
 	if (x->census.unreadable)
 		report_note(x->test,
 			    "not read: namespaces of %zu processes (ended, or not permitted), "
-			    "which are missing in the counts",
+			    "missing in the counts",
 			    x->census.unreadable);
 	return 0;
 }
