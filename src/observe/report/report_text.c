@@ -216,7 +216,8 @@ static void put_section(const struct text *t, const char *section)
 	auto_strv struct strv cut = {0};
 
 	text_break(clean, TEXT_COLUMNS, 1, &cut);
-	strbuf_putc(t->out, '\n');
+	if (*cut.items[0] >= 'a' && *cut.items[0] <= 'z')
+		*cut.items[0] = (char)(*cut.items[0] - 'a' + 'A');
 	text_styled(t, TEXT_BOLD, cut.items[0]);
 	strbuf_putc(t->out, '\n');
 }
@@ -249,6 +250,7 @@ static void put_facts(const struct text *t, const struct report *r, bool details
 		if (strv_contains(&done, section))
 			continue;
 		strv_add(&done, section);
+		strbuf_putc(t->out, '\n');
 		text_facts(t, r, section, details);
 	}
 }

@@ -13,7 +13,7 @@
 /* "38 x slower", "12 % more": only for what was shown. */
 static void put_difference(const struct report_comparison *c, struct strbuf *out)
 {
-	struct unit_scale s = unit_scale(c->base->unit, 1);
+	struct unit_scale s = unit_scale(c->base->unit, 1, 1);
 	bool rate = s.kind == UNIT_RATE || str_ends(c->base->unit, "/s");
 	bool larger = c->cliff_delta > 0;
 	bool speed = s.kind == UNIT_TIME || rate;
@@ -94,8 +94,10 @@ static void put_side_by_side(const struct text *t, const struct report *r, bool 
 					    "95 %",   "p",       "EFFECT", "RESULT"};
 	static enum report_align align[] = {REPORT_LEFT,  REPORT_LEFT,  REPORT_RIGHT, REPORT_RIGHT,
 					    REPORT_RIGHT, REPORT_RIGHT, REPORT_LEFT,  REPORT_LEFT};
-	auto_text_grid struct text_grid g = {
-		.align = align, .soft = 1, .max_lines = details ? 0 : TEXT_LINES_MAX};
+	auto_text_grid struct text_grid g = {.align = align,
+					     .soft = 1,
+					     .spans = true,
+					     .max_lines = details ? 0 : TEXT_LINES_MAX};
 	const struct report_figure *base = NULL;
 	size_t left_out = 0;
 

@@ -50,6 +50,7 @@ struct text_grid {
 	struct strv heads, cells; /* cleaned by text_grid_add() */
 	enum report_align *align; /* borrowed; heads.count of them */
 	size_t max_lines;         /* of a cell; 0: no limit */
+	bool spans;  /* an empty first cell goes on with the text of the one above it */
 	size_t soft; /* so many columns, from the left, give way before the others do; 0: all */
 };
 void text_grid_head(struct text_grid *g, const char *s);

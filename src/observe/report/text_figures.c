@@ -95,8 +95,9 @@ static void add_range(struct text_grid *g, const struct unit_scale *s, double lo
 static void add_sampled(struct text_grid *g, const struct columns *has,
 			const struct report_figure *f, bool same_label)
 {
-	struct unit_scale s = unit_scale(f->unit, f->summary.median);
+	struct unit_scale s = unit_scale(f->unit, f->summary.median, f->summary.max);
 	struct strbuf cell = {0};
+	int decimals = s.decimals;
 
 	text_grid_add(g, same_label ? "" : f->label);
 	if (has->subject)
@@ -106,12 +107,12 @@ static void add_sampled(struct text_grid *g, const struct columns *has,
 	add_taken(g, &cell);
 	add_range(g, &s, f->summary.median_low, f->summary.median_high, f->noisy ? " ~" : "");
 	/* The mean of counts is none. */
-	s.decimals += s.decimals == 0 && fabs(f->summary.median) < 1000 ? 1 : 0;
+	s.decimals += s.decimals == 0 && fabs(f->summary.median * s.factor) < 100 ? 1 : 0;
 	unit_number(&s, f->summary.mean, &cell);
 	add_taken(g, &cell);
 	unit_number(&s, f->summary.sd, &cell);
 	add_taken(g, &cell);
-	s = unit_scale(f->unit, f->summary.median);
+	s.decimals = decimals;
 	add_range(g, &s, f->summary.min, f->summary.max, "");
 	if (has->runs)
 		add_runs(g, f);
@@ -172,8 +173,10 @@ static void put_sampled(const struct text *t, const struct report_test *test,
 {
 	struct columns has = columns_for(test, figures, n);
 	enum report_align align[9];
-	auto_text_grid struct text_grid g = {
-		.align = align, .soft = 1, .max_lines = details ? 0 : TEXT_LINES_MAX};
+	auto_text_grid struct text_grid g = {.align = align,
+					     .soft = 1,
+					     .spans = true,
+					     .max_lines = details ? 0 : TEXT_LINES_MAX};
 
 	if (!n)
 		return;
@@ -219,8 +222,10 @@ static void put_single(const struct text *t, const struct report_test *test,
 {
 	struct columns has = columns_for(test, figures, n);
 	enum report_align align[4];
-	auto_text_grid struct text_grid g = {
-		.align = align, .soft = 1, .max_lines = details ? 0 : TEXT_LINES_MAX};
+	auto_text_grid struct text_grid g = {.align = align,
+					     .soft = 1,
+					     .spans = true,
+					     .max_lines = details ? 0 : TEXT_LINES_MAX};
 
 	if (!n)
 		return;
@@ -234,13 +239,12 @@ static void put_single(const struct text *t, const struct report_test *test,
 	text_more(t, 2, n, details ? n : TEXT_FIGURES_MAX, "figures");
 }
 
-static bool same_floor(const struct report_figure *a, const struct report_figure *b)
+static const char *floor_label(const struct report_figure *f)
 {
-	return has_floor(b) && a->floor == b->floor &&
-	       str_eq(a->floor_label ? a->floor_label : "", b->floor_label ? b->floor_label : "");
+	return f->floor_label ? f->floor_label : "measured in the same run";
 }
 
-/* What the multiples are multiples of; figures that share a floor share its line. */
+/* What the multiples are multiples of; figures whose floors are alike share a line. */
 static void put_floors(const struct text *t, const struct report_test *test, bool details)
 {
 	for (size_t i = 0; i < test->figure_count; i++) {
@@ -249,12 +253,22 @@ static void put_floors(const struct text *t, const struct report_test *test, boo
 		bool seen = !has_floor(f);
 
 		for (size_t k = 0; k < i && !seen; k++)
-			seen = same_floor(f, test->figures[k]);
+			seen = has_floor(test->figures[k]) &&
+			       str_eq(floor_label(f), floor_label(test->figures[k]));
 		if (seen)
 			continue;
 		unit_value(f->unit, f->floor, &line);
-		strbuf_printf(&line, ", %s (for: %s)", f->floor_label ? f->floor_label : "same run",
-			      f->label);
+		strbuf_printf(&line, ": %s (%s", floor_label(f), f->label);
+		for (size_t k = i + 1; k < test->figure_count; k++) {
+			const struct report_figure *g = test->figures[k];
+
+			if (has_floor(g) && str_eq(floor_label(f), floor_label(g)) &&
+			    !str_eq(f->key, g->key) && str_eq(f->subject, g->subject)) {
+				strbuf_printf(&line, "; %s: ", g->label);
+				unit_value(g->unit, g->floor, &line);
+			}
+		}
+		strbuf_puts(&line, ")");
 		text_paragraph(t, 2, TEXT_DIM, "floor ", strbuf_str(&line),
 			       details ? 0 : TEXT_LINES_MAX);
 	}

@@ -90,27 +90,66 @@ static void put_piece(const struct text *t, enum text_style style, enum report_a
 		strbuf_printf(t->out, "%*s", (int)blanks, "");
 }
 
-static void put_row(const struct text *t, const struct text_grid *g, char *const *cells,
-		    enum text_style style, size_t indent, const size_t *widths)
+/* A grid while it is written. */
+struct lines {
+	const struct text *t;
+	const struct text_grid *g;
+	size_t indent;
+	const size_t *widths;
+	struct strv label; /* lines of the first column's latest text, when it spans rows */
+	size_t label_next;
+};
+
+/* Line `line` of each cell side by side. */
+static void put_line(const struct lines *l, const struct strv *pieces, size_t line,
+		     enum text_style style)
 {
-	size_t n = g->heads.count, height = 1;
+	strbuf_printf(l->t->out, "%*s", (int)l->indent, "");
+	for (size_t i = 0; i < l->g->heads.count; i++) {
+		const char *s = line < pieces[i].count ? pieces[i].items[line] : "";
+
+		strbuf_printf(l->t->out, "%*s", i ? GAP : 0, "");
+		put_piece(l->t, *s ? style : TEXT_PLAIN, l->g->align[i], s, l->widths[i]);
+	}
+	end_line(l->t->out);
+}
+
+/* What is left of a text that is longer than its rows are many. */
+static void end_label(struct lines *l)
+{
+	for (; l->label_next < l->label.count; l->label_next++)
+		strbuf_printf(l->t->out, "%*s%s\n", (int)l->indent, "",
+			      l->label.items[l->label_next]);
+	strv_free(&l->label);
+	l->label = (struct strv){0};
+	l->label_next = 0;
+}
+
+/* Hands the row as many lines of the spanning text as it has. */
+static void take_label(struct lines *l, const char *cell, size_t height, struct strv *piece)
+{
+	if (*cell) {
+		end_label(l);
+		text_break(cell, l->widths[0], l->g->max_lines, &l->label);
+	}
+	for (size_t i = 0; i < height && l->label_next < l->label.count; i++)
+		strv_add(piece, l->label.items[l->label_next++]);
+}
+
+static void put_row(struct lines *l, char *const *cells, enum text_style style)
+{
+	size_t n = l->g->heads.count, height = 1;
 	auto_free struct strv *pieces = xcalloc(n, sizeof(*pieces));
 
-	for (size_t i = 0; i < n; i++) {
-		text_break(cells[i], widths[i], g->max_lines, &pieces[i]);
+	for (size_t i = l->g->spans ? 1 : 0; i < n; i++) {
+		text_break(cells[i], l->widths[i], l->g->max_lines, &pieces[i]);
 		if (pieces[i].count > height)
 			height = pieces[i].count;
 	}
-	for (size_t line = 0; line < height; line++) {
-		strbuf_printf(t->out, "%*s", (int)indent, "");
-		for (size_t i = 0; i < n; i++) {
-			const char *s = line < pieces[i].count ? pieces[i].items[line] : "";
-
-			strbuf_printf(t->out, "%*s", i ? GAP : 0, "");
-			put_piece(t, *s ? style : TEXT_PLAIN, g->align[i], s, widths[i]);
-		}
-		end_line(t->out);
-	}
+	if (l->g->spans)
+		take_label(l, cells[0], height, &pieces[0]);
+	for (size_t line = 0; line < height; line++)
+		put_line(l, pieces, line, style);
 	for (size_t i = 0; i < n; i++)
 		strv_free(&pieces[i]);
 }
@@ -130,6 +169,7 @@ void text_grid_put(const struct text *t, const struct text_grid *g, size_t inden
 {
 	size_t n = g->heads.count, room = TEXT_COLUMNS - indent, rows;
 	auto_free size_t *widths = xcalloc(n + 1, sizeof(*widths));
+	struct lines lines = {.t = t, .g = g, .indent = indent, .widths = widths};
 
 	if (!n)
 		return;
@@ -143,7 +183,8 @@ void text_grid_put(const struct text *t, const struct text_grid *g, size_t inden
 	}
 	measure(g, room, widths);
 	narrow(g, room, widths);
-	put_row(t, g, g->heads.items, TEXT_DIM, indent, widths);
+	put_row(&lines, g->heads.items, TEXT_DIM);
 	for (size_t i = 0; i < rows; i++)
-		put_row(t, g, g->cells.items + i * n, TEXT_PLAIN, indent, widths);
+		put_row(&lines, g->cells.items + i * n, TEXT_PLAIN);
+	end_label(&lines);
 }

@@ -36,28 +36,29 @@ static const struct known_unit *find(const char *unit)
 	return NULL;
 }
 
-/* Four digits that count; none behind the point for what is whole and small enough to be a count. */
+/* Three digits that count; none behind the point for what is whole. */
 static int decimals_for(double shown, bool whole)
 {
 	double size = fabs(shown);
-	int digits = 3;
+	int digits;
 
-	if (whole || size >= 1000)
+	if (whole || !(size > 0) || size >= 100)
 		return 0;
-	if (size > 0)
-		digits = 3 - (int)floor(log10(size));
+	digits = 2 - (int)floor(log10(size));
 	return digits > 6 ? 6 : digits;
 }
 
-struct unit_scale unit_scale(const char *unit, double typical)
+struct unit_scale unit_scale(const char *unit, double median, double other)
 {
 	const struct known_unit *from = find(unit), *to = from;
+	double typical = median != 0 ? median : other;
 	bool count = str_eq(unit, "1");
 	struct unit_scale out = {.factor = 1, .name = count ? "" : unit};
 
 	if (!from) {
 		out.kind = count ? UNIT_COUNT : UNIT_OTHER;
-		out.decimals = decimals_for(typical, typical == floor(typical));
+		out.decimals =
+			decimals_for(typical, typical == floor(typical) && other == floor(other));
 		return out;
 	}
 	if (isfinite(typical) && typical != 0) {
@@ -89,7 +90,7 @@ void unit_number(const struct unit_scale *s, double value, struct strbuf *out)
 
 void unit_value(const char *unit, double value, struct strbuf *out)
 {
-	struct unit_scale s = unit_scale(unit, value);
+	struct unit_scale s = unit_scale(unit, value, value);
 
 	unit_number(&s, value, out);
 	if (*s.name && isfinite(value))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Figures as people read them: one scale for all numbers of a line, four digits that count. */
+/* Figures as people read them: one scale for all numbers of a line, three digits that count. */
 #ifndef CLOCHE_OBSERVE_REPORT_UNIT_H
 #define CLOCHE_OBSERVE_REPORT_UNIT_H
 
@@ -20,8 +20,9 @@ struct unit_scale {
 	int decimals;
 };
 
-/* The scale in which `typical` is best read. name is borrowed from unit or static. */
-struct unit_scale unit_scale(const char *unit, double typical);
+/* The scale in which `typical` is best read, and digits for it: those of `other` when it is 0. name is borrowed
+ * from unit or static. */
+struct unit_scale unit_scale(const char *unit, double typical, double other);
 /* The number alone; "-" for what is none. At most 24 characters. */
 void unit_number(const struct unit_scale *s, double value, struct strbuf *out);
 /* The number with its unit. */
