@@ -120,22 +120,37 @@ static int fetch_image(struct driver *d, struct err *err)
 					  d->cloche->image, "true"));
 }
 
-/* Under a name of its own, so that no tag of the user's engines is moved by loading it. */
+static bool has_other_engine(const struct driver_options *o)
+{
+	return o->subjects &&
+	       (strv_contains(o->subjects, "docker") || strv_contains(o->subjects, "podman"));
+}
+
+static int save_image(struct driver *d, const char *name, struct err *err)
+{
+	return subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, err,
+			    SUBJECT_WORDS("save", "-o", d->archive, name));
+}
+
+/* For other engines under a name of its own, so that no tag of theirs is moved by loading it. */
 static int make_archive(struct driver *d, struct err *err)
 {
 	struct err untag = ERR_INIT;
 	int rc = fetch_image(d, err);
 
+	d->archive = xasprintf("%s/image.tar", d->scratch);
+	if (rc == 0 && !has_other_engine(d->options))
+		rc = save_image(d, d->cloche->image, err);
 	if (rc < 0)
 		return err_wrap(err, "image %s", d->cloche->image);
-	d->archive = xasprintf("%s/image.tar", d->scratch);
+	if (!has_other_engine(d->options))
+		return 0;
 	d->archive_image =
 		xasprintf("docker.io/%.*s/image:latest", (int)strlen(d->prefix) - 1, d->prefix);
 	rc = subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, err,
 			  SUBJECT_WORDS("tag", d->cloche->image, d->archive_image));
 	if (rc == 0)
-		rc = subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, err,
-				  SUBJECT_WORDS("save", "-o", d->archive, d->archive_image));
+		rc = save_image(d, d->archive_image, err);
 	if (subject_call(d->cloche, CALL_TIMEOUT_MS, NULL, &untag,
 			 SUBJECT_WORDS("rmi", d->archive_image)) < 0 &&
 	    rc == 0)
@@ -182,7 +197,7 @@ static int open_subjects(struct driver *d, struct err *err)
 		if (rc < 0)
 			report_prerequisite(d->report, specs.items[i], false, err->msg);
 	}
-	return d->subject_count ? 0 : err_set(err, err->kind, -err_code(err), "%s", err->msg);
+	return d->subject_count ? 0 : err_code(err);
 }
 
 static int begin(struct driver *d, struct err *err)

@@ -273,6 +273,9 @@ static void find_cost(struct experiment_context *x, const struct subject *s)
 	struct summary all;
 	auto_free double *sorted = NULL;
 
+	if (f && !f->count)
+		report_status(x->test, REPORT_FAILED, "no start of %s went well; see the notes",
+			      s->name);
 	if (!f || !f->count || !(f->floor > 0))
 		return;
 	sorted = xcalloc(f->count, sizeof(*sorted));

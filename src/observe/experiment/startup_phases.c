@@ -169,9 +169,16 @@ static int start_once(struct experiment_context *x, struct subject *s, bool warm
 static int step(struct experiment_context *x, struct subject *s, size_t round, bool warm_up,
 		void *arg, struct err *err)
 {
+	bool *told = arg;
+	int rc = s->ops->kind == SUBJECT_CLOCHE ? start_once(x, s, warm_up, err) : 0;
+
 	(void)round;
-	(void)arg;
-	return s->ops->kind == SUBJECT_CLOCHE ? start_once(x, s, warm_up, err) : 0;
+	if (rc == 0 || rc == -EINTR)
+		return rc;
+	if (!*told)
+		report_note(x->test, "%s: a start gave no bill: %.300s", s->name, err->msg);
+	*told = true;
+	return 0;
 }
 
 /* ---- what follows ---- */
@@ -234,7 +241,8 @@ static void find_largest(struct experiment_context *x, const struct subject *s,
 
 int startup_phases(struct experiment_context *x, const struct floor_bill *floor, struct err *err)
 {
-	int rc = experiment_interleave(x, 1, x->runs, step, NULL, err);
+	bool told = false;
+	int rc = experiment_interleave(x, 1, x->runs, step, &told, err);
 
 	for (size_t i = 0; rc == 0 && i < x->subject_count; i++) {
 		if (x->subjects[i]->ops->kind == SUBJECT_CLOCHE)

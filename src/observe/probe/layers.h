@@ -92,7 +92,7 @@ struct layers_entry {
 	char *chain_id, *diff_id;
 	char *parent;        /* chain id, "" for the lowest */
 	uint64_t size_bytes; /* of its files, as the engine counted them; 0: not recorded */
-	struct strv images; /* names, or short ids, of the images that have it */
+	struct strv images;  /* names, or short ids, of the images that have it */
 };
 struct layers_catalog {
 	struct layers_entry *entries;

@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# cloche analyze: which tests run, how it ends, what it writes, and that what is put into a start is found
+# in it.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() { setup_engine; }
+teardown() { teardown_engine; }
+
+report() { jq -r "$1" "$ENGINE_DIR/report.json"; }
+
+# median KEY [SUBJECT]: of a figure, in its unit.
+median() {
+	report ".tests[].figures[] | select(.key == \"$1\" and .subject == \"${2:-cloche}\") | .summary.median"
+}
+
+# A runtime that does what another does; making a container takes it some seconds more.
+late_runtime() { # PATH REAL SECONDS
+	printf '#!/bin/sh\ncase " $* " in *" create "*) sleep %s ;; esac\nexec %s "$@"\n' "$3" "$2" >"$1"
+	chmod +x "$1"
+}
+
+@test "a test by its name, and what the report says of the host" {
+	cloche analyze startup --runs 3 --no-progress --json "$ENGINE_DIR/report.json" >"$ENGINE_DIR/out"
+	[ "$(report '.tests | length')" = 1 ]
+	[ "$(report '.tests[0].key + " " + .tests[0].status')" = "startup done" ]
+	[ "$(report '[.tests[0].figures[] | select(.key == "startup.total")][0].samples | length')" = 3 ]
+	for key in kernel cpu memory storage cgroup clocksource load.before load.after observer; do
+		[ -n "$(report ".facts[] | select(.section == \"environment\" and .key == \"$key\") | .value")" ]
+	done
+	report '.facts[] | select(.section == "prerequisite") | .key' | grep -qx root
+	grep -q 'startup' "$ENGINE_DIR/out"
+	[ "$(awk 'length > 100' "$ENGINE_DIR/out" | wc -l)" = 0 ]
+}
+
+@test "a start's phases have the floor beside them, and its parts do not exceed the whole" {
+	cloche analyze 1 --runs 3 --no-progress --json "$ENGINE_DIR/report.json" >/dev/null
+	report '.tests[].figures[] | select(.key == "startup.total") | .floor | numbers' | grep -q .
+	report '.tests[].figures[] | select(.key == "startup.phase.mount") | .floor | numbers' | grep -q .
+	awk -v a="$(median startup.to_program)" -v b="$(median startup.total)" 'BEGIN { exit !(a > 0 && a < b) }'
+	awk -v a="$(median startup.exec)" -v b="$(median startup.load)" 'BEGIN { exit !(a > 0 && b > 0) }'
+}
+
+@test "what was asked for wrongly is refused with what there is" {
+	run -1 cloche analyze nosuchtest --no-progress
+	[[ $output == *"nosuchtest"*startup* ]]
+	run -1 cloche analyze startup --subject nosuchengine --no-progress
+	[[ $output == *nosuchengine* ]]
+	run -125 cloche analyze --runs -1
+}
+
+@test "a runtime that starts 400 ms late: they stand in the runtime's part of the start" {
+	late_runtime "$ENGINE_DIR/late" "$BUILD/bin/cloche-runtime" 0.401
+	late_runtime "$ENGINE_DIR/prompt" "$BUILD/bin/cloche-runtime" 0.001
+	jq --arg dir "$ENGINE_DIR" '.runtimes = {late: {path: ($dir + "/late")}, prompt: {path: ($dir + "/prompt")}}' \
+		"$CLOCHE_CONFIG" >"$ENGINE_DIR/c"
+	mv "$ENGINE_DIR/c" "$CLOCHE_CONFIG"
+	local with without
+	cloche analyze startup --runs 3 --no-progress --run-flag --runtime=prompt --json "$ENGINE_DIR/report.json" >/dev/null
+	without=$(report '.tests[].figures[] | select(.key == "startup.phase.exec") | .summary.min')
+	cloche analyze startup --runs 3 --no-progress --run-flag --runtime=late --json "$ENGINE_DIR/report.json" >/dev/null
+	with=$(report '.tests[].figures[] | select(.key == "startup.phase.exec") | .summary.min')
+	echo "runtime's part: $without ms, 400 ms late: $with ms"
+	# Of a noisy machine the quickest runs say most.
+	awk -v a="$with" -v b="$without" 'BEGIN { d = a - b; exit !(d > 360 && d < 440) }'
+	report '.findings[] | select(.test == "startup") | .title' | grep -q "the runtime's start"
+}
+
+@test "an OCI runtime is a subject, by its path" {
+	cloche analyze startup --runs 3 --no-progress --subject "cloche,$BUILD/bin/cloche-runtime" \
+		--json "$ENGINE_DIR/report.json" >/dev/null
+	awk -v a="$(median startup.total cloche-runtime)" 'BEGIN { exit !(a > 0) }'
+	[ "$(report '[.comparisons[] | select(.key == "startup.total")] | length')" = 1 ]
+}
+
+@test "run flags reach the containers, and a run that fails is counted, not averaged" {
+	run -1 cloche analyze startup --runs 2 --no-progress --run-flag --memory=nonsense --json "$ENGINE_DIR/report.json"
+	[ "$(report '[.tests[].figures[] | select(.key == "startup.total")][0] | "\(.samples | length) \(.failed > 0)"')" = "0 true" ]
+}
+
+is_as() { assert_engine_as "$1" >/dev/null; }
+
+@test "the host is as it was, images too" {
+	cloche run --rm --network none cloche/busybox true
+	cloche info >/dev/null
+	local before images
+	before=$(snapshot_engine)
+	images=$(cloche images --no-trunc)
+	cloche analyze startup --runs 2 --no-progress >/dev/null
+	wait_for 5 is_as "$before" || assert_engine_as "$before"
+	assert_equal "$(cloche images --no-trunc)" "$images"
+}
