@@ -229,7 +229,8 @@ static void sweep_one(struct driver *d, struct subject *s, bool last)
 	struct err err = ERR_INIT;
 
 	if (subject_sweep(s, &err) < 0 || (last && subject_unload(s, &err) < 0))
-		report_fact(d->report, REPORT_AFTERWARDS, "left_behind", "%s: %s", s->name, err.msg);
+		report_fact(d->report, REPORT_AFTERWARDS, "left_behind", "%s: %s", s->name,
+			    err.msg);
 }
 
 static void sweep(struct driver *d, bool last)

@@ -140,7 +140,7 @@ static void describe_storage(struct report *r, const char *data_root)
 	const char *tail = strstr(line, " - ");
 	char type[64], source[512], options[1024];
 
-	if (!tail || sscanf(tail, " - %63s %511s %1023s", type, source, options) != 3) {
+	if (!real || !tail || sscanf(tail, " - %63s %511s %1023s", type, source, options) != 3) {
 		report_fact(r, SECTION, "storage", "unknown");
 		return;
 	}

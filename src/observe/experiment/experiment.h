@@ -38,7 +38,7 @@ struct experiment_context {
 	 * NULL: containers are made. engine: where it was found, or NULL. */
 	const struct target *container;
 	struct engine *engine;
-	const char *archive;  /* a docker archive of that image, in scratch */
+	const char *archive; /* a docker archive of that image, in scratch */
 	/* Tells the user what is going on: "12 of 30". */
 	void (*progress)(void *opaque, const char *what, size_t done, size_t of);
 	void *opaque;

@@ -4,8 +4,8 @@
 #include "observe/experiment/experiments.h"
 
 const struct experiment *const experiments[] = {
-	&experiment_layers,
 	&experiment_startup,
+	&experiment_layers,
 	&experiment_security,
 	&experiment_namespaces,
 };

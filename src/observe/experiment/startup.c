@@ -18,6 +18,9 @@
 #include "observe/subject/subject_internal.h"
 
 #define COLD_RUNS_MAX 10
+/* As overlay's lowerdir wants them. */
+#define LAYERS_OF_IMAGE \
+	"{{.GraphDriver.Data.UpperDir}}{{with .GraphDriver.Data.LowerDir}}:{{.}}{{end}}"
 
 static const char *const tell_time[] = {"now", NULL};
 
@@ -225,11 +228,9 @@ static int find_layers(struct experiment_context *x, char **lower, struct err *e
 
 	if (rc < 0)
 		return rc;
-	rc = subject_call(cloche, STARTUP_TIMEOUT_MS, lower, err,
-			  SUBJECT_WORDS("image", "inspect", "--format",
-					"{{.GraphDriver.Data.UpperDir}}"
-					"{{with .GraphDriver.Data.LowerDir}}:{{.}}{{end}}",
-					cloche->image));
+	rc = subject_call(
+		cloche, STARTUP_TIMEOUT_MS, lower, err,
+		SUBJECT_WORDS("image", "inspect", "--format", LAYERS_OF_IMAGE, cloche->image));
 	subject_free(cloche);
 	return rc;
 }

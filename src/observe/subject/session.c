@@ -168,7 +168,7 @@ int session_receive(struct session *s, int timeout_ms, struct strv *lines, struc
 		auto_free char *line = NULL;
 		int rc = read_line(s, deadline_ns, &line, err);
 
-		if (rc < 0)
+		if (rc < 0 || !line)
 			return rc;
 		if (str_eq(line, "ok"))
 			return 0;
