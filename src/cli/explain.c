@@ -2,8 +2,9 @@
 /* explain: what one container is, topic by topic, with what was read for each statement. */
 #include "observe/explain/explain.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,12 +13,17 @@
 #include "cli/commands.h"
 #include "cli/observe_commands.h"
 #include "engine/engine.h"
+#include "observe/experiment/driver.h"
+#include "observe/explain/lab.h"
 #include "observe/report/report_render.h"
+
+#define EXIT_INTERRUPTED 130
 
 struct explain_options {
 	const char *json;
 	const char *compare;
-	bool plain;
+	struct strv subjects;
+	bool plain, lab;
 };
 #define FIELD(field) offsetof(struct explain_options, field)
 
@@ -25,7 +31,12 @@ static const struct option rows[] = {
 	{"compare", 0, &option_text, FIELD(compare), "Set it beside another container", NULL},
 	{"json", 0, &option_text, FIELD(json), "Write the report to a file (- for standard output)",
 	 NULL},
+	{"lab", 0, &option_bool, FIELD(lab),
+	 "Make the containers that it takes, walk through all topics\nas in a course, and remove them",
+	 NULL},
 	{"no-color", 0, &option_bool, FIELD(plain), "Never use bold type", NULL},
+	{"subject", 0, &option_strings, FIELD(subjects),
+	 "Engine of the containers of --lab: cloche, docker or podman", "cloche"},
 };
 static const struct option_table table = {OPTION_ROWS(rows)};
 
@@ -63,7 +74,6 @@ static int render(struct report *r, const struct explain_options *o, bool course
 	bool colour = !o->plain && isatty(STDOUT_FILENO);
 	int rc = 0;
 
-	report_finish(r);
 	if (o->json)
 		rc = write_json(r, o->json, &out, err);
 	if (rc == 0 && !out.len)
@@ -106,7 +116,56 @@ static int explain_one(struct cli_context *ctx, struct strv *args, const struct 
 	describe(&r, &t);
 	rc = explain_container(&x, &topics, err);
 	r.took_s = (double)(clock_now_ns() - start_ns) / 1e9;
-	return rc < 0 ? rc : render(&r, o, false, err);
+	if (rc < 0)
+		return rc;
+	report_finish(&r);
+	return render(&r, o, false, err);
+}
+
+static void on_progress(void *opaque, const char *what, size_t done, size_t of)
+{
+	(void)opaque;
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K%.60s %zu of %zu", what, done, of);
+}
+
+/* The engine's command lines that are started look in the same places. */
+static int hand_down_roots(const struct cli_context *ctx, struct err *err)
+{
+	if ((ctx->root && setenv("CLOCHE_ROOT", ctx->root, 1) < 0) ||
+	    (ctx->run_root && setenv("CLOCHE_RUN_ROOT", ctx->run_root, 1) < 0))
+		return err_sys(err, "set the roots");
+	return 0;
+}
+
+static int exit_code(const struct report *r)
+{
+	for (size_t i = 0; i < r->test_count; i++) {
+		if (r->tests[i]->status == REPORT_FAILED)
+			return EXIT_FAILED;
+	}
+	return r->interrupted ? EXIT_INTERRUPTED : 0;
+}
+
+static int give_course(struct cli_context *ctx, const struct explain_options *o, struct err *err)
+{
+	auto_report struct report r = {.kind = NULL};
+	const struct driver_options options = {
+		.only = &explain_lab,
+		.kind = "explain",
+		.title = "cloche explain --lab: what a container is, in nine lessons",
+		.subjects = &o->subjects,
+		.progress = on_progress,
+	};
+	int rc = hand_down_roots(ctx, err);
+
+	if (rc == 0)
+		rc = driver_run(&options, &r, err);
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	if (rc == 0)
+		rc = render(&r, o, true, err);
+	return rc ? rc : exit_code(&r);
 }
 
 static int cmd_explain(struct cli_context *ctx, int argc, char **argv)
@@ -118,16 +177,21 @@ static int cmd_explain(struct cli_context *ctx, int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = explain_one(ctx, &args, &o, &err);
+	if (o.lab && (args.count || o.compare))
+		rc = cli_usage_error(ctx, "--lab makes its own containers and takes all topics");
+	else if (!o.lab && !args.count)
+		rc = cli_usage_error(ctx, "name a container, or ask for --lab");
+	else
+		rc = o.lab ? give_course(ctx, &o, &err) : explain_one(ctx, &args, &o, &err);
+	strv_free(&o.subjects);
 	return rc < 0 ? cli_fail(&err) : rc;
 }
 
 const struct command command_explain = {
 	.paths = {"explain"},
-	.arguments = "CONTAINER [TOPIC...]",
+	.arguments = "CONTAINER [TOPIC...] | --lab",
 	.summary = EXPLAIN_SUMMARY,
 	.run = cmd_explain,
 	.options = &table,
-	.min_args = 1,
 	.max_args = -1,
 };

@@ -336,19 +336,21 @@ static void run_tests(struct driver *d)
 		.opaque = o->opaque,
 	};
 
-	for (size_t i = 0; i < experiments_count && !interrupt_came(); i++) {
+	if (o->only)
+		run_test(d, &x, o->only);
+	for (size_t i = 0; !o->only && i < experiments_count && !interrupt_came(); i++) {
 		if (is_wanted(o, experiments[i]))
 			run_test(d, &x, experiments[i]);
 	}
 }
 
-static void start_report(struct report *r)
+static void start_report(const struct driver_options *o, struct report *r)
 {
 	char now[CLOCK_RFC3339_MAX];
 
 	clock_format_rfc3339(clock_wall_ns(), now);
-	r->kind = xstrdup("analyze");
-	r->title = xstrdup("cloche analyze");
+	r->kind = xstrdup(o->kind ? o->kind : "analyze");
+	r->title = xstrdup(o->title ? o->title : "cloche analyze");
 	r->started = xstrdup(now);
 }
 
@@ -360,7 +362,7 @@ int driver_run(const struct driver_options *o, struct report *r, struct err *err
 
 	if (rc < 0)
 		return rc;
-	start_report(r);
+	start_report(o, r);
 	experiment_catch_signals();
 	prerequisites_describe(r, o->verify);
 	rc = begin(&d, err);

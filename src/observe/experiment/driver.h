@@ -18,7 +18,12 @@ struct target;
 
 #define DRIVER_BRIEF_RUNS 5
 
+struct experiment;
+
 struct driver_options {
+	/* Another experiment in place of the ten tests, and the report's kind and title then. */
+	const struct experiment *only;
+	const char *kind, *title;
 	const struct strv *tests;     /* keys or numbers; none: all */
 	const struct strv *subjects;  /* as subject_open() has them; none: cloche */
 	const struct strv *run_flags; /* put into every container's command line */

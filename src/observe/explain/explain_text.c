@@ -65,7 +65,8 @@ static void put_table(const struct text *t, const struct report_table *table)
 static void put_test(const struct text *t, const struct report_test *test, bool course)
 {
 	const struct explain_topic *topic = explain_find_topic(test->key);
-	auto_free char *lead = xasprintf("%u  %s  ", test->number, test->key);
+	auto_free char *lead = test->number ? xasprintf("%u  %s  ", test->number, test->key)
+					    : xstrdup("");
 
 	text_paragraph(t, 0, TEXT_BOLD, lead, test->title, 0);
 	if (course && topic)
@@ -95,7 +96,8 @@ void explain_text(const struct report *r, bool colour, bool course, struct strbu
 	for (size_t i = 0; i < r->fact_count; i++) {
 		auto_free char *line = xasprintf("%s: %s", r->facts[i]->key, r->facts[i]->value);
 
-		text_paragraph(&t, 2, TEXT_PLAIN, "", line, 0);
+		if (str_eq(r->facts[i]->section, "subject"))
+			text_paragraph(&t, 2, TEXT_PLAIN, "", line, 0);
 	}
 	strbuf_putc(out, '\n');
 	for (size_t i = 0; i < r->test_count; i++)

@@ -145,6 +145,10 @@ static void claim_gone(struct explain *x)
 			"no parent is younger than its child, no session or group has lost its "
 			"leader, and %s (%d) has waited for no child",
 			chain[0]->name, chain[0]->pid);
+	if (!found)
+		report_consequence(
+			c, "nothing shows it; whoever ended without leaving such a mark cannot "
+			   "be known of");
 	if (s && s->gone && found)
 		report_consequence(
 			c,

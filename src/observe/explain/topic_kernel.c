@@ -12,6 +12,7 @@
 #include "observe/explain/topics.h"
 
 #define TEXT_MAX (64u << 10)
+#define BOOT_ID_LENGTH 36
 
 /* The first line of a file of ours; heap, "" when it cannot be read. */
 static char *host_line(const char *path)
@@ -152,13 +153,12 @@ static void claim_same_as_other(struct explain *x)
 		rc = inside_read_proc(x->other->pid, path, &theirs);
 	c = explain_claim(x, "kernel.between", REPORT_UNKNOWN, "%s and %s have one kernel", x->name,
 			  x->other->name);
-	if (rc < 0) {
+	if (rc < 0 || !mine.text || !theirs.text) {
 		report_evidence(c, "%s: %s", path, err_errno_text(-rc));
 		return;
 	}
-	mine.text[strcspn(mine.text, "\n")] = theirs.text[strcspn(theirs.text, "\n")] = '\0';
-	report_evidence(c, "%s in %s: %s", path, x->name, mine.text);
-	report_evidence(c, "%s in %s: %s", path, x->other->name, theirs.text);
+	report_evidence(c, "%s in %s: %.*s", path, x->name, BOOT_ID_LENGTH, mine.text);
+	report_evidence(c, "%s in %s: %.*s", path, x->other->name, BOOT_ID_LENGTH, theirs.text);
 	c->verdict = str_eq(mine.text, theirs.text) ? REPORT_HOLDS : REPORT_BROKEN;
 	report_consequence(c, "what keeps them apart is this kernel alone");
 }

@@ -95,6 +95,14 @@ static void claim_throttled(struct explain *x, const struct readings *r)
 			"wait while a processor is idle");
 }
 
+/* By any of the marks that this leaves: not every kernel makes each of them. */
+static bool has_met_memory(const struct group_counters *a, bool limited)
+{
+	return limited && (a->memory_failures || a->oom_events || a->base.oom_kills ||
+			   (a->base.has_memory_peak &&
+			    a->base.memory_peak_bytes >= a->base.memory_limit_bytes));
+}
+
 static void claim_memory(struct explain *x, const struct readings *r)
 {
 	const struct group_counters *a = &r->after;
@@ -121,8 +129,10 @@ static void claim_memory(struct explain *x, const struct readings *r)
 			c,
 			"times the limit stood in the way (failcnt, or max of memory.events): %llu",
 			show(a->memory_failures));
-	if (a->has_memory_failures || a->has_oom_events)
-		c->verdict = a->memory_failures || a->oom_events ? REPORT_HOLDS : REPORT_BROKEN;
+	if (has_met_memory(a, limited))
+		c->verdict = REPORT_HOLDS;
+	else if (!limited || a->has_memory_failures || a->has_oom_events)
+		c->verdict = REPORT_BROKEN;
 	if (c->verdict == REPORT_HOLDS)
 		report_consequence(
 			c,

@@ -40,9 +40,8 @@ static const char *const host_means[NAMESPACE_KINDS] = {
 		"it sees the host's devices, and a port that it opens is open on the host",
 	[NAMESPACE_PID] = "it sees all processes of the host and may signal those of its user",
 	[NAMESPACE_TIME] = "its clocks are the host's, as is usual: hardly anybody shifts them",
-	[NAMESPACE_USER] =
-		"user 0 inside is user 0 of the host, held by capabilities, seccomp and the "
-		"other namespaces alone; usual where user namespaces were not asked for",
+	[NAMESPACE_USER] = "user 0 inside is user 0 of the host, held by other means alone; usual "
+			   "where user namespaces were not asked for",
 	[NAMESPACE_UTS] = "it has the host's name, and with CAP_SYS_ADMIN could change it",
 };
 
@@ -135,10 +134,10 @@ static void show_content(struct explain *x, struct report_claim *c, enum namespa
 	case NAMESPACE_NET:
 		inside = devices(pid);
 		here = devices(explain_host_pid(x));
-		report_evidence(c, "/proc/%d/net/dev: %s; here: %s", pid, inside, here);
+		report_evidence(c, "/proc/%d/net/dev: %s; of the host: %s", pid, inside, here);
 		break;
 	case NAMESPACE_MNT:
-		report_evidence(c, "/proc/%d/mountinfo: %zu mounts; here: %zu", pid,
+		report_evidence(c, "/proc/%d/mountinfo: %zu mounts; of the host: %zu", pid,
 				count_lines(pid, "mountinfo"),
 				count_lines(explain_host_pid(x), "mountinfo"));
 		break;

@@ -60,4 +60,5 @@ const struct subject_ops subject_cloche = {
 	.run_command = docker_like_run,
 	.exec_command = docker_like_exec,
 	.sweep = docker_like_sweep,
+	.unload = docker_like_unload,
 };
