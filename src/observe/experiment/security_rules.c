@@ -400,14 +400,15 @@ static const struct rule rules[] = {
 
 void security_judge(struct experiment_context *x, const struct security_view *v)
 {
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+	const size_t count = sizeof(rules) / sizeof(rules[0]);
+
+	for (size_t i = 0; i < count; i++) {
 		auto_strbuf struct strbuf title = {0};
 		struct report_finding *f;
 
 		if (!rules[i].applies(v, &title))
 			continue;
-		f = report_finding(x->report, rules[i].severity,
-				   1.0 - (double)i / (double)(sizeof(rules) / sizeof(rules[0])),
+		f = report_finding(x->report, rules[i].severity, 1.0 - (double)i / (double)count,
 				   x->test->key, v->subject, "%s", strbuf_str(&title));
 		report_reason(f, "%s", rules[i].reason);
 		report_recommend(f, rules[i].flag, "%s", rules[i].advice);

@@ -132,11 +132,14 @@ int namespaces_read(pid_t pid, struct namespace_set *out, struct err *err)
 
 int namespaces_read_host(struct namespace_set *out, struct err *err)
 {
-	int rc = namespaces_read(1, out, err);
+	struct namespace_set first;
+	int rc = namespaces_read(0, out, err);
 
-	if (rc == 0 && out->inode[NAMESPACE_MNT])
-		return 0;
-	return namespaces_read(0, out, err);
+	if (rc < 0 || namespaces_read(1, &first, err) < 0)
+		return rc;
+	if (first.inode[NAMESPACE_MNT])
+		out->inode[NAMESPACE_MNT] = first.inode[NAMESPACE_MNT];
+	return 0;
 }
 
 enum namespace_relation namespaces_relate(const struct namespace_set *a,

@@ -57,7 +57,8 @@ struct namespace_set {
 /* pid 0: the caller's own. -ESRCH when there is no such process. What cannot be read of a living one is
  * in errors, not an error. */
 int must_check namespaces_read(pid_t pid, struct namespace_set *out, struct err *err);
-/* The host's: those of pid 1, or, where these may not be read, the caller's own. */
+/* The host's: the caller's own, which is what an engine started by it calls the host, but the mounts of
+ * pid 1, since instruments have mounts of their own. */
 int must_check namespaces_read_host(struct namespace_set *out, struct err *err);
 
 enum namespace_relation {

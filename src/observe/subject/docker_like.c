@@ -88,6 +88,16 @@ static void add_privilege(struct strv *out, const struct container_spec *spec)
 	add_text(out, "--user", spec->user);
 }
 
+/* Networks add up where they are given twice, so a flag of the caller's replaces our none. */
+static bool sets_network(const struct strv *flags)
+{
+	for (size_t i = 0; i < flags->count; i++)
+		if (str_starts(flags->items[i], "--network") ||
+		    str_starts(flags->items[i], "--net="))
+			return true;
+	return false;
+}
+
 int docker_like_run(struct subject *s, const struct container_spec *spec, struct strv *out,
 		    struct err *err)
 {
@@ -104,7 +114,8 @@ int docker_like_run(struct subject *s, const struct container_spec *spec, struct
 	add_pair(out, "--name",
 		 spec->name ? xasprintf("%s%s", s->prefix, spec->name)
 			    : xasprintf("%s%d", s->prefix, ++s->sequence));
-	add_namespace(out, s, "--network", spec->network ? spec->network : "none");
+	if (spec->network || !sets_network(&s->extra_flags))
+		add_namespace(out, s, "--network", spec->network ? spec->network : "none");
 	add_namespace(out, s, "--pid", spec->pid);
 	add_namespace(out, s, "--ipc", spec->ipc);
 	add_text(out, "--uts", spec->uts);
