@@ -14,8 +14,7 @@ extern const struct helper_verb helper_verb_calls, helper_verb_call_time, helper
 extern const struct helper_verb helper_verb_io_copy, helper_verb_io_fill,
 	helper_verb_io_first_write, helper_verb_io_metadata, helper_verb_io_mkdir,
 	helper_verb_io_reflink, helper_verb_io_remove, helper_verb_io_sync, helper_verb_io_transfer;
-extern const struct helper_verb helper_verb_hello, helper_verb_true, helper_verb_now,
-	helper_verb_fill;
+extern const struct helper_verb helper_verb_fill;
 /* isolation: what is refused, what is seen; paths of a network */
 extern const struct helper_verb helper_verb_denied, helper_verb_look, helper_verb_mark,
 	helper_verb_unmark;
