@@ -127,7 +127,8 @@ static int analyze(const struct analyze_options *o, const struct strv *tests, st
 {
 	struct display d = {
 		.text = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
-			 .details = o->details},
+			 .details = o->details,
+			 .brief = o->brief},
 		.progress = !o->no_progress && isatty(STDERR_FILENO),
 		.quiet = o->json && str_eq(o->json, "-"),
 	};

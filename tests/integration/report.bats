@@ -93,3 +93,20 @@ report() {
 	run "$COMPARE" "$BATS_TEST_TMPDIR/a" /nonexistent
 	[ "$status" -eq 2 ]
 }
+
+# bats test_tags=any-kernel
+@test "a real report is valid, fits 100 columns without colour, and keeps samples" {
+	need_jsonschema
+	setup_engine
+	run cloche analyze --brief --runs 3 --json "$BATS_TEST_TMPDIR/real" startup layers namespaces
+	teardown_engine
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(wc -L <<<"$output")" -le 100 ]
+	[[ $output != *$'\033'* ]]
+	run validate "$BATS_TEST_TMPDIR/real"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	jq -e '[.tests[].key] == ["startup", "layers", "namespaces"] and all(.tests[]; .status == "done")
+		and ([.tests[0].figures[] | select(.headline) | .samples | length] == [3])' "$BATS_TEST_TMPDIR/real"
+}

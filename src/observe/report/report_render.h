@@ -8,6 +8,7 @@
 struct report_text_options {
 	bool colour;
 	bool details; /* every figure and table; otherwise what a first look needs */
+	bool brief;   /* less than that: claims that hold without their evidence, few rows */
 };
 
 /* At most 100 columns, complete without colour. */

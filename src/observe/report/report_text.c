@@ -9,13 +9,24 @@
 #include "base/cleanup.h"
 #include "observe/report/unit.h"
 
-void text_more(const struct text *t, size_t indent, size_t count, size_t shown, const char *what)
+struct text_limits text_limits(const struct report_text_options *o)
+{
+	if (o->details)
+		return (struct text_limits){.held = true};
+	if (o->brief)
+		return (struct text_limits){
+			.figures = 12, .rows = 6, .evidence = 3, .findings = 8, .lines = 2};
+	return (struct text_limits){
+		.figures = 24, .rows = 14, .evidence = 6, .findings = 15, .lines = 3, .held = true};
+}
+
+void text_more(const struct text *t, size_t indent, size_t count, size_t limit, const char *what)
 {
 	auto_strbuf struct strbuf line = {0};
 
-	if (count <= shown)
+	if (!limit || count <= limit)
 		return;
-	strbuf_printf(&line, "... %zu more %s; --details shows all", count - shown, what);
+	strbuf_printf(&line, "... %zu more %s; --details shows all", count - limit, what);
 	strbuf_printf(t->out, "%*s", (int)indent, "");
 	text_styled(t, TEXT_DIM, strbuf_str(&line));
 	strbuf_putc(t->out, '\n');
@@ -59,10 +70,10 @@ static void put_status(const struct text *t, const struct report_test *test)
 			       leads[test->status], test->reason, 0);
 }
 
-static void put_table(const struct text *t, const struct report_table *table, bool details)
+static void put_table(const struct text *t, const struct report_table *table,
+		      const struct text_limits *limits)
 {
-	auto_text_grid struct text_grid g = {.align = table->align,
-					     .max_lines = details ? 0 : TEXT_LINES_MAX};
+	auto_text_grid struct text_grid g = {.align = table->align, .max_lines = limits->lines};
 	size_t rows = table->columns.count ? table->cells.count / table->columns.count : 0;
 
 	for (size_t i = 0; i < table->columns.count; i++)
@@ -71,31 +82,33 @@ static void put_table(const struct text *t, const struct report_table *table, bo
 		text_grid_add(&g, table->cells.items[i]);
 	strbuf_putc(t->out, '\n');
 	text_paragraph(t, 2, TEXT_PLAIN, "", table->title, 2);
-	text_grid_put(t, &g, 4, details ? 0 : TEXT_ROWS_MAX);
-	text_more(t, 4, rows, details ? rows : TEXT_ROWS_MAX, "rows");
+	text_grid_put(t, &g, 4, limits->rows);
+	text_more(t, 4, rows, limits->rows, "rows");
 }
 
 static void put_claim(const struct text *t, const struct report_claim *c, bool with_subject,
-		      bool details)
+		      const struct text_limits *limits)
 {
 	static const char *const leads[] = {"HOLDS    ", "BROKEN   ", "UNKNOWN  "};
 	static const enum text_style styles[] = {TEXT_GOOD, TEXT_BAD, TEXT_WARN};
-	size_t shown = details ? c->evidence.count : TEXT_EVIDENCE_MAX;
-	size_t lines = details ? 0 : TEXT_LINES_MAX;
 	auto_strbuf struct strbuf line = {0};
 
 	if (with_subject && *c->subject)
 		strbuf_printf(&line, "%s: ", c->subject);
 	strbuf_puts(&line, c->claim);
 	text_paragraph(t, 2, styles[c->verdict], leads[c->verdict], strbuf_str(&line), 0);
-	for (size_t i = 0; i < c->evidence.count && i < shown; i++)
-		text_paragraph(t, 11, TEXT_PLAIN, "- ", c->evidence.items[i], lines);
-	text_more(t, 11, c->evidence.count, shown, "lines of evidence");
+	if (c->verdict == REPORT_HOLDS && !limits->held)
+		return;
+	for (size_t i = 0; i < c->evidence.count && (!limits->evidence || i < limits->evidence);
+	     i++)
+		text_paragraph(t, 11, TEXT_PLAIN, "- ", c->evidence.items[i], limits->lines);
+	text_more(t, 11, c->evidence.count, limits->evidence, "lines of evidence");
 	if (c->consequence)
 		text_paragraph(t, 11, TEXT_PLAIN, "so: ", c->consequence, 0);
 }
 
-static void put_claims(const struct text *t, const struct report_test *test, bool details)
+static void put_claims(const struct text *t, const struct report_test *test,
+		       const struct text_limits *limits)
 {
 	bool with_subject = false;
 
@@ -104,7 +117,7 @@ static void put_claims(const struct text *t, const struct report_test *test, boo
 	if (test->claim_count)
 		strbuf_putc(t->out, '\n');
 	for (size_t i = 0; i < test->claim_count; i++)
-		put_claim(t, test->claims[i], with_subject, details);
+		put_claim(t, test->claims[i], with_subject, limits);
 }
 
 static void put_check(const struct text *t, const struct report_check *c)
@@ -129,10 +142,8 @@ static void put_check(const struct text *t, const struct report_check *c)
 		       c->agrees ? "AGREES    " : "DISAGREES ", strbuf_str(&line), 0);
 }
 
-static void put_small_print(const struct text *t, const struct report_test *test, bool details)
+static void put_small_print(const struct text *t, const struct report_test *test, size_t lines)
 {
-	size_t lines = details ? 0 : TEXT_LINES_MAX;
-
 	for (size_t i = 0; i < test->notes.count; i++)
 		text_paragraph(t, 2, TEXT_DIM, "note: ", test->notes.items[i], lines);
 	for (size_t i = 0; i < test->raw.count; i++)
@@ -143,20 +154,21 @@ void report_text_test(struct report_test *test, const struct report *r,
 		      const struct report_text_options *o, struct strbuf *out)
 {
 	struct text t = {.out = out, .colour = o->colour};
+	struct text_limits limits = text_limits(o);
 
 	(void)r;
 	report_finish_test(test);
 	put_heading(&t, test);
 	put_status(&t, test);
-	text_figures(&t, test, o->details);
+	text_figures(&t, test, &limits);
 	for (size_t i = 0; i < test->table_count; i++)
-		put_table(&t, test->tables[i], o->details);
-	put_claims(&t, test, o->details);
+		put_table(&t, test->tables[i], &limits);
+	put_claims(&t, test, &limits);
 	if (test->check_count)
 		strbuf_puts(out, "\n  By a second instrument\n");
 	for (size_t i = 0; i < test->check_count; i++)
 		put_check(&t, test->checks[i]);
-	put_small_print(&t, test, o->details);
+	put_small_print(&t, test, limits.lines);
 	strbuf_putc(out, '\n');
 }
 
@@ -197,7 +209,7 @@ static size_t key_width(const struct report *r, const char *section)
 	return widest > 28 ? 28 : widest;
 }
 
-static void put_fact(const struct text *t, const struct report_fact *f, size_t width, bool details)
+static void put_fact(const struct text *t, const struct report_fact *f, size_t width, size_t lines)
 {
 	auto_free char *key = text_clean(f->key);
 	auto_strv struct strv cut = {0};
@@ -207,7 +219,7 @@ static void put_fact(const struct text *t, const struct report_fact *f, size_t w
 	strbuf_puts(&lead, cut.items[0]);
 	for (size_t i = text_width(cut.items[0]); i < width + 2; i++)
 		strbuf_putc(&lead, ' ');
-	text_paragraph(t, 2, TEXT_DIM, strbuf_str(&lead), f->value, details ? 0 : TEXT_LINES_MAX);
+	text_paragraph(t, 2, TEXT_DIM, strbuf_str(&lead), f->value, lines);
 }
 
 static void put_section(const struct text *t, const char *section)
@@ -222,7 +234,7 @@ static void put_section(const struct text *t, const char *section)
 	strbuf_putc(t->out, '\n');
 }
 
-void text_facts(const struct text *t, const struct report *r, const char *section, bool details)
+void text_facts(const struct text *t, const struct report *r, const char *section, size_t lines)
 {
 	size_t width = key_width(r, section);
 	bool any = false;
@@ -233,12 +245,12 @@ void text_facts(const struct text *t, const struct report *r, const char *sectio
 		if (!any)
 			put_section(t, section);
 		any = true;
-		put_fact(t, r->facts[i], width, details);
+		put_fact(t, r->facts[i], width, lines);
 	}
 }
 
 /* Sections in the order in which they first appear. */
-static void put_facts(const struct text *t, const struct report *r, bool details)
+static void put_facts(const struct text *t, const struct report *r, size_t lines)
 {
 	auto_strv struct strv done = {0};
 
@@ -251,7 +263,7 @@ static void put_facts(const struct text *t, const struct report *r, bool details
 			continue;
 		strv_add(&done, section);
 		strbuf_putc(t->out, '\n');
-		text_facts(t, r, section, details);
+		text_facts(t, r, section, lines);
 	}
 }
 
@@ -268,7 +280,7 @@ void report_text_begin(const struct report *r, const struct report_text_options 
 	text_paragraph(&t, 0, TEXT_PLAIN, "", strbuf_str(&line), 2);
 	strbuf_putc(out, '\n');
 	put_prerequisites(&t, r);
-	put_facts(&t, r, o->details);
+	put_facts(&t, r, text_limits(o).lines);
 	strbuf_putc(out, '\n');
 }
 

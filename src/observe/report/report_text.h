@@ -6,19 +6,21 @@
 #include "observe/report/report_render.h"
 #include "observe/report/text.h"
 
-/* What a first look is shown of long lists. */
-#define TEXT_FIGURES_MAX 24
-#define TEXT_ROWS_MAX 14
-#define TEXT_EVIDENCE_MAX 6
-#define TEXT_FINDINGS_MAX 15
-#define TEXT_LINES_MAX 3
+/* How much of long lists is shown; 0: all. */
+struct text_limits {
+	size_t figures, rows, evidence, findings;
+	size_t lines; /* of one text */
+	bool held;    /* evidence of claims that hold */
+};
+struct text_limits text_limits(const struct report_text_options *o);
 
-/* "... 12 more figures; --details shows all", when there are more than were shown. */
-void text_more(const struct text *t, size_t indent, size_t count, size_t shown, const char *what);
+/* "... 12 more figures; --details shows all", when there are more than the limit. */
+void text_more(const struct text *t, size_t indent, size_t count, size_t limit, const char *what);
 /* The figures of a test, sampled ones and single values, with what stands below them. */
-void text_figures(const struct text *t, const struct report_test *test, bool details);
+void text_figures(const struct text *t, const struct report_test *test,
+		  const struct text_limits *limits);
 /* The facts of one section below its name; nothing where there are none. */
-void text_facts(const struct text *t, const struct report *r, const char *section, bool details);
+void text_facts(const struct text *t, const struct report *r, const char *section, size_t lines);
 /* "SUBJECT" belongs to a table only where there is more than one. */
 bool text_subjects_differ(const struct report_test *test);
 

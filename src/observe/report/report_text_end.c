@@ -94,10 +94,8 @@ static void put_side_by_side(const struct text *t, const struct report *r, bool 
 					    "95 %",   "p",       "EFFECT", "RESULT"};
 	static enum report_align align[] = {REPORT_LEFT,  REPORT_LEFT,  REPORT_RIGHT, REPORT_RIGHT,
 					    REPORT_RIGHT, REPORT_RIGHT, REPORT_LEFT,  REPORT_LEFT};
-	auto_text_grid struct text_grid g = {.align = align,
-					     .soft = 1,
-					     .spans = true,
-					     .max_lines = details ? 0 : TEXT_LINES_MAX};
+	auto_text_grid struct text_grid g = {
+		.align = align, .soft = 1, .spans = true, .max_lines = details ? 0 : 3};
 	const struct report_figure *base = NULL;
 	size_t left_out = 0;
 
@@ -123,7 +121,10 @@ static void put_side_by_side(const struct text *t, const struct report *r, bool 
 		      "EFFECT: Cliff's delta\n",
 		      r->comparison_count);
 	text_grid_put(t, &g, 2, 0);
-	text_more(t, 2, left_out, 0, "where no difference shows");
+	if (left_out)
+		strbuf_printf(t->out,
+			      "  ... %zu more where no difference shows; --details shows all\n",
+			      left_out);
 	strbuf_putc(t->out, '\n');
 }
 
@@ -145,7 +146,7 @@ static void put_unmeasured(const struct text *t, const struct report *r)
 		any = true;
 		strbuf_printf(&line, "%s, %s: %s", test->key, report_status_name(test->status),
 			      test->reason ? test->reason : "");
-		text_paragraph(t, 2, TEXT_WARN, "! ", strbuf_str(&line), TEXT_LINES_MAX);
+		text_paragraph(t, 2, TEXT_WARN, "! ", strbuf_str(&line), 3);
 	}
 	if (any)
 		strbuf_putc(t->out, '\n');
@@ -166,7 +167,7 @@ static void put_finding(const struct text *t, const struct report_finding *f, si
 	if (*f->test || *f->subject)
 		strbuf_printf(&line, " [%s%s%s]", f->test, *f->test && *f->subject ? ", " : "",
 			      f->subject);
-	text_paragraph(t, 0, styles[f->severity], lead, strbuf_str(&line), TEXT_LINES_MAX);
+	text_paragraph(t, 0, styles[f->severity], lead, strbuf_str(&line), 3);
 	if (f->reason)
 		text_paragraph(t, indent, TEXT_DIM, "why:  ", f->reason, 0);
 	if (f->recommendation)
@@ -175,17 +176,15 @@ static void put_finding(const struct text *t, const struct report_finding *f, si
 		text_paragraph(t, indent, TEXT_DIM, "with: ", f->flag, 0);
 }
 
-static void put_findings(const struct text *t, const struct report *r, bool details)
+static void put_findings(const struct text *t, const struct report *r, size_t limit)
 {
-	size_t shown = details ? r->finding_count : TEXT_FINDINGS_MAX;
-
 	if (!r->finding_count)
 		return;
 	text_styled(t, TEXT_BOLD, "Findings, the costliest first");
 	strbuf_putc(t->out, '\n');
-	for (size_t i = 0; i < r->finding_count && i < shown; i++)
+	for (size_t i = 0; i < r->finding_count && (!limit || i < limit); i++)
 		put_finding(t, r->findings[i], i + 1);
-	text_more(t, 4, r->finding_count, shown, "findings");
+	text_more(t, 4, r->finding_count, limit, "findings");
 	strbuf_putc(t->out, '\n');
 }
 
@@ -193,11 +192,12 @@ void report_text_end(const struct report *r, const struct report_text_options *o
 		     struct strbuf *out)
 {
 	struct text t = {.out = out, .colour = o->colour};
+	struct text_limits limits = text_limits(o);
 
 	put_side_by_side(&t, r, o->details);
 	put_unmeasured(&t, r);
-	put_findings(&t, r, o->details);
-	text_facts(&t, r, REPORT_AFTERWARDS, o->details);
+	put_findings(&t, r, limits.findings);
+	text_facts(&t, r, REPORT_AFTERWARDS, limits.lines);
 	if (r->interrupted)
 		text_paragraph(&t, 0, TEXT_WARN, "INTERRUPTED: ",
 			       "what was measured until then is above; the rest is missing", 0);

@@ -169,14 +169,13 @@ static void put_noise(const struct text *t, const struct report_figure *const *f
 }
 
 static void put_sampled(const struct text *t, const struct report_test *test,
-			const struct report_figure *const *figures, size_t n, bool details)
+			const struct report_figure *const *figures, size_t n,
+			const struct text_limits *limits)
 {
 	struct columns has = columns_for(test, figures, n);
 	enum report_align align[9];
-	auto_text_grid struct text_grid g = {.align = align,
-					     .soft = 1,
-					     .spans = true,
-					     .max_lines = details ? 0 : TEXT_LINES_MAX};
+	auto_text_grid struct text_grid g = {
+		.align = align, .soft = 1, .spans = true, .max_lines = limits->lines};
 
 	if (!n)
 		return;
@@ -193,8 +192,8 @@ static void put_sampled(const struct text *t, const struct report_test *test,
 	for (size_t i = 0; i < n; i++)
 		add_sampled(&g, &has, figures[i],
 			    i && str_eq(figures[i]->key, figures[i - 1]->key));
-	text_grid_put(t, &g, 2, details ? 0 : TEXT_FIGURES_MAX);
-	text_more(t, 2, n, details ? n : TEXT_FIGURES_MAX, "figures");
+	text_grid_put(t, &g, 2, limits->figures);
+	text_more(t, 2, n, limits->figures, "figures");
 	put_noise(t, figures, n);
 }
 
@@ -218,14 +217,13 @@ static void add_single(struct text_grid *g, const struct columns *has,
 }
 
 static void put_single(const struct text *t, const struct report_test *test,
-		       const struct report_figure *const *figures, size_t n, bool details)
+		       const struct report_figure *const *figures, size_t n,
+		       const struct text_limits *limits)
 {
 	struct columns has = columns_for(test, figures, n);
 	enum report_align align[4];
-	auto_text_grid struct text_grid g = {.align = align,
-					     .soft = 1,
-					     .spans = true,
-					     .max_lines = details ? 0 : TEXT_LINES_MAX};
+	auto_text_grid struct text_grid g = {
+		.align = align, .soft = 1, .spans = true, .max_lines = limits->lines};
 
 	if (!n)
 		return;
@@ -235,8 +233,8 @@ static void put_single(const struct text *t, const struct report_test *test,
 	head(&g, align, has.floor, REPORT_RIGHT, "x FLOOR");
 	for (size_t i = 0; i < n; i++)
 		add_single(&g, &has, figures[i], i && str_eq(figures[i]->key, figures[i - 1]->key));
-	text_grid_put(t, &g, 2, details ? 0 : TEXT_FIGURES_MAX);
-	text_more(t, 2, n, details ? n : TEXT_FIGURES_MAX, "figures");
+	text_grid_put(t, &g, 2, limits->figures);
+	text_more(t, 2, n, limits->figures, "figures");
 }
 
 static const char *floor_label(const struct report_figure *f)
@@ -245,7 +243,8 @@ static const char *floor_label(const struct report_figure *f)
 }
 
 /* What the multiples are multiples of; figures whose floors are alike share a line. */
-static void put_floors(const struct text *t, const struct report_test *test, bool details)
+static void put_floors(const struct text *t, const struct report_test *test,
+		       const struct text_limits *limits)
 {
 	for (size_t i = 0; i < test->figure_count; i++) {
 		const struct report_figure *f = test->figures[i];
@@ -269,12 +268,12 @@ static void put_floors(const struct text *t, const struct report_test *test, boo
 			}
 		}
 		strbuf_puts(&line, ")");
-		text_paragraph(t, 2, TEXT_DIM, "floor ", strbuf_str(&line),
-			       details ? 0 : TEXT_LINES_MAX);
+		text_paragraph(t, 2, TEXT_DIM, "floor ", strbuf_str(&line), limits->lines);
 	}
 }
 
-static void put_references(const struct text *t, const struct report_test *test, bool details)
+static void put_references(const struct text *t, const struct report_test *test,
+			   const struct text_limits *limits)
 {
 	for (size_t i = 0; i < test->figure_count; i++) {
 		const struct report_figure *f = test->figures[i];
@@ -286,21 +285,21 @@ static void put_references(const struct text *t, const struct report_test *test,
 		if (seen)
 			continue;
 		strbuf_printf(&line, "%s: %s", f->label, f->reference);
-		text_paragraph(t, 2, TEXT_DIM, "elsewhere, ", strbuf_str(&line),
-			       details ? 0 : TEXT_LINES_MAX);
+		text_paragraph(t, 2, TEXT_DIM, "elsewhere, ", strbuf_str(&line), limits->lines);
 	}
 }
 
-void text_figures(const struct text *t, const struct report_test *test, bool details)
+void text_figures(const struct text *t, const struct report_test *test,
+		  const struct text_limits *limits)
 {
 	size_t sampled_count, single_count;
 	auto_free const struct report_figure **sampled = by_key(test, true, &sampled_count);
 	auto_free const struct report_figure **single = by_key(test, false, &single_count);
 
-	put_sampled(t, test, sampled, sampled_count, details);
+	put_sampled(t, test, sampled, sampled_count, limits);
 	if (sampled_count && single_count)
 		strbuf_putc(t->out, '\n');
-	put_single(t, test, single, single_count, details);
-	put_floors(t, test, details);
-	put_references(t, test, details);
+	put_single(t, test, single, single_count, limits);
+	put_floors(t, test, limits);
+	put_references(t, test, limits);
 }

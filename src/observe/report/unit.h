@@ -20,9 +20,9 @@ struct unit_scale {
 	int decimals;
 };
 
-/* The scale in which `typical` is best read, and digits for it: those of `other` when it is 0. name is borrowed
+/* The scale in which `median` is best read, and digits for it: those of `other` when it is 0. name is borrowed
  * from unit or static. */
-struct unit_scale unit_scale(const char *unit, double typical, double other);
+struct unit_scale unit_scale(const char *unit, double median, double other);
 /* The number alone; "-" for what is none. At most 24 characters. */
 void unit_number(const struct unit_scale *s, double value, struct strbuf *out);
 /* The number with its unit. */

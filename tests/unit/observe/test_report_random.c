@@ -249,9 +249,9 @@ static void check_line(const char *line, size_t len, uint64_t seed)
 	}
 }
 
-static void check_text(const struct report *r, bool details, uint64_t seed)
+static void check_text(const struct report *r, bool details, bool brief, uint64_t seed)
 {
-	struct report_text_options o = {.details = details};
+	struct report_text_options o = {.details = details, .brief = brief};
 	auto_strbuf struct strbuf out = {0};
 
 	report_text(r, &o, &out);
@@ -287,8 +287,9 @@ static void any_model_can_be_shown(void **state)
 		auto_report struct report r = random_report(seed);
 
 		report_finish(&r);
-		check_text(&r, false, seed);
-		check_text(&r, true, seed);
+		check_text(&r, false, false, seed);
+		check_text(&r, true, false, seed);
+		check_text(&r, false, true, seed);
 		check_json(&r, dump);
 	}
 	if (dump)
