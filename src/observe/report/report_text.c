@@ -15,7 +15,7 @@ struct text_limits text_limits(const struct report_text_options *o)
 		return (struct text_limits){.held = true};
 	if (o->brief)
 		return (struct text_limits){
-			.figures = 12, .rows = 6, .evidence = 3, .findings = 8, .lines = 2};
+			.figures = 12, .rows = 8, .evidence = 3, .findings = 8, .lines = 2};
 	return (struct text_limits){
 		.figures = 24, .rows = 14, .evidence = 6, .findings = 15, .lines = 3, .held = true};
 }
