@@ -5,6 +5,7 @@
 
 struct helper_verb;
 
+extern const struct helper_verb helper_verb_hello, helper_verb_true, helper_verb_now;
 extern const struct helper_verb helper_verb_allocate, helper_verb_map, helper_verb_release,
 	helper_verb_spawn, helper_verb_overrun;
 extern const struct helper_verb helper_verb_spin, helper_verb_affinity;
