@@ -8,5 +8,6 @@ const struct experiment *const experiments[] = {
 	&experiment_layers,
 	&experiment_security,
 	&experiment_namespaces,
+	&experiment_syscalls,
 };
 const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);

@@ -9,5 +9,6 @@ extern const struct experiment experiment_layers;
 extern const struct experiment experiment_startup;
 extern const struct experiment experiment_security;   /* 7 */
 extern const struct experiment experiment_namespaces; /* 9 */
+extern const struct experiment experiment_syscalls;
 
 #endif

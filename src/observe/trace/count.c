@@ -150,21 +150,25 @@ int call_counter_follow(struct call_counter *c, pid_t pid, bool container, size_
 	return rc;
 }
 
+static void add(struct call_count *sum, const struct call_count *part)
+{
+	sum->begun += part->begun;
+	sum->ended += part->ended;
+	sum->errors += part->errors;
+	sum->refused += part->refused;
+	sum->time_ns += part->time_ns;
+	if (part->longest_ns > sum->longest_ns)
+		sum->longest_ns = part->longest_ns;
+}
+
 static int sum_row(const struct call_counter *c, struct call_count *values, uint32_t row,
 		   struct call_count *out)
 {
 	int rc = bpf_map_get(c->maps.sums, &row, values);
 
 	memset(out, 0, sizeof(*out));
-	for (int cpu = 0; rc == 0 && cpu < c->cpus; cpu++) {
-		out->begun += values[cpu].begun;
-		out->ended += values[cpu].ended;
-		out->errors += values[cpu].errors;
-		out->refused += values[cpu].refused;
-		out->time_ns += values[cpu].time_ns;
-		if (values[cpu].longest_ns > out->longest_ns)
-			out->longest_ns = values[cpu].longest_ns;
-	}
+	for (int cpu = 0; rc == 0 && cpu < c->cpus; cpu++)
+		add(out, &values[cpu]);
 	return rc;
 }
 
@@ -222,19 +226,24 @@ void call_counts_subtract(struct call_counts *after, const struct call_counts *b
 	after->program_runs -= before->program_runs;
 }
 
+void call_counts_add(struct call_counts *sum, const struct call_counts *part)
+{
+	for (size_t i = 0; i <= CALL_NUMBERS; i++)
+		add(&sum->numbers[i], &part->numbers[i]);
+	sum->at_ns += part->at_ns;
+	sum->born += part->born;
+	sum->gone += part->gone;
+	sum->lost += part->lost;
+	sum->program_ns += part->program_ns;
+	sum->program_runs += part->program_runs;
+}
+
 struct call_count call_counts_total(const struct call_counts *c)
 {
 	struct call_count sum = {.begun = 0};
 
-	for (size_t i = 0; i <= CALL_NUMBERS; i++) {
-		sum.begun += c->numbers[i].begun;
-		sum.ended += c->numbers[i].ended;
-		sum.errors += c->numbers[i].errors;
-		sum.refused += c->numbers[i].refused;
-		sum.time_ns += c->numbers[i].time_ns;
-		if (c->numbers[i].longest_ns > sum.longest_ns)
-			sum.longest_ns = c->numbers[i].longest_ns;
-	}
+	for (size_t i = 0; i <= CALL_NUMBERS; i++)
+		add(&sum, &c->numbers[i]);
 	return sum;
 }
 

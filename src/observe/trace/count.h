@@ -61,6 +61,8 @@ int must_check call_counter_read(const struct call_counter *c, struct call_count
 				 struct err *err);
 /* after - before, in place of after; the longest stays what it is. */
 void call_counts_subtract(struct call_counts *after, const struct call_counts *before);
+/* sum += part; the longer of both longest. */
+void call_counts_add(struct call_counts *sum, const struct call_counts *part);
 /* All numbers in one. */
 struct call_count call_counts_total(const struct call_counts *c);
 

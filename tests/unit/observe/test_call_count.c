@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "observe/experiment/syscalls_internal.h"
 #include "observe/trace/count.h"
 
 #define TIMES 500
@@ -149,11 +150,36 @@ static void test_names(void **state)
 	assert_int_equal(call_number("no_such_call"), -1);
 }
 
+static void test_table_of_strace(void **state)
+{
+	static const char table[] =
+		"% time     seconds  usecs/call     calls    errors syscall\n"
+		"------ ----------- ----------- --------- --------- ----------------\n"
+		" 62.50    0.000500           5       100           getppid\n"
+		" 37.50    0.000300           3        90        80 fchdir\n"
+		"------ ----------- ----------- --------- --------- ----------------\n"
+		"100.00    0.000800           4       190        80 total\n";
+	uint64_t calls, errors;
+
+	(void)state;
+	syscalls_parse_strace(table, "getppid", &calls, &errors);
+	assert_int_equal(calls, 100);
+	assert_int_equal(errors, 0);
+	syscalls_parse_strace(table, "fchdir", &calls, &errors);
+	assert_int_equal(calls, 90);
+	assert_int_equal(errors, 80);
+	syscalls_parse_strace(table, "keyctl", &calls, &errors);
+	assert_int_equal(calls, 0);
+	syscalls_parse_strace("", "keyctl", &calls, &errors);
+	assert_int_equal(calls, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_children_and_threads_are_followed),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_table_of_strace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
