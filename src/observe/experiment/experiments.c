@@ -9,5 +9,6 @@ const struct experiment *const experiments[] = {
 	&experiment_security,
 	&experiment_namespaces,
 	&experiment_syscalls,
+	&experiment_limits,
 };
 const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);

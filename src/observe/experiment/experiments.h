@@ -10,5 +10,6 @@ extern const struct experiment experiment_startup;
 extern const struct experiment experiment_security;   /* 7 */
 extern const struct experiment experiment_namespaces; /* 9 */
 extern const struct experiment experiment_syscalls;
+extern const struct experiment experiment_limits;
 
 #endif

@@ -46,35 +46,53 @@ static void wait_until(uint64_t ns)
 		continue;
 }
 
-static void work(struct worker *w, uint64_t duration_ns)
+/* When the load is to run, and between which marks it counts. */
+struct window {
+	uint64_t start_ns, from_ns, to_ns, until_ns;
+};
+
+static void note_gap(struct worker *w, uint64_t gap)
 {
-	struct rusage before, after;
-	uint64_t last, now, until;
+	if (gap < STALL_NS)
+		return;
+	w->stalls++;
+	w->stalled_ns += gap;
+	if (gap > w->longest_stall_ns)
+		w->longest_stall_ns = gap;
+}
 
-	getrusage(RUSAGE_SELF, &before);
-	last = now = w->begin_ns = helper_now_ns();
-	until = now + duration_ns;
-	while (now < until) {
-		uint64_t gap;
+/* A mark that passes while it does not run is taken at its next reading; under a quota that is the same
+ * moment of each period, so whole periods between marks stay whole. */
+static void work(struct worker *w, const struct window *t)
+{
+	struct rusage before = {0}, after = {0};
+	uint64_t last, now = helper_now_ns();
+	bool begun = false, ended = false;
 
+	last = now;
+	while (now < t->until_ns || !ended) {
 		now = helper_now_ns();
-		gap = now - last;
-		last = now;
-		if (gap >= STALL_NS) {
-			w->stalls++;
-			w->stalled_ns += gap;
-			if (gap > w->longest_stall_ns)
-				w->longest_stall_ns = gap;
+		if (!begun && now >= t->from_ns) {
+			getrusage(RUSAGE_SELF, &before);
+			w->begin_ns = last = now;
+			begun = true;
 		}
-		if (w->readings++ % 64 == 0) {
-			unsigned cpu = 0;
+		if (begun && !ended) {
+			note_gap(w, now - last);
+			if (w->readings++ % 64 == 0) {
+				unsigned cpu = 0;
 
-			if (syscall(SYS_getcpu, &cpu, NULL, NULL) == 0)
-				w->processors |= 1ULL << (cpu & 63);
+				if (syscall(SYS_getcpu, &cpu, NULL, NULL) == 0)
+					w->processors |= 1ULL << (cpu & 63);
+			}
 		}
+		if (!ended && now >= t->to_ns) {
+			getrusage(RUSAGE_SELF, &after);
+			w->end_ns = now;
+			ended = true;
+		}
+		last = now;
 	}
-	w->end_ns = now;
-	getrusage(RUSAGE_SELF, &after);
 	w->user_ns = ns_of(&after.ru_utime) - ns_of(&before.ru_utime);
 	w->system_ns = ns_of(&after.ru_stime) - ns_of(&before.ru_stime);
 }
@@ -106,12 +124,13 @@ static void answer_workers(const struct worker *w, uint64_t count)
 		      (unsigned long long)all.end_ns);
 }
 
-/* spin ms=N [workers=N] [start_ns=T]: all workers begin at the same time, T of the monotonic clock or as
- * soon as all are there. */
+/* spin ms=N [workers=N] [start_ns=T] [lead_ms=N] [tail_ms=N]: all workers begin at the same time, T of
+ * the monotonic clock or as soon as all are there; what is counted begins lead_ms later, takes ms and is
+ * followed by tail_ms of the same load. */
 static int spin(const struct helper_request *r)
 {
 	uint64_t ms, workers = helper_u64_or(r, "workers", 1);
-	uint64_t start = helper_u64_or(r, "start_ns", 0);
+	struct window t;
 	size_t bytes = sizeof(struct worker) * WORKERS_MAX;
 	pid_t pids[WORKERS_MAX];
 	struct worker *w;
@@ -122,14 +141,16 @@ static int spin(const struct helper_request *r)
 	w = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (w == MAP_FAILED)
 		return -errno;
-	if (!start)
-		start = helper_now_ns() + 2 * NS_PER_MS;
+	t.start_ns = helper_u64_or(r, "start_ns", helper_now_ns() + 2 * NS_PER_MS);
+	t.from_ns = t.start_ns + helper_u64_or(r, "lead_ms", 0) * NS_PER_MS;
+	t.to_ns = t.from_ns + ms * NS_PER_MS;
+	t.until_ns = t.to_ns + helper_u64_or(r, "tail_ms", 0) * NS_PER_MS;
 	for (uint64_t i = 0; i < workers; i++) {
 		pids[i] = rc == 0 ? fork() : -1;
 		if (pids[i] == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			wait_until(start);
-			work(&w[i], ms * NS_PER_MS);
+			wait_until(t.start_ns);
+			work(&w[i], &t);
 			_exit(0);
 		}
 		if (pids[i] < 0 && rc == 0)

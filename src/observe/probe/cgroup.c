@@ -21,6 +21,9 @@
 #define TEXT_MAX 8192
 #define MOUNTINFO_MAX (1 << 20)
 #define FILE_MAX (CGROUP_PATH_MAX + 48)
+/* The longest file name of the kernel's own is blkio.throttle.io_service_bytes_recursive. */
+#define NAME_SHOWN_MAX 45
+#define NAME_CUT 13 /* with the slash before it */
 
 /* One limit: which hierarchy holds it and under which file. tightens: groups above count, too. */
 static const struct limit_row {
@@ -55,6 +58,23 @@ const char *group_io_name(enum group_io_kind kind)
 					    "writes/s"};
 
 	return names[kind];
+}
+
+const char *group_short_path(const char *path, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (*path && n + 1 < size) {
+		size_t len = strcspn(path + 1, "/") + 1;
+		int kept = len > NAME_SHOWN_MAX ? NAME_CUT : (int)len;
+		int added = snprintf(out + n, size - n, "%.*s%s", kept, path,
+				     len > NAME_SHOWN_MAX ? ".." : "");
+
+		n += added > 0 ? (size_t)added : 0;
+		path += len;
+	}
+	out[n < size ? n : size - 1] = '\0';
+	return out;
 }
 
 const struct group_place *group_place_of(const struct group_view *g,

@@ -118,6 +118,8 @@ int must_check group_for_each_pid(const struct group_view *g, int (*fn)(int pid,
 				  void *arg);
 /* Processors' worth that the quota in force allows; 0: no quota. */
 double group_cpus(const struct group_view *g);
+/* A path of this header for people: long names (ids) are cut to twelve bytes and "..". Returns out. */
+const char *group_short_path(const char *path, char *out, size_t size);
 /* "memory", "cpu quota"...: for people. */
 const char *group_limit_name(enum group_limit_kind kind);
 const char *group_io_name(enum group_io_kind kind);

@@ -172,9 +172,24 @@ static void reads_version_2(void **state)
 	assert_int_equal(t->counters.io[0].written_bytes, 2);
 }
 
+static void shortens_ids_only(void **state)
+{
+	char out[128];
+
+	(void)state;
+	assert_string_equal(
+		group_short_path("/sys/fs/cgroup/docker/"
+				 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/"
+				 "memory.max",
+				 out, sizeof(out)),
+		"/sys/fs/cgroup/docker/0123456789ab../memory.max");
+	assert_string_equal(group_short_path("/a/b", out, 3), "/a");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shortens_ids_only),
 		cmocka_unit_test_setup_teardown(reads_version_1, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_version_2, setup, teardown),
 	};
