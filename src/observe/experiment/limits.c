@@ -27,6 +27,7 @@
 #define QUOTA 0.37
 #define PERIODS 10
 #define ROUNDS_MAX 15
+#define BRIEF_ROUNDS 2
 #define TRIES 3
 /* Below this share of throttled periods something else than the quota held the workload back. */
 #define BOUND_PERIODS 0.9
@@ -363,6 +364,8 @@ static int quota_all(struct experiment_context *x, struct quota *q, struct err *
 	size_t rounds = x->runs < ROUNDS_MAX ? x->runs : ROUNDS_MAX;
 	int rc;
 
+	if (x->brief && rounds > BRIEF_ROUNDS)
+		rounds = BRIEF_ROUNDS;
 	for (size_t i = 0; i < q->count; i++) {
 		struct quota_subject *qs = &q->subjects[i];
 

@@ -19,6 +19,7 @@
 
 #define RATE (4ULL << 20)
 #define BYTES (8ULL << 20)
+#define BRIEF_BYTES (2ULL << 20)
 #define DISK_BYTES (16ULL << 20)
 #define RATE_BOUND 0.10
 #define TRIES 8
@@ -85,7 +86,8 @@ static int loop_make(const char *scratch, struct loop *out, struct err *err)
 }
 
 /* The same write without a container. */
-static double host_rate(struct experiment_context *x, const struct loop *loop, struct err *err)
+static double host_rate(struct experiment_context *x, const struct loop *loop, uint64_t bytes,
+			struct err *err)
 {
 	const struct container_spec spec = {.helper = true};
 	auto_session struct session *session = NULL;
@@ -94,24 +96,26 @@ static double host_rate(struct experiment_context *x, const struct loop *loop, s
 
 	if (session_open(x->host, &spec, &session, err) < 0 ||
 	    session_ask(session, LIMITS_ANSWER_MS, &lines, err, "pour path=%s bytes=%llu",
-			loop->path, BYTES) < 0)
+			loop->path, (unsigned long long)bytes) < 0)
 		return NAN;
 	took = limits_number(&lines, "took_ns");
-	return took > 0 ? (double)BYTES / took * 1e9 : NAN;
+	return took > 0 ? (double)bytes / took * 1e9 : NAN;
 }
 
 static void verdict(struct experiment_context *x, const struct subject *s,
-		    const struct limits_subject *l, const struct strv *lines, double free_rate)
+		    const struct limits_subject *l, const struct strv *lines, uint64_t bytes,
+		    double free_rate)
 {
-	double rate = (double)BYTES / limits_number(lines, "took_ns") * 1e9;
+	double rate = (double)bytes / limits_number(lines, "took_ns") * 1e9;
 	bool holds = fabs(rate / (double)RATE - 1) <= RATE_BOUND;
 	char file[LIMITS_PATH_MAX];
 	struct report_figure *f;
 	struct report_claim *c = report_claim(x->test, s->name, "limits.io",
 					      holds ? REPORT_HOLDS : REPORT_BROKEN, "%s", claim);
 
-	report_evidence(c, "8 MiB were written in %.2f s: %.2f MiB/s (within 10 %% is allowed)",
-			limits_number(lines, "took_ns") / 1e9, rate / 1048576);
+	report_evidence(c, "%llu MiB were written in %.2f s: %.2f MiB/s (within 10 %% is allowed)",
+			(unsigned long long)bytes >> 20, limits_number(lines, "took_ns") / 1e9,
+			rate / 1048576);
 	if (isfinite(free_rate))
 		report_evidence(c, "the same write without a container: %.0f MiB/s",
 				free_rate / 1048576);
@@ -136,20 +140,21 @@ int limits_io(struct experiment_context *x, struct subject *s, struct err *err)
 	auto_free char *limit = NULL;
 	auto_strv struct strv lines = {0};
 	struct container_spec spec = {.privileged = true};
+	const uint64_t bytes = x->brief ? BRIEF_BYTES : BYTES;
 	double free_rate = NAN;
 	int rc = loop_make(x->scratch, &loop, err);
 
 	if (rc == 0) {
-		free_rate = host_rate(x, &loop, err);
+		free_rate = host_rate(x, &loop, bytes, err);
 		limit = xasprintf("%s:%llu", loop.path, RATE);
 		spec.device_write_bps = limit;
 		rc = limits_open(s, &spec, &l, err);
 	}
 	if (rc == 0)
 		rc = session_ask(l.session, LIMITS_ANSWER_MS, &lines, err,
-				 "pour path=%s bytes=%llu", loop.path, BYTES);
+				 "pour path=%s bytes=%llu", loop.path, (unsigned long long)bytes);
 	if (rc < 0)
 		return limits_unknown(x, s, "limits.io", claim, err);
-	verdict(x, s, &l, &lines, free_rate);
+	verdict(x, s, &l, &lines, bytes, free_rate);
 	return 0;
 }

@@ -127,6 +127,8 @@ int limits_weight(struct experiment_context *x, struct subject *s, struct err *e
 	struct weight w = {0};
 	int rc;
 
+	if (x->brief)
+		rounds = 1;
 	snprintf(cpuset, sizeof(cpuset), "%d", limits_last_processor());
 	rc = weight_open(&w, s, cpuset, err);
 	for (size_t i = 0; rc == 0 && i < rounds; i++) {
