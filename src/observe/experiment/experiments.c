@@ -7,8 +7,8 @@ const struct experiment *const experiments[] = {
 	&experiment_startup,
 	&experiment_layers,
 	&experiment_security,
+	&experiment_limits,
 	&experiment_namespaces,
 	&experiment_syscalls,
-	&experiment_limits,
 };
 const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);
