@@ -10,5 +10,7 @@ const struct experiment *const experiments[] = {
 	&experiment_limits,
 	&experiment_namespaces,
 	&experiment_syscalls,
+	&experiment_startup,    &experiment_layers,   &experiment_security,
+	&experiment_namespaces, &experiment_syscalls,
 };
 const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);

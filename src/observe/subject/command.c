@@ -12,6 +12,8 @@
 
 #define OUTPUT_MAX ((size_t)1 << 20)
 #define ERRORS_MAX 4096
+#define END_BY_ITSELF_MS 3000
+#define END_WHEN_TOLD_MS 5000
 
 void command_run_free(struct command_run *r)
 {
@@ -58,6 +60,17 @@ static int follow(struct spawned *p, uint64_t deadline_ns, struct strbuf *output
 	}
 }
 
+/* A command that is ended in the middle of making a container may leave half of one. It gets the time to
+ * come to its end by itself, then the chance to tidy up. */
+static void end_well(struct spawned *p)
+{
+	if (spawned_wait_anyway(p, END_BY_ITSELF_MS) == 0)
+		return;
+	kill(p->pid, SIGTERM);
+	if (spawned_wait_anyway(p, END_WHEN_TOLD_MS) < 0)
+		spawned_end(p, SIGKILL);
+}
+
 int command_run(const struct subject *s, const struct strv *argv, int timeout_ms,
 		struct command_run *out, struct err *err)
 {
@@ -70,7 +83,7 @@ int command_run(const struct subject *s, const struct strv *argv, int timeout_ms
 		return rc;
 	rc = follow(&p, spawn_deadline(timeout_ms), &output, &out->first_output_ns);
 	if (rc < 0) {
-		spawned_end(&p, SIGKILL);
+		end_well(&p);
 		err_set(err, ERR_SYSTEM, -rc, "%s: %s", argv->items[0],
 			rc == -EINTR ? "interrupted" : err_errno_text(-rc));
 	}
