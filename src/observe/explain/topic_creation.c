@@ -218,6 +218,11 @@ static void claim_inferred(struct explain *x)
 
 	for (enum namespace_kind k = 0; k < NAMESPACE_KINDS; k++) {
 		if (!x->own.inode[k])
+			report_evidence(c, "/proc/%d/ns/%s: %s", x->own.pid,
+					namespace_about[k].name, err_errno_text(-x->own.errors[k]));
+		if (!x->own.inode[k] && x->own.errors[k] != -ENOENT)
+			c->verdict = REPORT_UNKNOWN;
+		if (!x->own.inode[k])
 			continue;
 		report_evidence(c, "%s:[%llu] %s", namespace_about[k].name,
 				(unsigned long long)x->own.inode[k],

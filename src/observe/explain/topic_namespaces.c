@@ -229,6 +229,8 @@ static void claim_uniform(struct explain *x)
 	}
 	if (away)
 		c->verdict = REPORT_BROKEN;
+	else if (!looked)
+		c->verdict = REPORT_UNKNOWN;
 	report_evidence(
 		c, "/proc/PID/ns of %zu of its processes compared: %zu differ%s from process %d",
 		looked, away, away == 1 ? "s" : "", x->own.pid);
@@ -236,7 +238,7 @@ static void claim_uniform(struct explain *x)
 		report_consequence(
 			c, "a process of it made or joined namespaces after the start; what is "
 			   "said of the container here is said of its first process");
-	else
+	else if (looked)
 		report_consequence(c, "what is said of its first process holds for all of them");
 }
 

@@ -62,8 +62,8 @@ static void claim_host(struct explain *x, enum namespace_kind kind, const struct
 	struct report_claim *c = explain_claim(
 		x, key, REPORT_BROKEN, "%s has its %s namespace to itself", x->name, about->name);
 
-	report_evidence(c, "/proc/%d/ns/%s and /proc/1/ns/%s: both %s:[%llu]", x->own.pid,
-			about->name, about->name, about->name,
+	report_evidence(c, "/proc/%d/ns/%s and /proc/%d/ns/%s: both %s:[%llu]", x->own.pid,
+			about->name, explain_host_pid(x), about->name, about->name,
 			(unsigned long long)x->own.inode[kind]);
 	report_evidence(c, "in it: %zu of its processes and %zu others of this host", who->members,
 			who->strangers);
