@@ -258,7 +258,9 @@ static void put_what(struct picture *p, const char *what, size_t more)
 	double room;
 
 	strbuf_puts(&whole, what);
-	snprintf(suffix, sizeof(suffix), more ? " and %zu more" : "", more);
+	suffix[0] = '\0';
+	if (more)
+		snprintf(suffix, sizeof(suffix), " and %zu more", more);
 	strbuf_puts(&whole, suffix);
 	if (!more || svg_text_width(strbuf_str(&whole), &plain) <= WHAT_WIDTH) {
 		svg_text_cut(&p->svg, WHAT_X, p->y, WHAT_WIDTH, &plain, strbuf_str(&whole));
