@@ -14,8 +14,18 @@ int must_check startup_phases(struct experiment_context *x, const struct floor_b
 			      struct err *err);
 /* Taking an image in from a file. */
 int must_check startup_load(struct experiment_context *x, struct err *err);
-/* Where the start of any engine waits, from the kernel's tracepoints. */
-int must_check startup_trace(struct experiment_context *x, struct err *err);
+/* With --verify: the bills against the kernel's tracepoints. */
+int must_check startup_verify(struct experiment_context *x, struct err *err);
+
+/* A start of cloche that is kept until its bill is read. */
+struct startup_kept {
+	struct strv argv; /* to be run in between */
+	char *name;
+};
+int must_check startup_kept_command(struct subject *s, struct startup_kept *k, struct err *err);
+/* rc: how the run went. Reads the bill (heap), unless it went wrong; removes the container in any case. */
+int must_check startup_kept_end(struct subject *s, struct startup_kept *k, int rc, char **bill,
+				struct err *err);
 
 /* A sample in ms, or a failed run with its reason noted once; warm-ups are only counted. */
 void startup_sample(struct experiment_context *x, struct report_figure *f, bool warm_up, int rc,

@@ -139,31 +139,47 @@ static int read_bill(struct subject *s, const char *name, char **bill, struct er
 	}
 }
 
-static int start_once(struct experiment_context *x, struct subject *s, bool warm_up,
-		      struct err *err)
+int startup_kept_command(struct subject *s, struct startup_kept *k, struct err *err)
 {
 	static const char *const nothing[] = {"true", NULL};
 	const struct container_spec spec = {.name = "bill", .helper_argv = nothing};
-	auto_free char *name = xasprintf("%sbill", s->prefix);
-	auto_command_run struct command_run run = {0};
-	auto_strv struct strv argv = {0};
-	auto_free char *bill = NULL;
-	struct err gone = ERR_INIT;
-	int rc = subject_run_command(s, &spec, &argv, err);
+	int rc = subject_run_command(s, &spec, &k->argv, err);
 
-	keep_container(&argv);
+	k->name = xasprintf("%sbill", s->prefix);
+	keep_container(&k->argv);
+	return rc;
+}
+
+int startup_kept_end(struct subject *s, struct startup_kept *k, int rc, char **bill,
+		     struct err *err)
+{
+	struct err gone = ERR_INIT;
+
 	if (rc == 0)
-		rc = command_run(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
-	if (rc == 0 && run.exit_code)
-		rc = err_set(err, ERR_SYSTEM, EIO, "%s", run.errors);
-	if (rc == 0)
-		rc = read_bill(s, name, &bill, err);
-	if (subject_call(s, STARTUP_TIMEOUT_MS, NULL, &gone, SUBJECT_WORDS("rm", "-f", name)) < 0 &&
+		rc = read_bill(s, k->name, bill, err);
+	if (subject_call(s, STARTUP_TIMEOUT_MS, NULL, &gone, SUBJECT_WORDS("rm", "-f", k->name)) <
+		    0 &&
 	    rc == 0)
 		rc = err_set(err, ERR_SYSTEM, EIO, "%s", gone.msg);
-	if (rc == 0 && !warm_up)
-		rc = take_bill(x, s, bill, err);
+	strv_free(&k->argv);
+	free(k->name);
 	return rc;
+}
+
+static int start_once(struct experiment_context *x, struct subject *s, bool warm_up,
+		      struct err *err)
+{
+	auto_command_run struct command_run run = {0};
+	struct startup_kept kept = {.name = NULL};
+	auto_free char *bill = NULL;
+	int rc = startup_kept_command(s, &kept, err);
+
+	if (rc == 0)
+		rc = command_run(s, &kept.argv, STARTUP_TIMEOUT_MS, &run, err);
+	if (rc == 0 && run.exit_code)
+		rc = err_set(err, ERR_SYSTEM, EIO, "%s", run.errors);
+	rc = startup_kept_end(s, &kept, rc, &bill, err);
+	return rc == 0 && !warm_up ? take_bill(x, s, bill, err) : rc;
 }
 
 static int step(struct experiment_context *x, struct subject *s, size_t round, bool warm_up,

@@ -62,6 +62,7 @@ static void write_capabilities(struct json_writer *w, const struct container_spe
 
 static void write_process(struct json_writer *w, const struct container_spec *spec)
 {
+	static const char *const serve[] = {"serve", NULL};
 	const char *const *words = spec->argv;
 
 	json_write_begin(w, "process", '{');
@@ -73,7 +74,7 @@ static void write_process(struct json_writer *w, const struct container_spec *sp
 	json_write_begin(w, "args", '[');
 	if (!words) {
 		json_write_string(w, NULL, SUBJECT_HELPER_PATH);
-		words = spec->helper_argv ? spec->helper_argv : LIST("serve");
+		words = spec->helper_argv ? spec->helper_argv : serve;
 	}
 	for (; *words; words++)
 		json_write_string(w, NULL, *words);

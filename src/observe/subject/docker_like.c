@@ -101,6 +101,7 @@ static bool sets_network(const struct strv *flags)
 int docker_like_run(struct subject *s, const struct container_spec *spec, struct strv *out,
 		    struct err *err)
 {
+	static const char *const serve[] = {"serve", NULL};
 	const char *image = spec->image ? spec->image : s->image;
 	const char *const *words = spec->argv;
 
@@ -127,7 +128,7 @@ int docker_like_run(struct subject *s, const struct container_spec *spec, struct
 	strv_add_all(out, &s->extra_flags);
 	if (!words) {
 		add_text(out, "--entrypoint", SUBJECT_HELPER_PATH);
-		words = spec->helper_argv ? spec->helper_argv : SUBJECT_WORDS("serve");
+		words = spec->helper_argv ? spec->helper_argv : serve;
 	}
 	strv_add(out, image);
 	for (; *words; words++)

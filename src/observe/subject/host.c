@@ -18,12 +18,13 @@ static int probe(struct subject *s, struct err *err)
 static int run_command(struct subject *s, const struct container_spec *spec, struct strv *out,
 		       struct err *err)
 {
+	static const char *const serve[] = {"serve", NULL};
 	const char *const *words = spec->argv;
 
 	(void)err;
 	if (!words) {
 		strv_add(out, s->helper);
-		words = spec->helper_argv ? spec->helper_argv : SUBJECT_WORDS("serve");
+		words = spec->helper_argv ? spec->helper_argv : serve;
 	}
 	for (; *words; words++)
 		strv_add(out, *words);

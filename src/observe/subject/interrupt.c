@@ -40,10 +40,14 @@ bool interrupt_came(void)
 void interrupt_ignore(void)
 {
 	struct sigaction a = {.sa_handler = SIG_IGN};
+	sigset_t set;
 
-	/* sigaction(2): an ignored signal that is pending is discarded. */
+	/* sigaction(2): an ignored signal that is pending is discarded. One that comes while it is
+	 * blocked would be pending again, ignored or not. */
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		sigaction(ends[i], &a, NULL);
+	fill(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int interrupt_fd(void)
