@@ -188,6 +188,24 @@ static void put_findings(const struct text *t, const struct report *r, size_t li
 	strbuf_putc(t->out, '\n');
 }
 
+/* A report knows itself how far it is to be trusted. */
+static void put_noise(const struct text *t, const struct report *r)
+{
+	size_t sampled = 0, noisy = 0;
+
+	for (size_t i = 0; i < r->test_count; i++) {
+		for (size_t k = 0; k < r->tests[i]->figure_count; k++) {
+			sampled += r->tests[i]->figures[k]->count > 1;
+			noisy += r->tests[i]->figures[k]->noisy;
+		}
+	}
+	if (noisy)
+		strbuf_printf(t->out,
+			      "%zu of %zu sampled figures are noisy (~): do not build on their "
+			      "digits.\n",
+			      noisy, sampled);
+}
+
 void report_text_end(const struct report *r, const struct report_text_options *o,
 		     struct strbuf *out)
 {
@@ -198,6 +216,7 @@ void report_text_end(const struct report *r, const struct report_text_options *o
 	put_unmeasured(&t, r);
 	put_findings(&t, r, limits.findings);
 	text_facts(&t, r, REPORT_AFTERWARDS, limits.lines);
+	put_noise(&t, r);
 	if (r->interrupted)
 		text_paragraph(&t, 0, TEXT_WARN, "INTERRUPTED: ",
 			       "what was measured until then is above; the rest is missing", 0);

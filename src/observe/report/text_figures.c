@@ -11,6 +11,7 @@
 /* Which columns a table of sampled figures has: none that says nothing. */
 struct columns {
 	bool subject, runs, floor;
+	size_t usual_runs;
 };
 
 bool text_subjects_differ(const struct report_test *test)
@@ -70,11 +71,13 @@ static void add_times_floor(struct text_grid *g, const struct report_figure *f)
 	text_grid_add(g, text);
 }
 
-static void add_runs(struct text_grid *g, const struct report_figure *f)
+/* Only where they are not those of the caption. */
+static void add_runs(struct text_grid *g, const struct report_figure *f, size_t usual)
 {
 	auto_strbuf struct strbuf cell = {0};
 
-	strbuf_printf(&cell, "%zu", f->count);
+	if (f->failed || f->count != usual)
+		strbuf_printf(&cell, "%zu", f->count);
 	if (f->failed)
 		strbuf_printf(&cell, ", %zu failed", f->failed);
 	text_grid_add(g, strbuf_str(&cell));
@@ -115,7 +118,7 @@ static void add_sampled(struct text_grid *g, const struct columns *has,
 	s.decimals = decimals;
 	add_range(g, &s, f->summary.min, f->summary.max, "");
 	if (has->runs)
-		add_runs(g, f);
+		add_runs(g, f, has->usual_runs);
 	if (has->floor)
 		add_times_floor(g, f);
 }
@@ -123,11 +126,11 @@ static void add_sampled(struct text_grid *g, const struct columns *has,
 static struct columns columns_for(const struct report_test *test,
 				  const struct report_figure *const *figures, size_t n)
 {
-	struct columns has = {.subject = text_subjects_differ(test)};
+	struct columns has = {.subject = text_subjects_differ(test),
+			      .usual_runs = n ? figures[0]->count : 0};
 
 	for (size_t i = 0; i < n; i++) {
-		has.runs |= figures[i]->failed || figures[i]->count != figures[0]->count ||
-			    figures[i]->warm_ups != figures[0]->warm_ups;
+		has.runs |= figures[i]->failed || figures[i]->count != has.usual_runs;
 		has.floor |= has_floor(figures[i]);
 	}
 	return has;
@@ -147,11 +150,11 @@ static void put_caption(const struct text *t, const struct columns *has,
 {
 	auto_strbuf struct strbuf line = {0};
 
-	strbuf_puts(&line, "medians with their 95 % interval");
-	if (!has->runs)
-		strbuf_printf(&line, "; %zu runs each", first->count);
-	if (!has->runs && first->warm_ups)
-		strbuf_printf(&line, " after %zu that were dropped", first->warm_ups);
+	strbuf_printf(&line, "medians with 95 %% intervals; %zu runs each", has->usual_runs);
+	if (first->warm_ups)
+		strbuf_printf(&line, " after %zu dropped ones", first->warm_ups);
+	if (has->runs)
+		strbuf_puts(&line, " unless RUNS says otherwise");
 	text_paragraph(t, 2, TEXT_PLAIN, "", strbuf_str(&line), 0);
 }
 
