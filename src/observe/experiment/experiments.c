@@ -11,9 +11,6 @@ const struct experiment *const experiments[] = {
 	&experiment_limits,
 	&experiment_namespaces,
 	&experiment_syscalls,
-	&experiment_startup,    &experiment_layers,     &experiment_security, &experiment_limits,
-	&experiment_namespaces, &experiment_syscalls,   &experiment_startup,  &experiment_layers,
-	&experiment_security,   &experiment_namespaces, &experiment_syscalls,
 };
 /* clang-format on */
 const size_t experiments_count = sizeof(experiments) / sizeof(experiments[0]);
