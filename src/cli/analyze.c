@@ -20,11 +20,13 @@ struct analyze_options {
 	struct strv subjects, run_flags;
 	int64_t runs;
 	bool cold, verify, brief, no_progress, details;
-	const char *json, *keep, *image, *container;
+	const char *json, *keep, *image, *container, *address;
 };
 #define FIELD(field) offsetof(struct analyze_options, field)
 
 static const struct option rows[] = {
+	{"address", 0, &option_text, FIELD(address),
+	 "Address outside this host to reach, too (network); none is\notherwise", NULL},
 	{"brief", 0, &option_bool, FIELD(brief), "A short look: fewer runs and smaller sizes",
 	 NULL},
 	{"cold", 0, &option_bool, FIELD(cold), "Also start with the page cache dropped", NULL},
@@ -144,6 +146,7 @@ static int analyze(const struct analyze_options *o, const struct strv *tests, st
 		.image = o->image,
 		.engine = e,
 		.container = container,
+		.address = o->address,
 		.progress = on_progress,
 		.begun = on_begun,
 		.test_done = on_test_done,

@@ -331,6 +331,7 @@ static void run_tests(struct driver *d)
 		.image = o->image,
 		.archive = d->archive,
 		.container = o->container,
+		.address = o->address,
 		.engine = o->engine,
 		.progress = o->progress,
 		.opaque = o->opaque,

@@ -32,7 +32,8 @@ struct driver_options {
 	const char *keep;               /* directory for raw files, made when missing; or NULL */
 	const char *image;              /* NULL: the built-in one */
 	const struct target *container; /* look at this one instead of making any; or NULL */
-	struct engine *engine;          /* that it was found by; or NULL */
+	const char *address; /* outside this host, to be reached by the test of networks; or NULL */
+	struct engine *engine; /* that it was found by; or NULL */
 	/* Each may be NULL. begun: facts are there; done: a test is finished. */
 	void (*progress)(void *opaque, const char *what, size_t done, size_t of);
 	void (*begun)(void *opaque, const struct report *r);

@@ -38,6 +38,7 @@ struct experiment_context {
 	 * NULL: containers are made. engine: where it was found, or NULL. */
 	const struct target *container;
 	struct engine *engine;
+	const char *address; /* outside this host, to be reached as well; NULL: nothing leaves it */
 	const char *archive; /* a docker archive of that image, in scratch */
 	/* Tells the user what is going on: "12 of 30". */
 	void (*progress)(void *opaque, const char *what, size_t done, size_t of);

@@ -7,6 +7,7 @@
 const struct experiment *const experiments[] = {
 	&experiment_startup,
 	&experiment_layers,
+	&experiment_network,
 	&experiment_security,
 	&experiment_limits,
 	&experiment_namespaces,

@@ -40,6 +40,7 @@ const struct helper_verb *const helper_verbs[] = {
 	&helper_verb_connect,
 	&helper_verb_lookup,
 	&helper_verb_addresses,
+	&helper_verb_pin,
 };
 /* clang-format on */
 const int helper_verbs_count = sizeof(helper_verbs) / sizeof(helper_verbs[0]);

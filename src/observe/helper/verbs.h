@@ -20,6 +20,6 @@ extern const struct helper_verb helper_verb_fill;
 extern const struct helper_verb helper_verb_denied, helper_verb_look, helper_verb_mark,
 	helper_verb_unmark;
 extern const struct helper_verb helper_verb_echo, helper_verb_ping, helper_verb_connect,
-	helper_verb_lookup, helper_verb_addresses;
+	helper_verb_lookup, helper_verb_addresses, helper_verb_pin;
 
 #endif

@@ -182,8 +182,10 @@ int docker_like_sweep(struct subject *s, struct err *err)
 			       (const char *const[]){"rm", "-f", "-v"}, err);
 	int volumes = remove_listed(s, SUBJECT_WORDS("volume", "ls", "-q", "--filter", filter),
 				    (const char *const[]){"volume", "rm", "-f"}, err);
+	int networks = remove_listed(s, SUBJECT_WORDS("network", "ls", "-q", "--filter", filter),
+				     (const char *const[]){"network", "rm", "--"}, err);
 
-	return rc < 0 ? rc : volumes;
+	return rc < 0 ? rc : volumes < 0 ? volumes : networks;
 }
 
 int docker_like_unload(struct subject *s, struct err *err)
