@@ -94,9 +94,8 @@ static pid_t stranger_in(const struct namespace_census *census, const struct nam
 }
 
 static void add(struct experiment_context *x, const char *subject, enum namespace_kind kind,
-		enum report_severity severity, double cost, char *title)
+		enum report_severity severity, double cost, const char *title)
 {
-	auto_free char *owned = title;
 	struct report_finding *f;
 
 	if (is_known(x->report, subject, title))
@@ -112,24 +111,26 @@ void isolation_find_shared(struct experiment_context *x, const char *subject,
 			   const struct namespace_census *census, enum namespace_kind kind)
 {
 	const struct sharing *s = &sharings[kind];
+	const struct namespace_about *about = &namespace_about[kind];
 	size_t count = namespaces_count(census, kind, set->inode[kind]);
+	auto_free char *title = NULL;
 	pid_t other;
 
 	if (!s->reason)
 		return;
 	if (namespaces_relate(set, host, kind) == NAMESPACE_SAME) {
-		add(x, subject, kind, s->host, 0.5,
-		    xasprintf("The %s namespace is the host's (%s:[%llu])",
-			      namespace_about[kind].name, namespace_about[kind].name,
-			      (unsigned long long)set->inode[kind]));
+		title = xasprintf("The %s namespace is the host's (%s:[%llu])", about->name,
+				  about->name, (unsigned long long)set->inode[kind]);
+		add(x, subject, kind, s->host, 0.5, title);
 		return;
 	}
 	other = stranger_in(census, set, host, kind);
 	/* A neighbour in the same user namespace is what remapping of a whole engine gives. */
-	if (other && kind != NAMESPACE_USER && kind != NAMESPACE_CGROUP)
-		add(x, subject, kind, s->neighbour, 0.3,
-		    xasprintf("The %s namespace is another container's, too (%s:[%llu], %zu "
-			      "processes, one is pid %d)",
-			      namespace_about[kind].name, namespace_about[kind].name,
-			      (unsigned long long)set->inode[kind], count, (int)other));
+	if (!other || kind == NAMESPACE_USER || kind == NAMESPACE_CGROUP)
+		return;
+	title = xasprintf(
+		"The %s namespace is another container's, too (%s:[%llu], %zu processes, one "
+		"is pid %d)",
+		about->name, about->name, (unsigned long long)set->inode[kind], count, (int)other);
+	add(x, subject, kind, s->neighbour, 0.3, title);
 }
