@@ -76,7 +76,8 @@ struct report_comparison {
 	const struct report_test *test; /* borrowed, as are the figures */
 	const struct report_figure *base, *other;
 	struct interval ratio; /* other / base; NAN where base has values that are not above 0 */
-	double p, p_holm;      /* two-sided Mann-Whitney U; Holm over the report */
+	/* two-sided Mann-Whitney U; Holm over the report; NAN where a side was read only once */
+	double p, p_holm;
 	double cliff_delta;    /* above 0: other is the larger one */
 	const char *magnitude; /* negligible, small, medium, large */
 	bool shown;   /* p_holm < 0.05 and not negligible: only then may one say "faster" */

@@ -79,40 +79,72 @@ static const struct report_figure *base_of(const struct report *r, const struct 
 	return NULL;
 }
 
+static void add_comparison(struct report *r, const struct report_comparison *c)
+{
+	r->comparisons =
+		xrealloc(r->comparisons, (r->comparison_count + 1) * sizeof(*r->comparisons));
+	r->comparisons[r->comparison_count++] = *c;
+}
+
+/* Subject after subject within a key, so that what belongs together stands together. */
 static void compare_test(struct report *r, const struct report_test *t)
 {
 	for (size_t i = 0; i < t->figure_count; i++) {
-		const struct report_figure *f = t->figures[i], *base;
+		const struct report_figure *base = t->figures[i];
 
-		if (!f->count || !strv_contains(&r->subjects, f->subject))
+		if (base_of(r, t, base) != base)
 			continue;
-		base = base_of(r, t, f);
-		if (base == f)
-			continue;
-		r->comparisons = xrealloc(r->comparisons,
-					  (r->comparison_count + 1) * sizeof(*r->comparisons));
-		r->comparisons[r->comparison_count++] = compare(t, base, f);
+		for (size_t k = 0; k < r->subjects.count; k++) {
+			const struct report_figure *f =
+				report_find_figure(t, r->subjects.items[k], base->key);
+			struct report_comparison c;
+
+			if (!f || f == base || !f->count)
+				continue;
+			c = compare(t, base, f);
+			add_comparison(r, &c);
+		}
 	}
 }
 
-/* Holm's correction over every comparison of the report, and what may be said after it. */
+/* A value that was read once has no spread to test against. */
+static bool is_tested(const struct report_comparison *c)
+{
+	return c->base->count > 1 && c->other->count > 1;
+}
+
+static void judge_comparison(struct report_comparison *c, double p_holm, size_t tests)
+{
+	size_t n = c->base->count, m = c->other->count;
+
+	if (!is_tested(c)) {
+		c->p = c->p_holm = NAN;
+		c->too_few = true;
+		return;
+	}
+	c->p_holm = p_holm;
+	c->shown = p_holm < STATISTICS_SIGNIFICANT && !str_eq(c->magnitude, "negligible");
+	c->too_few = !c->shown &&
+		     (double)tests * statistics_smallest_p(n, m) >= STATISTICS_SIGNIFICANT;
+}
+
+/* Holm's correction over every tested comparison of the report, and what may be said after it. */
 static void correct(struct report *r)
 {
-	size_t n = r->comparison_count;
+	size_t n = r->comparison_count, tests = 0;
 	auto_free double *p = xcalloc(n + 1, sizeof(*p));
 	auto_free double *holm = xcalloc(n + 1, sizeof(*holm));
 
-	for (size_t i = 0; i < n; i++)
-		p[i] = r->comparisons[i].p;
-	statistics_holm(p, n, holm);
 	for (size_t i = 0; i < n; i++) {
-		struct report_comparison *c = &r->comparisons[i];
+		if (is_tested(&r->comparisons[i]))
+			p[tests++] = r->comparisons[i].p;
+	}
+	statistics_holm(p, tests, holm);
+	for (size_t i = 0, at = 0; i < n; i++) {
+		bool tested = is_tested(&r->comparisons[i]);
 
-		c->p_holm = holm[i];
-		c->shown = holm[i] < STATISTICS_SIGNIFICANT && !str_eq(c->magnitude, "negligible");
-		c->too_few = !c->shown &&
-			     (double)n * statistics_smallest_p(c->base->count, c->other->count) >=
-				     STATISTICS_SIGNIFICANT;
+		judge_comparison(&r->comparisons[i], tested ? holm[at] : NAN, tests);
+		at += tested ? 1 : 0;
 	}
 }
 

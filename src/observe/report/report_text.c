@@ -156,11 +156,10 @@ void report_text_test(struct report_test *test, const struct report *r,
 	struct text t = {.out = out, .colour = o->colour};
 	struct text_limits limits = text_limits(o);
 
-	(void)r;
 	report_finish_test(test);
 	put_heading(&t, test);
 	put_status(&t, test);
-	text_figures(&t, test, &limits);
+	text_figures(&t, r, test, &limits);
 	for (size_t i = 0; i < test->table_count; i++)
 		put_table(&t, test->tables[i], &limits);
 	put_claims(&t, test, &limits);

@@ -17,7 +17,7 @@ struct text_limits text_limits(const struct report_text_options *o);
 /* "... 12 more figures; --details shows all", when there are more than the limit. */
 void text_more(const struct text *t, size_t indent, size_t count, size_t limit, const char *what);
 /* The figures of a test, sampled ones and single values, with what stands below them. */
-void text_figures(const struct text *t, const struct report_test *test,
+void text_figures(const struct text *t, const struct report *r, const struct report_test *test,
 		  const struct text_limits *limits);
 /* The facts of one section below its name; nothing where there are none. */
 void text_facts(const struct text *t, const struct report *r, const char *section, size_t lines);

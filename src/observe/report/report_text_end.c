@@ -35,20 +35,21 @@ static void put_difference(const struct report_comparison *c, struct strbuf *out
 
 static void add_numbers(struct text_grid *g, const struct report_comparison *c)
 {
-	char ratio[64] = "", interval[64] = "", p[32] = "<0.001", delta[32];
+	char ratio[64] = "", interval[64] = "", p[32] = "<0.001";
+	bool tested = isfinite(c->p_holm);
 
 	if (isfinite(c->ratio.value)) {
 		(void)snprintf(ratio, sizeof(ratio), "%.3g", c->ratio.value);
-		(void)snprintf(interval, sizeof(interval), "%.3g-%.3g", c->ratio.low,
-			       c->ratio.high);
+		if (tested)
+			(void)snprintf(interval, sizeof(interval), "%.3g-%.3g", c->ratio.low,
+				       c->ratio.high);
 	}
 	if (c->p_holm >= 0.001)
 		(void)snprintf(p, sizeof(p), "%.3f", c->p_holm);
-	(void)snprintf(delta, sizeof(delta), "%s", c->magnitude);
 	text_grid_add(g, ratio);
 	text_grid_add(g, interval);
-	text_grid_add(g, p);
-	text_grid_add(g, delta);
+	text_grid_add(g, tested ? p : "");
+	text_grid_add(g, tested ? c->magnitude : "");
 }
 
 static void add_median(struct text_grid *g, const struct report_figure *f)
@@ -70,7 +71,9 @@ static void add_comparison(struct text_grid *g, const struct report_comparison *
 	if (c->shown)
 		put_difference(c, &result);
 	else
-		strbuf_puts(&result, c->too_few ? "too few runs to tell" : "no difference shown");
+		strbuf_puts(&result, !isfinite(c->p_holm) ? "read once"
+				     : c->too_few         ? "too few runs to tell"
+							  : "no difference shown");
 	text_grid_add(g, strbuf_str(&result));
 }
 
@@ -97,7 +100,7 @@ static void put_side_by_side(const struct text *t, const struct report *r, bool 
 	auto_text_grid struct text_grid g = {
 		.align = align, .soft = 1, .spans = true, .max_lines = details ? 0 : 3};
 	const struct report_figure *base = NULL;
-	size_t left_out = 0;
+	size_t left_out = 0, tests = 0;
 
 	if (!r->comparison_count)
 		return;
@@ -106,6 +109,7 @@ static void put_side_by_side(const struct text *t, const struct report *r, bool 
 	for (size_t i = 0; i < r->comparison_count; i++) {
 		const struct report_comparison *c = &r->comparisons[i];
 
+		tests += isfinite(c->p_holm) ? 1 : 0;
 		if (!worth_showing(c, details)) {
 			left_out++;
 			continue;
@@ -117,9 +121,9 @@ static void put_side_by_side(const struct text *t, const struct report *r, bool 
 	}
 	text_styled(t, TEXT_BOLD, "Side by side");
 	strbuf_printf(t->out,
-		      "\n  p: Mann-Whitney U, two-sided, Holm's correction over %zu comparisons; "
-		      "EFFECT: Cliff's delta\n",
-		      r->comparison_count);
+		      "\n  p: Mann-Whitney U, two-sided, Holm's correction over %zu tests; EFFECT: "
+		      "Cliff's delta\n",
+		      tests);
 	text_grid_put(t, &g, 2, 0);
 	if (left_out)
 		strbuf_printf(t->out,
@@ -154,19 +158,58 @@ static void put_unmeasured(const struct text *t, const struct report *r)
 
 /* ---- findings ---- */
 
-static void put_finding(const struct text *t, const struct report_finding *f, size_t rank)
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && str_eq(a, b));
+}
+
+/* The same said of another subject: it shares the lines of the first. */
+static bool says_the_same(const struct report_finding *a, const struct report_finding *b)
+{
+	return a->severity == b->severity && str_eq(a->test, b->test) &&
+	       str_eq(a->title, b->title) && same_text(a->reason, b->reason) &&
+	       same_text(a->recommendation, b->recommendation) && same_text(a->flag, b->flag);
+}
+
+/* Whether one before it said so already. */
+static bool is_repeated(const struct report *r, size_t at)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (says_the_same(r->findings[i], r->findings[at]))
+			return true;
+	}
+	return false;
+}
+
+/* " [test, subject, subject]" */
+static void put_whose(const struct report *r, size_t at, struct strbuf *line)
+{
+	const struct report_finding *f = r->findings[at];
+	const char *comma = *f->test ? ", " : "";
+
+	strbuf_printf(line, " [%s", f->test);
+	for (size_t i = at; i < r->finding_count; i++) {
+		if (!*r->findings[i]->subject || !says_the_same(f, r->findings[i]))
+			continue;
+		strbuf_printf(line, "%s%s", comma, r->findings[i]->subject);
+		comma = ", ";
+	}
+	strbuf_putc(line, ']');
+}
+
+static void put_finding(const struct text *t, const struct report *r, size_t at, size_t rank)
 {
 	static const char *const names[] = {"INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"};
 	static const enum text_style styles[] = {TEXT_DIM, TEXT_PLAIN, TEXT_WARN, TEXT_BAD,
 						 TEXT_BAD};
+	const struct report_finding *f = r->findings[at];
 	auto_free char *lead = xasprintf("%2zu  %-9s ", rank, names[f->severity]);
 	auto_strbuf struct strbuf line = {0};
 	size_t indent = text_width(lead);
 
 	strbuf_puts(&line, f->title);
 	if (*f->test || *f->subject)
-		strbuf_printf(&line, " [%s%s%s]", f->test, *f->test && *f->subject ? ", " : "",
-			      f->subject);
+		put_whose(r, at, &line);
 	text_paragraph(t, 0, styles[f->severity], lead, strbuf_str(&line), 3);
 	if (f->reason)
 		text_paragraph(t, indent, TEXT_DIM, "why:  ", f->reason, 0);
@@ -178,13 +221,20 @@ static void put_finding(const struct text *t, const struct report_finding *f, si
 
 static void put_findings(const struct text *t, const struct report *r, size_t limit)
 {
+	size_t rank = 0;
+
 	if (!r->finding_count)
 		return;
 	text_styled(t, TEXT_BOLD, "Findings, the costliest first");
 	strbuf_putc(t->out, '\n');
-	for (size_t i = 0; i < r->finding_count && (!limit || i < limit); i++)
-		put_finding(t, r->findings[i], i + 1);
-	text_more(t, 4, r->finding_count, limit, "findings");
+	for (size_t i = 0; i < r->finding_count; i++) {
+		if (is_repeated(r, i))
+			continue;
+		rank++;
+		if (!limit || rank <= limit)
+			put_finding(t, r, i, rank);
+	}
+	text_more(t, 4, rank, limit, "findings");
 	strbuf_putc(t->out, '\n');
 }
 

@@ -28,15 +28,37 @@ static bool has_floor(const struct report_figure *f)
 	return isfinite(f->floor) && f->floor > 0;
 }
 
+/* Whose turn a figure has among those of its key: the report's subjects in their order, then others. */
+static size_t turn(const struct report *r, const struct report_figure *f)
+{
+	size_t i = 0;
+
+	while (i < r->subjects.count && !str_eq(r->subjects.items[i], f->subject))
+		i++;
+	return i;
+}
+
+/* Puts a figure behind those of its key that have an earlier or the same turn. */
+static void insert(const struct report *r, const struct report_figure **list, size_t first,
+		   size_t *count, const struct report_figure *f)
+{
+	size_t at = (*count)++;
+
+	for (; at > first && turn(r, list[at - 1]) > turn(r, f); at--)
+		list[at] = list[at - 1];
+	list[at] = f;
+}
+
 /* Figures of one key stand together, in the order of the first of each key. */
-static const struct report_figure **by_key(const struct report_test *test, bool sampled,
-					   size_t *count)
+static const struct report_figure **by_key(const struct report *r, const struct report_test *test,
+					   bool sampled, size_t *count)
 {
 	const struct report_figure **out = xcalloc(test->figure_count + 1, sizeof(*out));
 
 	*count = 0;
 	for (size_t i = 0; i < test->figure_count; i++) {
 		const struct report_figure *f = test->figures[i];
+		size_t first = *count;
 		bool seen = false;
 
 		for (size_t k = 0; k < i && !seen; k++)
@@ -44,7 +66,7 @@ static const struct report_figure **by_key(const struct report_test *test, bool 
 		for (size_t k = i; k < test->figure_count && !seen; k++) {
 			if (str_eq(test->figures[k]->key, f->key) &&
 			    (test->figures[k]->count > 1) == sampled)
-				out[(*count)++] = test->figures[k];
+				insert(r, out, first, count, test->figures[k]);
 		}
 	}
 	return out;
@@ -292,12 +314,12 @@ static void put_references(const struct text *t, const struct report_test *test,
 	}
 }
 
-void text_figures(const struct text *t, const struct report_test *test,
+void text_figures(const struct text *t, const struct report *r, const struct report_test *test,
 		  const struct text_limits *limits)
 {
 	size_t sampled_count, single_count;
-	auto_free const struct report_figure **sampled = by_key(test, true, &sampled_count);
-	auto_free const struct report_figure **single = by_key(test, false, &single_count);
+	auto_free const struct report_figure **sampled = by_key(r, test, true, &sampled_count);
+	auto_free const struct report_figure **single = by_key(r, test, false, &single_count);
 
 	put_sampled(t, test, sampled, sampled_count, limits);
 	if (sampled_count && single_count)

@@ -34,6 +34,14 @@ static struct report two_subjects(void)
 	return r;
 }
 
+static void assert_has(const struct strbuf *out, const char *text)
+{
+	if (!strstr(strbuf_str(out), text)) {
+		print_message("%s\n", strbuf_str(out));
+		fail_msg("no \"%s\" in the text above", text);
+	}
+}
+
 /* ---- report_finish ---- */
 
 static void a_summary_leaves_the_order_of_samples(void **state)
@@ -145,6 +153,48 @@ static void many_comparisons_are_corrected_together(void **state)
 	assert_true(r.comparisons[0].p < 0.05);
 	assert_false(r.comparisons[0].shown);
 	assert_true(r.comparisons[0].p_holm > 0.05);
+}
+
+/* What was read once costs the tested ones none of their significance. */
+static void single_values_are_compared_but_not_tested(void **state)
+{
+	auto_report struct report r = two_subjects();
+	struct report_test *t = r.tests[0];
+
+	(void)state;
+	sample(t, "cloche", "first", 10, 1, 5);
+	sample(t, "docker", "first", 14.5, 1, 5);
+	for (int i = 0; i < 19; i++) {
+		char key[16];
+
+		(void)snprintf(key, sizeof(key), "other%d", i);
+		sample(t, "cloche", key, 10, 1, 1);
+		sample(t, "docker", key, 20, 1, 1);
+	}
+	report_finish(&r);
+	assert_int_equal(r.comparison_count, 20);
+	assert_true(r.comparisons[0].shown);
+	assert_close(r.comparisons[0].p_holm, r.comparisons[0].p);
+	assert_true(isnan(r.comparisons[1].p));
+	assert_false(r.comparisons[1].shown);
+	assert_close(r.comparisons[1].ratio.value, 2);
+}
+
+static void findings_of_several_subjects_share_their_lines(void **state)
+{
+	static const struct report_text_options plain;
+	auto_report struct report r = two_subjects();
+	auto_strbuf struct strbuf out = {0};
+
+	(void)state;
+	report_reason(report_finding(&r, REPORT_LOW, 0, "security", "cloche", "same"), "why");
+	report_reason(report_finding(&r, REPORT_LOW, 0, "security", "docker", "same"), "why");
+	report_reason(report_finding(&r, REPORT_LOW, 0, "security", "docker", "same"), "other");
+	report_finish(&r);
+	report_text(&r, &plain, &out);
+	assert_has(&out, " 1  LOW       same [security, cloche, docker]\n");
+	assert_has(&out, " 2  LOW       same [security, docker]\n");
+	assert_null(strstr(strbuf_str(&out), " 3  LOW"));
 }
 
 static void a_stranger_is_not_compared(void **state)
@@ -331,14 +381,6 @@ static void units_are_for_people(void **state)
 	assert_value("1/s", 17, "17 1/s");
 }
 
-static void assert_has(const struct strbuf *out, const char *text)
-{
-	if (!strstr(strbuf_str(out), text)) {
-		print_message("%s\n", strbuf_str(out));
-		fail_msg("no \"%s\" in the text above", text);
-	}
-}
-
 static void text_says_what_was_shown_and_what_not(void **state)
 {
 	static const struct report_text_options plain;
@@ -470,6 +512,8 @@ int main(void)
 		cmocka_unit_test(the_same_twice_is_no_difference),
 		cmocka_unit_test(three_runs_show_nothing),
 		cmocka_unit_test(many_comparisons_are_corrected_together),
+		cmocka_unit_test(single_values_are_compared_but_not_tested),
+		cmocka_unit_test(findings_of_several_subjects_share_their_lines),
 		cmocka_unit_test(a_stranger_is_not_compared),
 		cmocka_unit_test(a_ratio_to_nothing_is_none),
 		cmocka_unit_test(checks_know_their_bounds),
