@@ -40,8 +40,7 @@ static const char *const host_means[NAMESPACE_KINDS] = {
 		"it sees the host's devices, and a port that it opens is open on the host",
 	[NAMESPACE_PID] = "it sees all processes of the host and may signal those of its user",
 	[NAMESPACE_TIME] = "its clocks are the host's, as is usual: hardly anybody shifts them",
-	[NAMESPACE_USER] = "user 0 inside is user 0 of the host, held by other means alone; usual "
-			   "where user namespaces were not asked for",
+	[NAMESPACE_USER] = "user 0 inside is user 0 of the host, as is usual",
 	[NAMESPACE_UTS] = "it has the host's name, and with CAP_SYS_ADMIN could change it",
 };
 
