@@ -26,7 +26,7 @@ extern const struct command command_network_connect, command_network_create,
 extern const struct command command_analyze_delegated, command_explain_delegated,
 	command_trace_delegated;
 /* and its own rows */
-extern const struct command command_analyze, command_explain;
+extern const struct command command_analyze, command_explain, command_trace;
 
 /* What goes on. */
 extern const struct command command_logs, command_stats, command_top, command_port,

@@ -3,7 +3,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 
-const struct command *const commands[] = {&command_analyze, &command_explain};
+const struct command *const commands[] = {&command_analyze, &command_explain, &command_trace};
 const size_t commands_count = sizeof(commands) / sizeof(commands[0]);
 
 const struct command_group command_groups[] = {{NULL, NULL}};

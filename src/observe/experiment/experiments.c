@@ -6,6 +6,7 @@
 /* clang-format off */
 const struct experiment *const experiments[] = {
 	&experiment_startup,
+	&experiment_hierarchy,
 	&experiment_layers,
 	&experiment_network,
 	&experiment_security,

@@ -7,6 +7,7 @@ struct experiment;
 
 extern const struct experiment experiment_layers;
 extern const struct experiment experiment_startup;
+extern const struct experiment experiment_hierarchy; /* 2 */
 extern const struct experiment experiment_network;    /* 5 */
 extern const struct experiment experiment_security;   /* 7 */
 extern const struct experiment experiment_namespaces; /* 9 */

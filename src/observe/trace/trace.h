@@ -143,11 +143,12 @@ struct trace_options {
 	/* In the child before the command; async-signal-safe; 0 or -errno. NULL: nothing. */
 	int (*prepare_child)(void *opaque);
 	void *opaque;
+	int timeout_ms;     /* then the command is killed; 0: never */
 	bool no_scheduling; /* leave out who ran when: no path, no waits, daemons not found */
 };
 
-/* Runs the command (argv[0] is looked up in PATH) and records until it ended. The signals that a
- * terminal sends go to it alone. ERR_UNSUPPORTED with the reason where the kernel or a lack of rights
+/* Runs the command (argv[0] is looked up in PATH) and records until it ended. Signals that ask this
+ * process to end are held back until then; SIGTERM and SIGHUP are handed on to the command. ERR_UNSUPPORTED with the reason where the kernel or a lack of rights
  * forbids recording: the command was not started then. */
 int must_check trace_record(const struct trace_options *o, const char *const *argv,
 			    struct trace **out, struct err *err);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trace: runs a command and shows what it set in motion. As with strace(1) and time(1), the command keeps
+ * standard output, the trace goes to standard error, and the exit code is the command's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/observe_commands.h"
+#include "observe/statistics/statistics.h"
+#include "observe/trace/trace.h"
+#include "observe/trace/trace_svg.h"
+
+#define EXIT_NO_EXEC 126
+#define EXIT_NO_COMMAND 127
+#define COST_PAIRS 10
+
+struct trace_command_options {
+	const char *json, *svg;
+	bool calls, cost;
+};
+#define FIELD(field) offsetof(struct trace_command_options, field)
+
+static const struct option rows[] = {
+	{"calls", 0, &option_bool, FIELD(calls), "List every recorded call, not only their counts",
+	 NULL},
+	{"cost", 0, &option_bool, FIELD(cost),
+	 "Then run the command 10 times with and 10 times without\nthe recording, and compare",
+	 NULL},
+	{"json", 0, &option_text, FIELD(json), "Write the trace as JSON to a file (\"-\": stdout)",
+	 NULL},
+	{"svg", 0, &option_text, FIELD(svg), "Draw the trace to a file (\"-\": stdout)", NULL},
+};
+static const struct option_table table = {OPTION_ROWS(rows), .stop_at_positional = true};
+
+static int write_file(const char *path, const struct strbuf *text, struct err *err)
+{
+	int rc;
+
+	if (str_eq(path, "-"))
+		rc = fd_write_all(STDOUT_FILENO, strbuf_str(text), text->len);
+	else
+		rc = file_replace_at(AT_FDCWD, path, strbuf_str(text), text->len, 0644,
+				     FILE_VOLATILE);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path, err_errno_text(-rc))
+		      : 0;
+}
+
+/* The command without any recording: how long it takes, ms. */
+static int run_plain(const char *const *argv, int output, double *ms, struct err *err)
+{
+	uint64_t begin = clock_now_ns();
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_sys(err, "start %s", argv[0]);
+	if (pid == 0) {
+		if (dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0)
+			execvp(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(EXIT_NO_COMMAND);
+	}
+	waitpid(pid, NULL, 0);
+	*ms = (double)(clock_now_ns() - begin) / 1e6;
+	return 0;
+}
+
+static int run_traced(const char *const *argv, int output, double *ms, struct err *err)
+{
+	const struct trace_options o = {.output_fd = output};
+	auto_trace struct trace *t = NULL;
+	int rc = trace_record(&o, argv, &t, err);
+
+	if (rc == 0)
+		*ms = (double)t->end_ns / 1e6;
+	return rc;
+}
+
+/* With and without by turns, so that both see the same machine. */
+static int show_cost(const char *const *argv, struct strbuf *out, struct err *err)
+{
+	double with[COST_PAIRS], without[COST_PAIRS];
+	auto_close int output = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct summary on, off;
+	int rc = output < 0 ? err_sys(err, "open /dev/null") : 0;
+
+	for (int i = 0; rc == 0 && i < COST_PAIRS; i++) {
+		rc = run_plain(argv, output, &without[i], err);
+		if (rc == 0)
+			rc = run_traced(argv, output, &with[i], err);
+	}
+	if (rc < 0)
+		return rc;
+	statistics_summarize(with, COST_PAIRS, &on);
+	statistics_summarize(without, COST_PAIRS, &off);
+	strbuf_printf(out,
+		      "\nThe cost of tracing, %d runs each, by turns: median %.2f ms with, %.2f ms "
+		      "without (%+.1f%%)\n",
+		      COST_PAIRS, on.median, off.median, 100.0 * (on.median / off.median - 1.0));
+	return 0;
+}
+
+/* Who is asked to end is the command; its trace is shown all the same. */
+static void leave_signals_to_command(void)
+{
+	static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		signal(numbers[i], SIG_IGN);
+}
+
+static int trace(const struct trace_command_options *o, const char *const *argv, int *exit_code,
+		 struct err *err)
+{
+	const struct trace_options options = {.output_fd = -1};
+	auto_strbuf struct strbuf text = {0};
+	auto_strbuf struct strbuf json = {0};
+	auto_strbuf struct strbuf svg = {0};
+	auto_trace struct trace *t = NULL;
+	int rc = trace_record(&options, argv, &t, err);
+
+	if (rc < 0)
+		return rc;
+	*exit_code = t->exit_code;
+	trace_text(t, o->calls, &text);
+	if (o->cost)
+		rc = show_cost(argv, &text, err);
+	if (fd_write_all(STDERR_FILENO, strbuf_str(&text), text.len) < 0)
+		return err_set(err, ERR_SYSTEM, EIO, "write the trace to standard error");
+	if (rc == 0 && o->json) {
+		trace_json(t, &json);
+		rc = write_file(o->json, &json, err);
+	}
+	if (rc == 0 && o->svg) {
+		trace_svg(t, &svg);
+		rc = write_file(o->svg, &svg, err);
+	}
+	return rc;
+}
+
+static int cmd_trace(struct cli_context *ctx, int argc, char **argv)
+{
+	struct trace_command_options o = {.json = NULL};
+	auto_strv struct strv args = {0};
+	struct err err = ERR_INIT;
+	int exit_code = 0, rc;
+
+	rc = cli_parse(ctx, &o, argc, argv, &args);
+	if (rc != CLI_GO_ON)
+		return rc;
+	leave_signals_to_command();
+	rc = trace(&o, (const char *const *)args.items, &exit_code, &err);
+	if (rc == 0)
+		return exit_code;
+	rc = cli_fail(&err);
+	if (err.kind == ERR_NO_COMMAND)
+		return EXIT_NO_COMMAND;
+	return err.kind == ERR_NO_EXEC ? EXIT_NO_EXEC : rc;
+}
+
+const struct command command_trace = {
+	.paths = {"trace"},
+	.arguments = "COMMAND [ARG...]",
+	.summary = TRACE_SUMMARY,
+	.run = cmd_trace,
+	.options = &table,
+	.min_args = 1,
+	.max_args = -1,
+};
