@@ -9,6 +9,7 @@ const struct experiment *const experiments[] = {
 	&experiment_hierarchy,
 	&experiment_layers,
 	&experiment_network,
+	&experiment_memory,
 	&experiment_security,
 	&experiment_limits,
 	&experiment_namespaces,

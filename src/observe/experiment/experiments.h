@@ -7,11 +7,12 @@ struct experiment;
 
 extern const struct experiment experiment_layers;
 extern const struct experiment experiment_startup;
-extern const struct experiment experiment_hierarchy; /* 2 */
+extern const struct experiment experiment_hierarchy;  /* 2 */
 extern const struct experiment experiment_network;    /* 5 */
 extern const struct experiment experiment_security;   /* 7 */
 extern const struct experiment experiment_namespaces; /* 9 */
 extern const struct experiment experiment_syscalls;
 extern const struct experiment experiment_limits;
+extern const struct experiment experiment_memory;
 
 #endif

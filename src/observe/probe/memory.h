@@ -77,7 +77,8 @@ const struct memory_file *memory_find_file(const struct memory_files *f, uint64_
  * it. *by_mincore: the kernel has no cachestat (6.5). */
 int must_check memory_resident(int fd, uint64_t *bytes, bool *by_mincore);
 
-/* /proc/meminfo's MemAvailable in bytes; 0: unknown. */
+/* What the host has left, bytes: MemAvailable of /proc/meminfo and the free pages that processors hold in
+ * lists of their own (/proc/zoneinfo). 0: unknown. */
 uint64_t memory_available(void);
 
 #endif
