@@ -14,8 +14,12 @@ struct text_limits text_limits(const struct report_text_options *o)
 	if (o->details)
 		return (struct text_limits){.held = true};
 	if (o->brief)
-		return (struct text_limits){
-			.figures = 12, .rows = 8, .evidence = 3, .findings = 8, .lines = 2};
+		return (struct text_limits){.figures = 12,
+					    .rows = 8,
+					    .evidence = 3,
+					    .findings = 8,
+					    .claims = 8,
+					    .lines = 2};
 	return (struct text_limits){
 		.figures = 24, .rows = 14, .evidence = 6, .findings = 15, .lines = 3, .held = true};
 }
@@ -111,13 +115,19 @@ static void put_claims(const struct text *t, const struct report_test *test,
 		       const struct text_limits *limits)
 {
 	bool with_subject = false;
+	size_t held = 0;
 
 	for (size_t i = 1; i < test->claim_count; i++)
 		with_subject |= !str_eq(test->claims[i]->subject, test->claims[0]->subject);
 	if (test->claim_count)
 		strbuf_putc(t->out, '\n');
-	for (size_t i = 0; i < test->claim_count; i++)
-		put_claim(t, test->claims[i], with_subject, limits);
+	for (size_t i = 0; i < test->claim_count; i++) {
+		held += test->claims[i]->verdict == REPORT_HOLDS ? 1 : 0;
+		if (test->claims[i]->verdict != REPORT_HOLDS || !limits->claims ||
+		    held <= limits->claims)
+			put_claim(t, test->claims[i], with_subject, limits);
+	}
+	text_more(t, 2, held, limits->claims, "claims that hold");
 }
 
 static void put_check(const struct text *t, const struct report_check *c)

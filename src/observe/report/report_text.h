@@ -9,8 +9,9 @@
 /* How much of long lists is shown; 0: all. */
 struct text_limits {
 	size_t figures, rows, evidence, findings;
-	size_t lines; /* of one text */
-	bool held;    /* evidence of claims that hold */
+	size_t claims; /* of those that hold */
+	size_t lines;  /* of one text */
+	bool held;     /* evidence of claims that hold */
 };
 struct text_limits text_limits(const struct report_text_options *o);
 

@@ -288,7 +288,10 @@ static void put_floors(const struct text *t, const struct report_test *test,
 
 			if (has_floor(g) && str_eq(floor_label(f), floor_label(g)) &&
 			    !str_eq(f->key, g->key) && str_eq(f->subject, g->subject)) {
-				strbuf_printf(&line, "; %s: ", g->label);
+				strbuf_printf(&line, "; %s", g->label);
+				if (g->floor == f->floor)
+					continue;
+				strbuf_puts(&line, ": ");
 				unit_value(g->unit, g->floor, &line);
 			}
 		}

@@ -53,8 +53,11 @@ struct unit_scale unit_scale(const char *unit, double median, double other)
 	const struct known_unit *from = find(unit), *to = from;
 	double typical = median != 0 ? median : other;
 	bool count = str_eq(unit, "1");
-	struct unit_scale out = {.factor = 1, .name = count ? "" : unit};
+	struct unit_scale out = {.factor = 1, .name = unit};
 
+	/* "1" and "1/s": the one is not said. */
+	if (*unit == '1' && (count || unit[1] == '/'))
+		out.name++;
 	if (!from) {
 		out.kind = count ? UNIT_COUNT : UNIT_OTHER;
 		out.decimals =

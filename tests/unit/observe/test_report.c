@@ -378,7 +378,7 @@ static void units_are_for_people(void **state)
 	assert_value("1", 12345, "12345");
 	assert_value("ms", 0, "0 ms");
 	assert_value("ms", NAN, "-");
-	assert_value("1/s", 17, "17 1/s");
+	assert_value("1/s", 17, "17 /s");
 }
 
 static void text_says_what_was_shown_and_what_not(void **state)
