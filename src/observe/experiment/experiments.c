@@ -8,6 +8,7 @@ const struct experiment *const experiments[] = {
 	&experiment_startup,
 	&experiment_hierarchy,
 	&experiment_layers,
+	&experiment_io,
 	&experiment_network,
 	&experiment_memory,
 	&experiment_security,

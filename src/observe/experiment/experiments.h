@@ -5,7 +5,7 @@
 
 struct experiment;
 
-extern const struct experiment experiment_layers;
+extern const struct experiment experiment_layers, experiment_io;
 extern const struct experiment experiment_startup;
 extern const struct experiment experiment_hierarchy;  /* 2 */
 extern const struct experiment experiment_network;    /* 5 */

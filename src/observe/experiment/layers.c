@@ -130,7 +130,8 @@ static void show_row(struct report_table *t, const struct look *l, size_t i)
 	char size[HUMAN_MAX];
 	auto_free char *files = xasprintf("%llu", (unsigned long long)d->files);
 	auto_free char *hidden = xasprintf("%llu", (unsigned long long)d->hidden_files);
-	auto_free char *marks = xasprintf("%llu", (unsigned long long)(d->whiteouts + d->opaque));
+	unsigned long long mark_count = d->whiteouts + d->opaque;
+	auto_free char *marks = xasprintf("%llu", mark_count);
 	auto_free char *images = e ? xasprintf("%zu", e->images.count) : xstrdup("-");
 	auto_free char *users = d->upper ? xstrdup("1")
 					 : xasprintf("%zu", layers_users(d->path, l->s->data_root));

@@ -127,37 +127,54 @@ static void remove_files(const struct tree *t)
 	}
 }
 
-/* path count nested: path is made and removed again. */
-static int metadata(const struct helper_request *r)
+static int make_files(const struct tree *t)
 {
-	struct tree t = {.base = helper_text(r, "path")};
-	uint64_t create_ns = 0, stat_ns = 0, rename_ns = 0, unlink_ns = 0;
+	uint64_t create_ns = 0, stat_ns = 0, rename_ns = 0;
 	int rc;
 
-	if (!t.base || helper_u64(r, "count", &t.count) < 0)
+	if (mkdir(t->base, 0755) < 0)
+		return -errno;
+	rc = make_directories(t);
+	if (rc == 0)
+		rc = on_each(t, create, &create_ns);
+	if (rc == 0)
+		rc = on_each(t, look, &stat_ns);
+	if (rc == 0)
+		rc = on_each(t, move, &rename_ns);
+	if (rc < 0) {
+		remove_files(t);
+		remove_directories(t);
+		return rc;
+	}
+	helper_answer("create_ns=%llu stat_ns=%llu rename_ns=%llu", (unsigned long long)create_ns,
+		      (unsigned long long)stat_ns, (unsigned long long)rename_ns);
+	return 0;
+}
+
+static int drop_files(const struct tree *t)
+{
+	uint64_t unlink_ns = 0;
+	int rc = on_each(t, drop, &unlink_ns);
+
+	if (rc < 0)
+		remove_files(t);
+	remove_directories(t);
+	if (rc == 0)
+		helper_answer("unlink_ns=%llu", (unsigned long long)unlink_ns);
+	return rc;
+}
+
+/* path count nested step=make|drop: makes, looks at and renames files, or removes them. Two requests,
+ * because making files soon after others were removed is another thing on some file systems. */
+static int metadata(const struct helper_request *r)
+{
+	const char *step = helper_text(r, "step");
+	struct tree t = {.base = helper_text(r, "path")};
+
+	if (!t.base || !step || helper_u64(r, "count", &t.count) < 0)
 		return -EINVAL;
 	t.nested = helper_u64_or(r, "nested", 0);
-	if (mkdir(t.base, 0755) < 0)
-		return -errno;
-	rc = make_directories(&t);
-	if (rc == 0)
-		rc = on_each(&t, create, &create_ns);
-	if (rc == 0)
-		rc = on_each(&t, look, &stat_ns);
-	if (rc == 0)
-		rc = on_each(&t, move, &rename_ns);
-	if (rc == 0)
-		rc = on_each(&t, drop, &unlink_ns);
-	if (rc < 0)
-		remove_files(&t);
-	remove_directories(&t);
-	if (rc == 0)
-		helper_answer(
-			"count=%llu create_ns=%llu stat_ns=%llu rename_ns=%llu unlink_ns=%llu",
-			(unsigned long long)t.count, (unsigned long long)create_ns,
-			(unsigned long long)stat_ns, (unsigned long long)rename_ns,
-			(unsigned long long)unlink_ns);
-	return rc;
+	return str_eq(step, "drop") ? drop_files(&t) : make_files(&t);
 }
 
 const struct helper_verb helper_verb_io_metadata = {"io-metadata", metadata};

@@ -190,7 +190,11 @@ int docker_like_sweep(struct subject *s, struct err *err)
 
 int docker_like_unload(struct subject *s, struct err *err)
 {
-	int rc = 0;
+	auto_free char *filter = xasprintf("reference=%s*", s->prefix);
+	/* Images that a test made bear the prefix, whether its commit was waited for or not. */
+	int rc = remove_listed(
+		s, SUBJECT_WORDS("images", "--format", "{{.Repository}}", "--filter", filter),
+		(const char *const[]){"image", "rm", "-f"}, err);
 
 	for (size_t i = 0; i < s->undo.count; i++) {
 		int gone = subject_call(s, CALL_TIMEOUT_MS, NULL, err,
