@@ -153,10 +153,17 @@ has_stray() { # CONTAINER
 	assert_contains "$output" "does not run"
 }
 
+# What an engine makes at first use and keeps: image, id, networks.
+make_lasting() {
+	cloche run --rm --network none cloche/busybox true
+	cloche info >/dev/null
+	cloche network inspect none >/dev/null
+	cloche run --rm --network none --name made cloche/busybox true
+}
+
 @test "the course: its own containers, all topics, nothing left" {
 	local before
-	cloche run --rm --network none cloche/busybox true
-	cloche info >/dev/null # makes the id of the engine
+	make_lasting
 	before=$(snapshot_engine)
 	cloche explain --lab --json "$ENGINE_DIR/report.json" >"$ENGINE_DIR/text"
 	REPORT=$ENGINE_DIR/report.json
@@ -168,6 +175,10 @@ has_stray() { # CONTAINER
 	assert_equal "$(verdict namespaces.between)" holds
 	for key in load.killed load.pids load.throttled layers.changes; do assert_equal "$(verdict $key)" holds; done
 	assert_equal "$(verdict sharing.pid hostpids)" broken
+	# What the bill says of one birth and what the kernel said of another is the same.
+	assert_equal "$(verdict creation.watched)" holds
+	assert_contains "$(evidence creation.watched)" "clone3 with $(jq -r '.tests[].claims[]
+		| select(.key == "creation.clone") | .consequence' "$REPORT" | sed 's/.* are \(.*\);.*/\1/')"
 	assert_equal "$(verdict sharing.net joined)" broken
 	assert_equal "$(awk 'length > 100' "$ENGINE_DIR/text" | wc -l)" 0
 	assert_equal "$(cloche ps -aq | wc -l)" 0
@@ -177,8 +188,7 @@ has_stray() { # CONTAINER
 
 @test "a course that is interrupted removes what it made" {
 	local before status=0
-	cloche run --rm --network none cloche/busybox true
-	cloche info >/dev/null
+	make_lasting
 	before=$(snapshot_engine)
 	cloche explain --lab >"$ENGINE_DIR/text" 3>&- &
 	wait_for 20 some_run

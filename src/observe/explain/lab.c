@@ -7,17 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "engine/engine.h"
 #include "observe/experiment/experiment.h"
+#include "observe/explain/birth.h"
 #include "observe/explain/explain.h"
 #include "observe/explain/lab_image.h"
+#include "observe/probe/cgroup.h"
 #include "observe/subject/subject_internal.h"
 
 #define ASK_MS 30000
 #define CALL_MS 60000
-#define SPIN_MS 4000
+#define SPIN_MS 3500
 #define MEMORY_BYTES (32u << 20)
 #define OVERRUN_BYTES (96u << 20)
 #define PIDS 24
@@ -44,9 +47,9 @@ static const struct lab_row {
 			{.name = "joined", .network = "container:alpha"}},
 	[LAB_FOREIGN] = {"foreign", "from a second root file system", {.name = "foreign"}},
 	[LAB_LIMITED] = {"limited",
-			 "--cpus 0.25 --memory 32m --pids-limit 24",
+			 "--cpus 0.1 --memory 32m --pids-limit 24",
 			 {.name = "limited",
-			  .cpus = 0.25,
+			  .cpus = 0.1,
 			  .memory_bytes = MEMORY_BYTES,
 			  .pids_limit = PIDS}},
 };
@@ -158,6 +161,24 @@ static int ask_load(struct lab *l, const char *request, const char *what, struct
 	return rc;
 }
 
+/* Until the two were stopped once: on a busy host they take some time to come to their limit. */
+static int await_throttling(struct lab *l, struct err *err)
+{
+	auto_free struct group_view *group = xcalloc(1, sizeof(*group));
+	auto_free struct group_counters *now = xcalloc(1, sizeof(*now));
+	const struct timespec pause = {.tv_nsec = 20000000};
+	int rc = group_probe(session_pid(l->sessions[LAB_LIMITED]), group, err);
+
+	for (int ms = 0; rc == 0 && ms < SPIN_MS / 2; ms += 20) {
+		if (group_counters(group, now) < 0 || !now->base.has_throttling ||
+		    now->base.throttled_periods)
+			break;
+		nanosleep(&pause, NULL);
+		rc = experiment_go_on(err);
+	}
+	return rc;
+}
+
 /* More memory and more processes than it may have; two processes that want a processor each go on while
  * it is looked at. */
 static int put_under_load(struct lab *l, struct err *err)
@@ -173,7 +194,7 @@ static int put_under_load(struct lab *l, struct err *err)
 		report_note(l->x->test,
 			    "in container limited: two processes want a processor each while it "
 			    "is looked at");
-	return rc;
+	return rc < 0 ? rc : await_throttling(l, err);
 }
 
 static int resolve(struct lab *l, enum lab_container c, struct target *out, struct err *err)
@@ -206,6 +227,8 @@ static int give_lesson(struct lab *l, const struct lab_lesson *lesson, struct er
 	if (rc == 0)
 		explain_topic_add(&x, explain_find_topic(lesson->topic));
 	explain_forget(&x);
+	if (rc == 0 && str_eq(lesson->topic, "creation"))
+		rc = explain_birth(x.test, l->subject, err);
 	return rc;
 }
 
