@@ -196,7 +196,7 @@ static char *strays(const struct explain *x, const struct namespace_member *m)
 {
 	struct strbuf out = {0};
 
-	for (int k = 0; k < NAMESPACE_KINDS; k++) {
+	for (enum namespace_kind k = 0; k < NAMESPACE_KINDS; k++) {
 		if (m->inode[k] && x->own.inode[k] && m->inode[k] != x->own.inode[k])
 			strbuf_printf(&out, "%s%s:[%llu] instead of [%llu]", out.len ? ", " : "",
 				      namespace_about[k].name, (unsigned long long)m->inode[k],
@@ -256,7 +256,7 @@ static void claim_apart_from_other(struct explain *x)
 		return;
 	}
 	c->verdict = REPORT_HOLDS;
-	for (int k = 0; k < NAMESPACE_KINDS; k++) {
+	for (enum namespace_kind k = 0; k < NAMESPACE_KINDS; k++) {
 		enum namespace_relation r = namespaces_relate(&x->own, &other, k);
 
 		if (r == NAMESPACE_UNKNOWN || x->own.inode[k] == x->host.inode[k])
