@@ -121,16 +121,17 @@ static int record(struct experiment_context *x, struct hierarchy *h, struct subj
 
 	if (rc < 0)
 		return rc;
-	if (t->exit_code == 0) {
-		sample_trace(x, s, t);
-	} else {
-		figure(x, s, "hierarchy.processes", "processes that take part", "1")->failed++;
-		report_note(x->test, "%s: a recorded run ended with exit code %d", s->name,
-			    t->exit_code);
-	}
 	if (t->lost > 0)
 		report_status(x->test, REPORT_PARTIAL, "%s: %llu records were lost", s->name,
 			      (unsigned long long)t->lost);
+	if (t->exit_code != 0) {
+		figure(x, s, "hierarchy.processes", "processes that take part", "1")->failed++;
+		report_note(x->test, "%s: a recorded run ended with exit code %d", s->name,
+			    t->exit_code);
+		trace_free(t);
+		return 0;
+	}
+	sample_trace(x, s, t);
 	trace_free(h->last[index]);
 	h->last[index] = t;
 	return 0;
@@ -142,6 +143,7 @@ static int measure(struct experiment_context *x, struct subject *s, size_t round
 	const struct container_spec spec = {.helper_argv = nothing};
 	auto_command_run struct command_run plain = {0};
 	auto_strv struct strv argv = {0};
+	struct report_figure *unrecorded;
 	struct hierarchy *h = arg;
 	int rc = subject_run_command(s, &spec, &argv, err);
 
@@ -150,10 +152,11 @@ static int measure(struct experiment_context *x, struct subject *s, size_t round
 		rc = command_run(s, &argv, TIMEOUT_MS, &plain, err);
 	if (rc < 0 || warm_up)
 		return rc;
+	unrecorded = figure(x, s, "hierarchy.unrecorded", "whole command, not recorded", "ms");
 	if (plain.exit_code == 0)
-		report_sample(
-			figure(x, s, "hierarchy.unrecorded", "whole command, not recorded", "ms"),
-			(double)(plain.ended_ns - plain.spawned_ns) / 1e6);
+		report_sample(unrecorded, (double)(plain.ended_ns - plain.spawned_ns) / 1e6);
+	else if (unrecorded->failed++ == 0)
+		report_note(x->test, "%s: a run failed: %.200s", s->name, plain.errors);
 	strv_free(&argv);
 	argv = (struct strv){0};
 	rc = subject_run_command(s, &spec, &argv, err);
@@ -233,8 +236,9 @@ static void claim_chain(struct experiment_context *x, const struct subject *s,
 	struct report_claim *c;
 
 	if (t->init == TRACE_NONE) {
-		report_claim(x->test, s->name, "hierarchy.chain", REPORT_UNKNOWN,
-			     "Every process from the command to the container is known");
+		c = report_claim(x->test, s->name, "hierarchy.chain", REPORT_UNKNOWN,
+				 "Every process from the container's first one up is known");
+		report_evidence(c, "no process took another root and executed a program");
 		return;
 	}
 	for (; p != TRACE_NONE; p = t->processes[p].parent) {
@@ -364,6 +368,9 @@ static int run(struct experiment_context *x, struct err *err)
 	for (size_t i = 0; i < x->subject_count; i++) {
 		if (h.last[i])
 			show(x, x->subjects[i], h.last[i]);
+		else if (rc == 0)
+			report_status(x->test, REPORT_PARTIAL,
+				      "%s: no run went well; see the notes", x->subjects[i]->name);
 		trace_free(h.last[i]);
 	}
 	free(h.last);

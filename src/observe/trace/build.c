@@ -261,6 +261,9 @@ static void add_call(struct builder *b, size_t process, const struct raw_record 
 	if (!row || row->spec.how == RAW_WAIT || is_thread(r) ||
 	    (row->nr == SYS_prctl && !matters(r)))
 		return;
+	/* What the observer's own child does before it becomes the command. */
+	if (process == 0 && b->t->processes[0].exec_count == 0 && row->spec.how != RAW_EXECUTE)
+		return;
 	/* A success is shown where the new program begins. */
 	if (row->spec.how == RAW_EXECUTE && r->result >= 0)
 		return;
