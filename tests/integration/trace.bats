@@ -65,6 +65,20 @@ jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))'
 }
 
 # bats test_tags=any-kernel
+@test "a request to end reaches the command, and the trace is shown" {
+	local code=0
+	# shellcheck disable=SC2016 # the command's shell expands it
+	cloche trace -- sh -c 'trap "exit 9" TERM; : >"$0"; while :; do sleep 0.02; done' "$ENGINE_DIR/on" \
+		2>"$ENGINE_DIR/text" 3>&- &
+	local pid=$!
+	wait_for 10 test -e "$ENGINE_DIR/on"
+	kill -TERM "$pid"
+	wait "$pid" || code=$?
+	assert_equal "$code" 9
+	assert_contains "$(cat "$ENGINE_DIR/text")" "exit code 9"
+}
+
+# bats test_tags=any-kernel
 @test "a start of cloche's own is whole: command, monitor, init" {
 	cloche trace --json "$TRACE" -- cloche run --rm --network none cloche/busybox echo hello 2>/dev/null
 	assert_equal "$(of '[.processes[] | select(.role == "command")][0].name')" cloche

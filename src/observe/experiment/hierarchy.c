@@ -355,6 +355,107 @@ static void show(struct experiment_context *x, const struct subject *s, const st
 		(double)t->kernel_cpu_ns / 1e6);
 }
 
+/* ---- a second instrument ---- */
+
+#define STRACE "/usr/bin/strace"
+#define STRACE_MAX (16 << 20)
+
+/* Calls that no engine's daemon makes for it, so that following the command's children is enough. */
+static const char *const checked[] = {"mount",       "umount2",    "pivot_root",   "unshare",
+				      "sethostname", "move_mount", "open_tree",    "fsopen",
+				      "fsmount",     "fsconfig",   "mount_setattr"};
+#define CHECKED (sizeof(checked) / sizeof(checked[0]))
+
+static bool is_checked(const char *name, size_t len)
+{
+	for (size_t i = 0; i < CHECKED; i++) {
+		if (strlen(checked[i]) == len && strncmp(checked[i], name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Lines that begin a call: "PID name(". A resumed one is "PID <... name resumed>". */
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+		const char *name = line + strspn(line, "0123456789 ");
+		size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789");
+
+		n += name[len] == '(' && is_checked(name, len);
+		if (!strchr(line, '\n'))
+			break;
+	}
+	return n;
+}
+
+static size_t count_recorded(const struct trace *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->call_count; i++)
+		n += is_checked(t->calls[i].name, strlen(t->calls[i].name));
+	return n;
+}
+
+static void strace_command(const char *file, const struct strv *command, struct strv *out)
+{
+	auto_strbuf struct strbuf calls = {0};
+
+	strbuf_puts(&calls, "trace=");
+	for (size_t i = 0; i < CHECKED; i++)
+		strbuf_printf(&calls, "%s%s", i ? "," : "", checked[i]);
+	strv_add(out, STRACE);
+	strv_add(out, "-f");
+	strv_add(out, "-qq");
+	strv_add(out, "-e");
+	strv_add(out, strbuf_str(&calls));
+	strv_add(out, "-o");
+	strv_add(out, file);
+	strv_add_all(out, command);
+}
+
+static int verify(struct experiment_context *x, struct subject *s, const struct trace *t,
+		  struct err *err)
+{
+	const struct container_spec spec = {.helper_argv = nothing};
+	auto_free char *file = xasprintf("%s/strace", x->scratch);
+	auto_command_run struct command_run run = {0};
+	auto_strv struct strv command = {0};
+	auto_strv struct strv argv = {0};
+	auto_free char *text = NULL;
+	size_t len;
+	int rc;
+
+	if (s->ops->kind == SUBJECT_DOCKER)
+		return 0;
+	if (access(STRACE, X_OK) < 0) {
+		report_note(x->test, "no second instrument: %s is not installed", STRACE);
+		return 0;
+	}
+	rc = subject_run_command(s, &spec, &command, err);
+	if (rc < 0)
+		return rc;
+	strace_command(file, &command, &argv);
+	rc = command_run(s, &argv, TIMEOUT_MS, &run, err);
+	if (rc == 0)
+		rc = file_read_at(AT_FDCWD, file, STRACE_MAX, &text, &len);
+	unlink(file);
+	if (rc == -EINTR)
+		return rc;
+	if (rc < 0 || run.exit_code != 0) {
+		report_note(x->test, "%s: strace of it did not go well: %.200s", s->name,
+			    run.errors ? run.errors : err_errno_text(-rc));
+		return 0;
+	}
+	report_check(x->test, s->name, "hierarchy.calls", "mount and namespace calls of a run", "1",
+		     "tracepoints", (double)count_recorded(t), "strace -f",
+		     (double)count_lines(text), 0, 2);
+	return 0;
+}
+
 static int run(struct experiment_context *x, struct err *err)
 {
 	size_t runs = x->brief ? RUNS_BRIEF : x->runs < RUNS_MAX ? x->runs : RUNS_MAX;
@@ -368,7 +469,9 @@ static int run(struct experiment_context *x, struct err *err)
 	for (size_t i = 0; i < x->subject_count; i++) {
 		if (h.last[i])
 			show(x, x->subjects[i], h.last[i]);
-		else if (rc == 0)
+		if (rc == 0 && x->verify && h.last[i])
+			rc = verify(x, x->subjects[i], h.last[i], err);
+		if (!h.last[i] && rc == 0)
 			report_status(x->test, REPORT_PARTIAL,
 				      "%s: no run went well; see the notes", x->subjects[i]->name);
 		trace_free(h.last[i]);
