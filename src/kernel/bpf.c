@@ -348,6 +348,24 @@ int bpf_attach_tracepoint(int program_fd, uint64_t tracepoint_id, const char *wh
 	return 0;
 }
 
+int bpf_attach_raw_tracepoint(int program_fd, const char *name, int *fd, struct err *err)
+{
+	union bpf_attr attr;
+	char doing[128];
+	int rc;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.raw_tracepoint.name = address(name);
+	attr.raw_tracepoint.prog_fd = (uint32_t)program_fd;
+	rc = bpf(BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
+	if (rc < 0) {
+		snprintf(doing, sizeof(doing), "attach to raw tracepoint %s", name);
+		return refused(err, rc, doing);
+	}
+	*fd = rc;
+	return 0;
+}
+
 int bpf_count_cost(void)
 {
 	union bpf_attr attr;

@@ -73,6 +73,11 @@ int must_check bpf_program_load(struct bpf_code *c, enum bpf_prog_type type, con
  * *fd is closed. what names the tracepoint in errors. */
 int must_check bpf_attach_tracepoint(int program_fd, uint64_t tracepoint_id, const char *what,
 				     int *fd, struct err *err);
+/* The same for a program of type BPF_PROG_TYPE_RAW_TRACEPOINT and a tracepoint by its bare name
+ * ("sys_enter"): half the cost of each hit, and closed without waiting, but its context are the raw
+ * arguments as 64-bit words (Linux 4.17). */
+int must_check bpf_attach_raw_tracepoint(int program_fd, const char *name, int *fd,
+					 struct err *err);
 /* Processor time that the kernel spent in a loaded program, ns, and how often it ran. Counted only
  * while the descriptor of bpf_count_cost() is open (Linux 5.8); 0 and 0 otherwise. */
 int must_check bpf_program_cost(int program_fd, uint64_t *ns, uint64_t *runs);

@@ -97,20 +97,20 @@ static void add_known(struct syscalls_test *t, struct counted_subject *c,
 }
 
 /* Known work between two readings. The observer makes one of the calls itself, which must not count. */
-static int count_known(struct syscalls_test *t, struct counted_subject *c,
-		       struct call_counter *counter, bool warm_up, struct err *err)
+static int count_known(struct syscalls_test *t, struct counted_subject *c, bool warm_up,
+		       struct err *err)
 {
 	auto_free struct call_counts *before = xcalloc(1, sizeof(*before));
 	auto_free struct call_counts *after = xcalloc(1, sizeof(*after));
 	uint64_t made[KNOWN_CALLS], threads;
-	int rc = call_counter_read(counter, before, err);
+	int rc = call_counter_read(c->counter, before, err);
 
 	for (int i = 0; i < OUTSIDE_CALLS; i++)
 		syscall(SYS_getppid);
 	if (rc == 0)
 		rc = syscalls_ask_known(c, t->x->brief, made, &threads, err);
 	if (rc == 0)
-		rc = call_counter_read(counter, after, err);
+		rc = call_counter_read(c->counter, after, err);
 	if (rc < 0)
 		return rc;
 	call_counts_subtract(after, before);
@@ -135,8 +135,8 @@ static void add_command(struct syscalls_test *t, struct counted_subject *c,
 }
 
 /* Not on the host, whose programs are others. */
-static int count_command(struct syscalls_test *t, struct counted_subject *c,
-			 struct call_counter *counter, bool warm_up, struct err *err)
+static int count_command(struct syscalls_test *t, struct counted_subject *c, bool warm_up,
+			 struct err *err)
 {
 	auto_free struct call_counts *before = xcalloc(1, sizeof(*before));
 	auto_free struct call_counts *after = xcalloc(1, sizeof(*after));
@@ -146,11 +146,11 @@ static int count_command(struct syscalls_test *t, struct counted_subject *c,
 
 	if (c->no_command || !counted_in_container(c))
 		return 0;
-	rc = call_counter_read(counter, before, err);
+	rc = call_counter_read(c->counter, before, err);
 	if (rc == 0)
 		rc = session_ask(c->session, ANSWER_MS, &lines, err, "execute " COMMAND);
 	if (rc == 0)
-		rc = call_counter_read(counter, after, err);
+		rc = call_counter_read(c->counter, after, err);
 	if (rc < 0)
 		return rc;
 	code = session_number(lines.count ? lines.items[0] : "", "exit_code", NAN);
@@ -170,19 +170,16 @@ static int count_command(struct syscalls_test *t, struct counted_subject *c,
 static int watch(struct syscalls_test *t, struct counted_subject *c, bool warm_up, double alone_us,
 		 struct err *err)
 {
-	auto_call_counter struct call_counter *counter = NULL;
 	double watched_us;
-	int rc = call_counter_open(&counter, err);
+	int rc = call_counter_resume(c->counter, err);
 
 	if (rc == 0)
-		rc = call_counter_follow(counter, session_pid(c->session), counted_in_container(c),
-					 NULL, err);
+		rc = count_known(t, c, warm_up, err);
 	if (rc == 0)
-		rc = count_known(t, c, counter, warm_up, err);
-	if (rc == 0)
-		rc = count_command(t, c, counter, warm_up, err);
+		rc = count_command(t, c, warm_up, err);
 	if (rc == 0)
 		rc = time_a_call(c, &watched_us, err);
+	call_counter_pause(c->counter);
 	if (rc < 0 || warm_up)
 		return rc;
 	report_sample(figure(t, c, "syscalls.call_time", "the cheapest call, unwatched", "us"),
@@ -225,9 +222,31 @@ static int step(struct experiment_context *x, struct subject *s, size_t round, b
 	return rc;
 }
 
-static int open_all(struct syscalls_test *t, struct err *err)
+/* The helper in its container, and a counter that follows it. */
+static int open_one(struct counted_subject *c, struct err *err)
 {
 	struct container_spec spec = {.name = "calls"};
+	int rc;
+
+	c->known = xcalloc(1, sizeof(*c->known));
+	c->command = xcalloc(1, sizeof(*c->command));
+	rc = session_open(c->subject, &spec, &c->session, err);
+	if (rc == 0)
+		rc = call_counter_open(&c->counter, err);
+	if (rc == 0)
+		rc = call_counter_follow(c->counter, session_pid(c->session),
+					 counted_in_container(c), NULL, err);
+	if (rc == 0) {
+		call_counter_pause(c->counter);
+		return 0;
+	}
+	session_close(take_ptr(&c->session));
+	return rc;
+}
+
+static int open_all(struct syscalls_test *t, struct err *err)
+{
+	struct container_spec spec = {.name = "floor"};
 	bool host = false;
 	int rc = 0;
 
@@ -235,10 +254,8 @@ static int open_all(struct syscalls_test *t, struct err *err)
 		struct counted_subject *c = &t->subjects[i];
 
 		c->subject = t->x->subjects[i];
-		c->known = xcalloc(1, sizeof(*c->known));
-		c->command = xcalloc(1, sizeof(*c->command));
 		host = host || !counted_in_container(c);
-		rc = session_open(c->subject, &spec, &c->session, err);
+		rc = open_one(c, err);
 		if (rc < 0 && rc != -EINTR) {
 			report_status(t->x->test, REPORT_PARTIAL, "%s: %s", c->subject->name,
 				      err->msg);
@@ -254,6 +271,7 @@ static int open_all(struct syscalls_test *t, struct err *err)
 static void close_all(struct syscalls_test *t)
 {
 	for (size_t i = 0; i < t->count; i++) {
+		call_counter_close(t->subjects[i].counter);
 		session_close(t->subjects[i].session);
 		free(t->subjects[i].known);
 		free(t->subjects[i].command);

@@ -21,7 +21,8 @@ extern const char *const known_names[KNOWN_CALLS];
 /* One subject of the test, with sums over its runs. */
 struct counted_subject {
 	struct subject *subject;
-	struct session *session; /* NULL: it could not be started */
+	struct session *session;      /* NULL: it could not be started */
+	struct call_counter *counter; /* NULL without a session; listens only when it is its turn */
 	struct call_counts *known, *command;
 	uint64_t made[KNOWN_CALLS];
 	uint64_t made_threads; /* that the helper made for the known calls */

@@ -22,8 +22,11 @@
 
 struct call_counter {
 	struct count_maps maps;
-	int programs[COUNT_PROGRAMS], events[COUNT_PROGRAMS];
-	int cost; /* keeps the kernel counting what programs cost */
+	int followers[COUNT_FOLLOWERS], follower_events[COUNT_FOLLOWERS];
+	int listeners[COUNT_LISTENERS], listener_events[COUNT_LISTENERS]; /* -1: not listening */
+	int listening;                                                    /* how often it began */
+	uint64_t past_ns, past_runs; /* cost of listeners that were closed */
+	int cost;                    /* keeps the kernel counting what programs cost */
 	int cpus;
 };
 
@@ -36,16 +39,57 @@ static void close_all(int *fds, size_t n)
 	}
 }
 
+static void add_cost(const int *programs, size_t n, uint64_t *sum_ns, uint64_t *sum_runs)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t ns, runs;
+
+		if (programs[i] < 0 || bpf_program_cost(programs[i], &ns, &runs) < 0)
+			continue;
+		*sum_ns += ns;
+		*sum_runs += runs;
+	}
+}
+
+void call_counter_pause(struct call_counter *c)
+{
+	close_all(c->listener_events, COUNT_LISTENERS);
+	add_cost(c->listeners, COUNT_LISTENERS, &c->past_ns, &c->past_runs);
+	close_all(c->listeners, COUNT_LISTENERS);
+}
+
+int call_counter_resume(struct call_counter *c, struct err *err)
+{
+	int rc;
+
+	if (c->listener_events[0] >= 0)
+		return 0;
+	rc = count_listen(&c->maps, ++c->listening, c->listeners, c->listener_events, err);
+	if (rc < 0)
+		call_counter_pause(c);
+	return rc;
+}
+
 void call_counter_close(struct call_counter *c)
 {
 	if (!c)
 		return;
-	close_all(c->events, COUNT_PROGRAMS);
-	close_all(c->programs, COUNT_PROGRAMS);
+	call_counter_pause(c);
+	close_all(c->follower_events, COUNT_FOLLOWERS);
+	close_all(c->followers, COUNT_FOLLOWERS);
 	close_all(&c->maps.threads, 1);
 	close_all(&c->maps.sums, 1);
 	close_all(&c->cost, 1);
 	free(c);
+}
+
+static void have_nothing(struct call_counter *c)
+{
+	c->maps.threads = c->maps.sums = -1;
+	memset(c->followers, 0xff, sizeof(c->followers));
+	memset(c->follower_events, 0xff, sizeof(c->follower_events));
+	memset(c->listeners, 0xff, sizeof(c->listeners));
+	memset(c->listener_events, 0xff, sizeof(c->listener_events));
 }
 
 int call_counter_open(struct call_counter **out, struct err *err)
@@ -54,9 +98,7 @@ int call_counter_open(struct call_counter **out, struct err *err)
 	int rc;
 
 	*out = NULL;
-	c->maps.threads = c->maps.sums = -1;
-	memset(c->programs, 0xff, sizeof(c->programs));
-	memset(c->events, 0xff, sizeof(c->events));
+	have_nothing(c);
 	c->cpus = bpf_possible_cpus();
 	c->cost = bpf_count_cost();
 	rc = bpf_map_create(BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct counted_thread),
@@ -66,7 +108,9 @@ int call_counter_open(struct call_counter **out, struct err *err)
 				    sizeof(struct call_count), COUNT_SLOT_ROWS, "count_sums",
 				    &c->maps.sums, err);
 	if (rc == 0)
-		rc = count_programs_attach(&c->maps, c->programs, c->events, err);
+		rc = count_follow(&c->maps, c->followers, c->follower_events, err);
+	if (rc == 0)
+		rc = call_counter_resume(c, err);
 	if (rc < 0)
 		return rc;
 	*out = take_ptr(&c);
@@ -172,18 +216,6 @@ static int sum_row(const struct call_counter *c, struct call_count *values, uint
 	return rc;
 }
 
-static void add_cost(const struct call_counter *c, struct call_counts *out)
-{
-	for (int i = 0; i < COUNT_PROGRAMS; i++) {
-		uint64_t ns, runs;
-
-		if (bpf_program_cost(c->programs[i], &ns, &runs) < 0)
-			continue;
-		out->program_ns += ns;
-		out->program_runs += runs;
-	}
-}
-
 int call_counter_read(const struct call_counter *c, struct call_counts *out, struct err *err)
 {
 	auto_free struct call_count *values = xcalloc((size_t)c->cpus, sizeof(*values));
@@ -199,7 +231,10 @@ int call_counter_read(const struct call_counter *c, struct call_counts *out, str
 		rc = sum_row(c, values, COUNT_SLOT_BORN + i, &event);
 		*slots[i] = event.begun;
 	}
-	add_cost(c, out);
+	out->program_ns = c->past_ns;
+	out->program_runs = c->past_runs;
+	add_cost(c->followers, COUNT_FOLLOWERS, &out->program_ns, &out->program_runs);
+	add_cost(c->listeners, COUNT_LISTENERS, &out->program_ns, &out->program_runs);
 	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "read the counted calls: %s",
 				err_errno_text(-rc))
 		      : 0;

@@ -56,6 +56,10 @@ static inline void cleanup_call_counter(struct call_counter **c)
  * by other ways than fork. *added, if not NULL: how many were new. */
 int must_check call_counter_follow(struct call_counter *c, pid_t pid, bool container, size_t *added,
 				   struct err *err);
+/* Counts nothing until resumed, and costs nothing then but at forks, execs and exits, which are
+ * followed all the while. Opened, a counter listens. */
+void call_counter_pause(struct call_counter *c);
+int must_check call_counter_resume(struct call_counter *c, struct err *err);
 /* The sums so far. */
 int must_check call_counter_read(const struct call_counter *c, struct call_counts *out,
 				 struct err *err);

@@ -17,6 +17,22 @@
 #define AT_KEY (-4)
 #define AT_SLOT (-8)
 #define AT_THREAD (-32)
+#define AT_NUMBER (-40)
+
+/* Where the registers of a call have its number (arch/ARCH/include/asm/ptrace.h, struct pt_regs). */
+#ifdef __x86_64__
+#define REGISTERS_NUMBER 120
+#define NUMBER_SIZE BPF_DW
+#elif defined(__aarch64__)
+#define REGISTERS_NUMBER 280
+#define NUMBER_SIZE BPF_W
+#else
+#error "where the number of a system call stands is not known for this architecture"
+#endif
+
+/* Raw arguments: sys_enter(registers, number), sys_exit(registers, result). */
+#define RAW_REGISTERS 0
+#define RAW_SECOND 8
 
 #define THREAD(field) ((int)offsetof(struct counted_thread, field))
 #define COUNT(field) ((int)offsetof(struct call_count, field))
@@ -24,7 +40,8 @@
 struct writer {
 	struct bpf_code *code;
 	const struct count_maps *maps;
-	const struct tracepoint *event;
+	const struct tracepoint *event; /* of the followers */
+	int listening;                  /* of the listeners */
 	bpf_label out;
 };
 
@@ -81,22 +98,19 @@ static int load_field(struct writer *w, int size, int dst, const char *field, st
 	return 0;
 }
 
-static int write_enter(struct writer *w, struct err *err)
+static void write_enter(struct writer *w)
 {
-	int rc;
-
 	take_current(w);
 	look_up(w, w->maps->threads, AT_KEY);
 	bpf_move(w->code, 7, 0);
-	rc = load_field(w, BPF_DW, 8, "id", err);
+	bpf_load(w->code, BPF_DW, 8, 6, RAW_SECOND);
 	bpf_store(w->code, BPF_DW, 7, THREAD(number), 8);
-	bpf_store_imm(w->code, BPF_DW, 7, THREAD(seen), 1);
+	bpf_store_imm(w->code, BPF_DW, 7, THREAD(listening), w->listening);
 	find_sums(w);
 	count_one(w, COUNT(begun));
 	/* last, so that the counting is in no call's time */
 	bpf_call(w->code, BPF_FUNC_ktime_get_ns);
 	bpf_store(w->code, BPF_DW, 7, THREAD(begin_ns), 0);
-	return rc;
 }
 
 /* r0 the sums, r9 the duration. */
@@ -113,48 +127,62 @@ static void write_duration(struct writer *w)
 }
 
 /* Not an error: -516 to -512, which the kernel makes a restart or EINTR of (include/linux/errno.h). */
-static int write_result(struct writer *w, struct err *err)
+static void write_result(struct writer *w)
 {
 	bpf_label failed = bpf_new_label(w->code);
-	int rc = load_field(w, BPF_DW, 1, "ret", err);
 
+	bpf_load(w->code, BPF_DW, 1, 6, RAW_SECOND);
 	bpf_jump(w->code, BPF_JSGE, 1, 0, w->out);
 	bpf_jump(w->code, BPF_JSLT, 1, -4095, w->out);
 	bpf_jump(w->code, BPF_JSLT, 1, -516, failed);
 	bpf_jump(w->code, BPF_JSLE, 1, -512, w->out);
 	bpf_here(w->code, failed);
 	count_one(w, COUNT(errors));
-	return rc;
 }
 
-static int write_leave(struct writer *w, struct err *err)
+/* An end without a begin. Its number is read from the registers. */
+static void write_refused(struct writer *w)
 {
-	bpf_label begun = bpf_new_label(w->code);
-	int rc;
+	bpf_store_imm(w->code, BPF_DW, 10, AT_NUMBER, 0);
+	bpf_move(w->code, 1, 10);
+	bpf_op(w->code, BPF_ADD, 1, AT_NUMBER);
+	bpf_set(w->code, 2, NUMBER_SIZE == BPF_DW ? 8 : 4);
+	bpf_load(w->code, BPF_DW, 3, 6, RAW_REGISTERS);
+	bpf_op(w->code, BPF_ADD, 3, REGISTERS_NUMBER);
+	bpf_call(w->code, BPF_FUNC_probe_read_kernel);
+	bpf_load(w->code, BPF_DW, 8, 10, AT_NUMBER);
+	find_sums(w);
+	count_one(w, COUNT(refused));
+	bpf_goto(w->code, w->out);
+}
+
+static void write_leave(struct writer *w)
+{
+	bpf_label known = bpf_new_label(w->code), begun = bpf_new_label(w->code);
 
 	bpf_call(w->code, BPF_FUNC_ktime_get_ns);
 	bpf_move(w->code, 9, 0);
 	take_current(w);
 	look_up(w, w->maps->threads, AT_KEY);
 	bpf_move(w->code, 7, 0);
-	rc = load_field(w, BPF_DW, 8, "id", err);
+	/* The first end that is heard of a thread: of a call begun unheard, or its return from fork. */
+	bpf_load(w->code, BPF_DW, 1, 7, THREAD(listening));
+	bpf_jump(w->code, BPF_JEQ, 1, w->listening, known);
+	bpf_store_imm(w->code, BPF_DW, 7, THREAD(listening), w->listening);
+	bpf_store_imm(w->code, BPF_DW, 7, THREAD(begin_ns), 0);
+	bpf_goto(w->code, w->out);
+	bpf_here(w->code, known);
 	bpf_load(w->code, BPF_DW, 1, 7, THREAD(begin_ns));
 	bpf_jump(w->code, BPF_JNE, 1, 0, begun);
-	/* An end without a begin: a new thread's first return, or a call that was refused. */
-	bpf_load(w->code, BPF_DW, 1, 7, THREAD(seen));
-	bpf_store_imm(w->code, BPF_DW, 7, THREAD(seen), 1);
-	bpf_jump(w->code, BPF_JEQ, 1, 0, w->out);
-	find_sums(w);
-	count_one(w, COUNT(refused));
-	bpf_goto(w->code, w->out);
+	write_refused(w);
 	bpf_here(w->code, begun);
 	bpf_op_reg(w->code, BPF_SUB, 9, 1);
 	bpf_store_imm(w->code, BPF_DW, 7, THREAD(begin_ns), 0);
-	/* rt_sigreturn has restored another number by now. */
+	/* Not the registers', which rt_sigreturn has restored by now. */
 	bpf_load(w->code, BPF_DW, 8, 7, THREAD(number));
 	find_sums(w);
 	write_duration(w);
-	return rc < 0 ? rc : write_result(w, err);
+	write_result(w);
 }
 
 /* Puts the thread at AT_THREAD under the key in the field; what does not fit is counted. */
@@ -227,47 +255,85 @@ static int write_exit(struct writer *w, struct err *err)
 	return 0;
 }
 
+static void begin(struct writer *w)
+{
+	w->out = bpf_new_label(w->code);
+	bpf_move(w->code, 6, 1);
+}
+
+static void end(struct writer *w)
+{
+	bpf_here(w->code, w->out);
+	bpf_set(w->code, 0, 0);
+	bpf_exit(w->code);
+}
+
+/* Fields of these have to be looked up, since their raw arguments are structures of the kernel. */
 static const struct {
 	const char *event, *name;
 	int (*write)(struct writer *w, struct err *err);
-} rows[COUNT_PROGRAMS] = {
-	/* ends before begins: no call is seen to begin whose end would go unseen */
+} followers[COUNT_FOLLOWERS] = {
 	{"sched/sched_process_exit", "count_exit", write_exit},
 	{"sched/sched_process_exec", "count_exec", write_exec},
 	{"sched/sched_process_fork", "count_fork", write_fork},
-	{"raw_syscalls/sys_exit", "count_leave", write_leave},
-	{"raw_syscalls/sys_enter", "count_enter", write_enter},
 };
 
-static int attach(int tracefs, const struct count_maps *maps, size_t i, int *program, int *event,
-		  struct err *err)
+static int attach_follower(int tracefs, const struct count_maps *maps, size_t i, int *program,
+			   int *event, struct err *err)
 {
 	auto_free struct bpf_code *code = xcalloc(1, sizeof(*code));
 	struct tracepoint t;
 	struct writer w = {.code = code, .maps = maps, .event = &t};
-	int rc = tracepoint_read(tracefs, rows[i].event, &t, err);
+	int rc = tracepoint_read(tracefs, followers[i].event, &t, err);
 
 	if (rc < 0)
 		return rc;
-	w.out = bpf_new_label(code);
-	bpf_move(code, 6, 1);
-	rc = rows[i].write(&w, err);
-	if (rc < 0)
-		return rc;
-	bpf_here(code, w.out);
-	bpf_set(code, 0, 0);
-	bpf_exit(code);
-	rc = bpf_program_load(code, BPF_PROG_TYPE_TRACEPOINT, rows[i].name, program, err);
-	return rc < 0 ? rc : bpf_attach_tracepoint(*program, t.id, rows[i].event, event, err);
+	begin(&w);
+	rc = followers[i].write(&w, err);
+	end(&w);
+	if (rc == 0)
+		rc = bpf_program_load(code, BPF_PROG_TYPE_TRACEPOINT, followers[i].name, program,
+				      err);
+	return rc < 0 ? rc : bpf_attach_tracepoint(*program, t.id, followers[i].event, event, err);
 }
 
-int count_programs_attach(const struct count_maps *maps, int programs[COUNT_PROGRAMS],
-			  int events[COUNT_PROGRAMS], struct err *err)
+int count_follow(const struct count_maps *maps, int programs[COUNT_FOLLOWERS],
+		 int events[COUNT_FOLLOWERS], struct err *err)
 {
 	auto_close int tracefs = -1;
 	int rc = tracefs_open(&tracefs, err);
 
-	for (size_t i = 0; rc == 0 && i < COUNT_PROGRAMS; i++)
-		rc = attach(tracefs, maps, i, &programs[i], &events[i], err);
+	for (size_t i = 0; rc == 0 && i < COUNT_FOLLOWERS; i++)
+		rc = attach_follower(tracefs, maps, i, &programs[i], &events[i], err);
+	return rc;
+}
+
+/* Ends before begins: no call is seen to begin whose end would go unseen. */
+static const struct {
+	const char *event, *name;
+	void (*write)(struct writer *w);
+} listeners[COUNT_LISTENERS] = {
+	{"sys_exit", "count_leave", write_leave},
+	{"sys_enter", "count_enter", write_enter},
+};
+
+int count_listen(const struct count_maps *maps, int listening, int programs[COUNT_LISTENERS],
+		 int events[COUNT_LISTENERS], struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < COUNT_LISTENERS; i++) {
+		auto_free struct bpf_code *code = xcalloc(1, sizeof(*code));
+		struct writer w = {.code = code, .maps = maps, .listening = listening};
+
+		begin(&w);
+		listeners[i].write(&w);
+		end(&w);
+		rc = bpf_program_load(code, BPF_PROG_TYPE_RAW_TRACEPOINT, listeners[i].name,
+				      &programs[i], err);
+		if (rc == 0)
+			rc = bpf_attach_raw_tracepoint(programs[i], listeners[i].event, &events[i],
+						       err);
+	}
 	return rc;
 }
