@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* analyze: the tests of the instruments, shown as they come. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/file.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/observe_commands.h"
+#include "cli/output_file.h"
 #include "observe/experiment/driver.h"
 #include "observe/report/report_render.h"
 #include "observe/subject/target.h"
@@ -101,16 +100,9 @@ static void on_test_done(void *opaque, const struct report *r, struct report_tes
 static int write_json(const struct report *r, const char *path, struct err *err)
 {
 	auto_strbuf struct strbuf out = {0};
-	int rc;
 
 	report_json(r, &out);
-	if (str_eq(path, "-"))
-		rc = fd_write_all(STDOUT_FILENO, strbuf_str(&out), out.len);
-	else
-		rc = file_replace_at(AT_FDCWD, path, strbuf_str(&out), out.len, 0644,
-				     FILE_VOLATILE);
-	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path, err_errno_text(-rc))
-		      : 0;
+	return output_file_write(path, strbuf_str(&out), out.len, err);
 }
 
 static int exit_code(const struct report *r)

@@ -2,16 +2,15 @@
 /* explain: what one container is, topic by topic, with what was read for each statement. */
 #include "observe/explain/explain.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/observe_commands.h"
+#include "cli/output_file.h"
 #include "engine/engine.h"
 #include "observe/experiment/driver.h"
 #include "observe/explain/lab.h"
@@ -43,16 +42,13 @@ static const struct option_table table = {OPTION_ROWS(rows)};
 static int write_json(const struct report *r, const char *path, struct strbuf *out, struct err *err)
 {
 	auto_strbuf struct strbuf json = {0};
-	int rc;
 
 	report_json(r, &json);
 	if (str_eq(path, "-")) {
 		strbuf_puts(out, strbuf_str(&json));
 		return 0;
 	}
-	rc = file_replace_at(AT_FDCWD, path, strbuf_str(&json), json.len, 0644, FILE_VOLATILE);
-	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path, err_errno_text(-rc))
-		      : 0;
+	return output_file_write(path, strbuf_str(&json), json.len, err);
 }
 
 static void describe(struct report *r, const struct target *t)

@@ -12,10 +12,10 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/observe_commands.h"
+#include "cli/output_file.h"
 #include "observe/statistics/statistics.h"
 #include "observe/trace/trace.h"
 #include "observe/trace/trace_svg.h"
@@ -41,19 +41,6 @@ static const struct option rows[] = {
 	{"svg", 0, &option_text, FIELD(svg), "Draw the trace to a file (\"-\": stdout)", NULL},
 };
 static const struct option_table table = {OPTION_ROWS(rows), .stop_at_positional = true};
-
-static int write_file(const char *path, const struct strbuf *text, struct err *err)
-{
-	int rc;
-
-	if (str_eq(path, "-"))
-		rc = fd_write_all(STDOUT_FILENO, strbuf_str(text), text->len);
-	else
-		rc = file_replace_at(AT_FDCWD, path, strbuf_str(text), text->len, 0644,
-				     FILE_VOLATILE);
-	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s: %s", path, err_errno_text(-rc))
-		      : 0;
-}
 
 /* The command without any recording: how long it takes, ms. */
 static int run_plain(const char *const *argv, int output, double *ms, struct err *err)
@@ -137,11 +124,11 @@ static int trace(const struct trace_command_options *o, const char *const *argv,
 		return err_set(err, ERR_SYSTEM, EIO, "write the trace to standard error");
 	if (rc == 0 && o->json) {
 		trace_json(t, &json);
-		rc = write_file(o->json, &json, err);
+		rc = output_file_write(o->json, strbuf_str(&json), json.len, err);
 	}
 	if (rc == 0 && o->svg) {
 		trace_svg(t, &svg);
-		rc = write_file(o->svg, &svg, err);
+		rc = output_file_write(o->svg, strbuf_str(&svg), svg.len, err);
 	}
 	return rc;
 }

@@ -28,7 +28,7 @@ row() {
 
 @test "every call of the threads of children is counted, and nobody else's" {
 	analyze_syscalls
-	[ "$(the .status)" = done ]
+	[ "$(the .status)" = "done" ]
 	[ "$(verdict syscalls.followed)" = holds ]
 	[ "$(the '[.figures[] | select(.key == "syscalls.missed") | .samples[]] | add')" = 0 ]
 	# 4 children, 3 threads, 100 times, 2 runs

@@ -84,6 +84,7 @@ texts() { # FILE
 	run --separate-stderr cloche timeline --svg "$ENGINE_DIR/none/web.svg" web
 	[ "$status" -ne 0 ]
 	[ -z "$output" ]
+	# shellcheck disable=SC2154 # set by run
 	[[ $stderr == *none* ]]
 	mkdir "$ENGINE_DIR/directory"
 	run ! cloche timeline --svg "$ENGINE_DIR/directory" web
