@@ -328,6 +328,8 @@ static int run(struct experiment_context *x, struct err *err)
 		rc = startup_load(x, err);
 	if (rc == 0)
 		rc = measure_cold(x, err);
+	if (rc == 0)
+		rc = startup_verify(x, err);
 	for (size_t i = 0; rc == 0 && i < x->subject_count; i++)
 		find_cost(x, x->subjects[i]);
 	return rc;
