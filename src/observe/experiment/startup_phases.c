@@ -248,10 +248,14 @@ static void find_largest(struct experiment_context *x, const struct subject *s,
 				 s->name,
 				 "the largest part of a start is %s: %.2f ms, %.0f %% of it",
 				 phase_label(s, worst), worst_ms, 100 * worst_ms / sum);
-	report_reason(
-		finding,
-		"the sum of all phases is %.2f ms; the kernel's own part of this one is %.2f ms",
-		sum, worst_floor);
+	if (worst_floor > 0)
+		report_reason(
+			finding,
+			"the phases sum to %.2f ms; the kernel's own part of this one is %.2f ms",
+			sum, worst_floor);
+	else
+		report_reason(finding, "the phases sum to %.2f ms; the floor has no such phase",
+			      sum);
 	report_recommend(finding, flag, "%s", advice);
 }
 
