@@ -46,6 +46,18 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* Names are what processes call themselves: anything. They must not write to a terminal. */
+static char *plain(const char *name)
+{
+	char *copy = xstrdup(name);
+
+	for (char *p = copy; *p; p++) {
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
+	return copy;
+}
+
 /* Arguments of one that was there before; it may be gone by now. */
 static char *command_line(int pid)
 {
@@ -75,7 +87,7 @@ static void place(struct builder *b, size_t index, size_t parent, int depth)
 		.parent = parent,
 		.before = w->before,
 		.role = w->before ? TRACE_DAEMON : TRACE_HELPER,
-		.name = xstrdup(w->name),
+		.name = plain(w->name),
 		.command = w->before ? command_line(w->pid) : xstrdup(""),
 		.start_ns = w->before ? 0 : since(b, w->start),
 		.end_ns = w->end == TRACE_NEVER ? TRACE_NEVER : since(b, w->end),
@@ -325,7 +337,7 @@ static void add_exec(struct builder *b, size_t process, const struct raw_record 
 	p->execs = xrealloc(p->execs, (p->exec_count + 1) * sizeof(*p->execs));
 	p->execs[p->exec_count++] = (struct trace_exec){
 		.at_ns = since(b, r->head.ns),
-		.program = xstrdup(program_name(r, try)),
+		.program = plain(program_name(r, try)),
 		.command = xstrdup(c->text),
 	};
 	free(p->name);
@@ -486,7 +498,8 @@ struct trace *trace_build(const struct recording *r)
 		add_record(&b, r->records[i]);
 	free(b.tries);
 	free(b.opened);
-	qsort(t->calls, t->call_count, sizeof(*t->calls), by_begin);
+	if (t->call_count > 0)
+		qsort(t->calls, t->call_count, sizeof(*t->calls), by_begin);
 	find_init(t);
 	find_roles(t);
 	for (size_t i = 0; i < WORLD_TIDS; i++) {

@@ -306,6 +306,7 @@ static void write_enter(struct writer *w)
 	bpf_goto(c, w->out);
 	bpf_here(c, ends);
 	new_record(w, RAW_EXIT_CALL);
+	comm(c);
 	bpf_load(c, BPF_DW, 1, 10, NUMBER);
 	bpf_store(c, BPF_H, 9, HEAD(nr), 1);
 	bpf_load(c, BPF_DW, 1, 6, args);

@@ -288,8 +288,11 @@ int recording_make(const struct trace_options *o, const char *const *argv, struc
 		recording_free(out);
 		return rc;
 	}
-	qsort(out->records, out->count, sizeof(struct raw_record *), by_time);
-	qsort(out->scheduling, out->scheduling_count, sizeof(*out->scheduling), heads_by_time);
+	if (out->count > 0)
+		qsort(out->records, out->count, sizeof(struct raw_record *), by_time);
+	if (out->scheduling_count > 0)
+		qsort(out->scheduling, out->scheduling_count, sizeof(*out->scheduling),
+		      heads_by_time);
 	return 0;
 }
 
