@@ -128,3 +128,15 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	run -1 cloche analyze startup --container weak --no-progress
 	cloche rm -f weak >/dev/null
 }
+
+@test "published ports: everywhere is told from loopback, and who gets there" {
+	cloche run -d --name web -p 127.0.0.1:18080:80 -p 18081:81/tcp $image sleep 600 >/dev/null
+	look --container=web
+	assert_equal "$(verdict ports)" broken
+	findings medium | grep -qx 'Port 81/tcp is published at every address of the host, port 18081'
+	assert_equal "$(findings medium | grep -c '80/tcp')" 0
+	report '.tests[].claims[] | select(.key == "security.ports") | .evidence[]' >"$ENGINE_DIR/ports"
+	grep -qx '80/tcp at 127.0.0.1, port 18080' "$ENGINE_DIR/ports"
+	grep -q '18080/tcp -> 80: .* for this host' "$ENGINE_DIR/ports"
+	cloche rm -f web >/dev/null
+}

@@ -362,8 +362,8 @@ static void put_table(const struct look *l)
 	static const char *const columns[] = {"namespace",     ">host", ">container",
 					      ">neighbour",    "own?",  ">processes",
 					      "what it holds", NULL};
-	struct report_table *t =
-		report_table(l->x->test, "namespaces", "The eight namespaces, by inode", columns);
+	auto_free char *title = xasprintf("The eight namespaces by inode, %s", l->subject);
+	struct report_table *t = report_table(l->x->test, "namespaces", title, columns);
 
 	for (enum namespace_kind kind = 0; kind < NAMESPACE_KINDS; kind++) {
 		char host[24], first[24], second[24] = "-", count[24];

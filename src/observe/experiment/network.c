@@ -156,7 +156,7 @@ static int try_name(struct network_run *n, bool warm_up, struct err *err)
 	double took;
 	int rc;
 
-	if (!n->lookup)
+	if (!n->lookup || n->lookup_failures >= FAILURES_MAX)
 		return 0;
 	rc = session_ask(n->client, ASK_MS, &lines, &why, "lookup name=%s timeout_ms=2000",
 			 session_name(n->server));
@@ -164,14 +164,17 @@ static int try_name(struct network_run *n, bool warm_up, struct err *err)
 		return experiment_go_on(err);
 	took = rc < 0 ? NAN : session_number(line_with(&lines, "took_ns"), "took_ns", NAN);
 	n->answers = rc < 0 ? 0 : (int)session_number(line_with(&lines, "answers"), "answers", 0);
-	if (warm_up)
+	if (warm_up && n->answers)
 		n->lookup->warm_ups++;
 	else if (isnan(took) || !n->answers) {
 		n->lookup->failed++;
+		n->lookup_failures++;
 		snprintf(n->lookup_why, sizeof(n->lookup_why), "%s",
 			 rc < 0 ? why.msg : "the name is not known");
-	} else
+	} else {
 		report_sample(n->lookup, took / 1e3);
+		n->lookup_failures = 0;
+	}
 	return 0;
 }
 

@@ -52,8 +52,8 @@ static void put_table(struct network_run *n)
 {
 	static const char *const columns[] = {"way",   ">round trip, us", ">x host",
 					      ">lost", ">connections/s",  NULL};
-	struct report_table *t =
-		report_table(n->x->test, "ways", "Ways to a container, medians", columns);
+	auto_free char *title = xasprintf("Ways to a container, medians, %s", n->subject->name);
+	struct report_table *t = report_table(n->x->test, "ways", title, columns);
 	double floor = median_of(n->ways[0].trip);
 
 	for (size_t i = 0; i < n->way_count; i++) {
@@ -182,9 +182,9 @@ static void claim_reach(struct network_run *n, const struct network_debug *d,
 
 	network_debug_port_text(&d->subject->sandbox.ports[claim->port], &port);
 	c = report_claim(n->x->test, n->subject->name, key,
-			 r->end == PATH_UNKNOWN ? REPORT_UNKNOWN : REPORT_HOLDS, "%s: %s for %s%s",
-			 strbuf_str(&port), path_end_text(r->end), claim->who,
-			 claim->direct ? ", asking for the container's own address" : "");
+			 r->end == PATH_UNKNOWN ? REPORT_UNKNOWN : REPORT_HOLDS,
+			 "%s: %s for %s (%s%s)", strbuf_str(&port), path_end_text(r->end),
+			 claim->who, claim->direct ? "directly, " : "", claim->via);
 	network_debug_decider(d, r, &decider);
 	if (decider.len)
 		report_evidence(c, "decided by %s", strbuf_str(&decider));

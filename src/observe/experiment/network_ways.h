@@ -33,6 +33,7 @@ struct network_run {
 	size_t way_count; /* the first is the host's loopback */
 	struct report_figure *lookup;
 	int answers;
+	unsigned lookup_failures; /* in a row */
 	char lookup_why[200];
 };
 

@@ -113,6 +113,7 @@ static int run_container(struct experiment_context *x, struct err *err)
 	put_figures(x, &v, "", "");
 	security_table(x, &v, NULL);
 	security_claims(x, &v);
+	security_ports(x);
 	security_judge(x, &v);
 	return 0;
 }

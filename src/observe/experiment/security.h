@@ -34,6 +34,8 @@ void security_take_calls(const struct strv *lines, struct security_calls *out);
 void security_judge(struct experiment_context *x, const struct security_view *v);
 /* Claims with their evidence. */
 void security_claims(struct experiment_context *x, const struct security_view *v);
+/* Published ports of --container; nothing for a plain process. */
+void security_ports(struct experiment_context *x);
 /* One table of all that was read: each view a column. restricted may be NULL. */
 void security_table(struct experiment_context *x, const struct security_view *v,
 		    const struct security_view *restricted);

@@ -313,12 +313,13 @@ void security_table(struct experiment_context *x, const struct security_view *v,
 		    const struct security_view *restricted)
 {
 	const char *columns[] = {"", v->subject, restricted ? "restricted" : NULL, NULL};
-	struct report_table *t = report_table(x->test, "posture",
-					      restricted ? "The default beside --cap-drop ALL "
-							   "--read-only --security-opt "
-							   "no-new-privileges"
-							 : "Posture",
-					      columns);
+	/* The subject stands over its column. */
+	struct report_table *t = report_table(
+		x->test, "posture",
+		restricted
+			? "The default beside --cap-drop ALL --read-only --security-opt no-new-privileges"
+			: "Posture",
+		columns);
 
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
 		auto_strbuf struct strbuf first = {0}, second = {0};

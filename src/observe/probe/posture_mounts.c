@@ -151,6 +151,9 @@ static void take_mount(struct posture *p, const struct mount_entry *m,
 	if (str_eq(m->target, "/") || is_one_of(m->target, engine_targets, COUNT(engine_targets)) ||
 	    str_eq(m->type, "devpts") || str_eq(m->type, "mqueue") || str_eq(m->type, "devtmpfs"))
 		return;
+	/* Podman binds a hybrid host's directory of hierarchies. */
+	if (str_starts(m->target, "/sys/fs/cgroup/") && mounts_read_only(m))
+		return;
 	host_path = mounts_host_path(host, m);
 	if (host_path)
 		take_host_path(p, m, host_path, rootfd);
