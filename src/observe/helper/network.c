@@ -32,7 +32,6 @@
 #define PEERS_MAX 16
 #define PINGS_MAX 500
 #define TIMEOUT_MS 1000
-#define DELAY_SPIN_US 3000
 #define PAYLOAD 64 /* bytes, as ping(8) sends 56 and its header */
 
 static int address_of(const struct helper_request *r, struct sockaddr_in *out)
@@ -53,19 +52,14 @@ struct server {
 	uint64_t delay_us;
 };
 
-/* The known delay of a test: slept but for its end, which a busy machine would make longer, then waited
- * out on the clock. */
+/* The known delay of a test. */
 static void delay(const struct server *s)
 {
-	uint64_t until = helper_now_ns() + s->delay_us * 1000;
-	uint64_t sleep_us = s->delay_us > 2 * DELAY_SPIN_US ? s->delay_us - DELAY_SPIN_US : 0;
-	struct timespec t = {.tv_sec = (time_t)(sleep_us / 1000000),
-			     .tv_nsec = (long)(sleep_us % 1000000) * 1000};
+	struct timespec t = {.tv_sec = (time_t)(s->delay_us / 1000000),
+			     .tv_nsec = (long)(s->delay_us % 1000000) * 1000};
 
-	if (sleep_us)
+	if (s->delay_us)
 		nanosleep(&t, NULL);
-	while (s->delay_us && helper_now_ns() < until)
-		;
 }
 
 static void answer_datagram(const struct server *s)
@@ -164,6 +158,7 @@ static int echo(const struct helper_request *r)
 	}
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_TIMERSLACK, 1); /* ns: a delay is to be no longer than asked */
 		close(STDIN_FILENO);
 		close(STDOUT_FILENO);
 		if (getppid() == parent)
