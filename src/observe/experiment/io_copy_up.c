@@ -48,7 +48,11 @@ struct report_figure *copy_figure(const struct io_run *r, const struct subject *
 				       ? xasprintf("%u MiB: %s", f->mib, label)
 				       : xasprintf("%u MiB, %s: %s", f->mib, f->how, label);
 
-	return report_figure(r->x->test, s->name, key, text, unit, REPORT_LOWER);
+	struct report_figure *figure =
+		report_figure(r->x->test, s->name, key, text, unit, REPORT_LOWER);
+
+	figure->detail = f->kind != COPY_WRITE;
+	return figure;
 }
 
 static bool wanted(const struct io_run *r, const struct copy_file *f, size_t round)

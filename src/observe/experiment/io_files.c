@@ -46,7 +46,11 @@ static struct report_figure *figure(struct io_run *r, const struct io_place *p,
 	auto_free char *key = xasprintf("io.%s.%s_%s", p->key, operation, k->key);
 	auto_free char *label = xasprintf("%s: %s, %s", p->label, operation, k->label);
 
-	return report_figure(r->x->test, p->subject->name, key, label, "us", REPORT_LOWER);
+	struct report_figure *f =
+		report_figure(r->x->test, p->subject->name, key, label, "us", REPORT_LOWER);
+
+	f->detail = true; /* the table has the medians side by side */
+	return f;
 }
 
 /* One round of one kind in one place that was made and is to be removed. */

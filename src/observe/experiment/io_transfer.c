@@ -47,7 +47,11 @@ struct report_figure *io_figure(const struct io_run *r, const struct io_place *p
 	auto_free char *key = xasprintf("io.%s.%s", p->key, o->key);
 	auto_free char *label = xasprintf("%s: %s", p->label, o->label);
 
-	return report_figure(r->x->test, p->subject->name, key, label, o->unit, REPORT_HIGHER);
+	struct report_figure *f =
+		report_figure(r->x->test, p->subject->name, key, label, o->unit, REPORT_HIGHER);
+
+	f->detail = true; /* the table has the medians side by side */
+	return f;
 }
 
 /* Seconds that one transfer took. */

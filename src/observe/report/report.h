@@ -59,6 +59,7 @@ struct report_figure {
 	char *subject;            /* "" when it belongs to none */
 	enum report_better better;
 	bool headline; /* among the ten that are compared between runs, one per test */
+	bool detail;   /* text shows it with --details alone: a table or claim says it shorter */
 	double *samples;
 	size_t count, room;
 	size_t failed;     /* runs that gave no sample; never averaged in */

@@ -12,7 +12,7 @@
 struct text_limits text_limits(const struct report_text_options *o)
 {
 	if (o->details)
-		return (struct text_limits){.held = true};
+		return (struct text_limits){.held = true, .details = true};
 	if (o->brief)
 		return (struct text_limits){.figures = 12,
 					    .rows = 8,

@@ -12,6 +12,7 @@ struct text_limits {
 	size_t claims; /* of those that hold */
 	size_t lines;  /* of one text */
 	bool held;     /* evidence of claims that hold */
+	bool details;  /* no limit at all */
 };
 struct text_limits text_limits(const struct report_text_options *o);
 
@@ -22,7 +23,5 @@ void text_figures(const struct text *t, const struct report *r, const struct rep
 		  const struct text_limits *limits);
 /* The facts of one section below its name; nothing where there are none. */
 void text_facts(const struct text *t, const struct report *r, const char *section, size_t lines);
-/* "SUBJECT" belongs to a table only where there is more than one. */
-bool text_subjects_differ(const struct report_test *test);
 
 #endif

@@ -14,15 +14,6 @@ struct columns {
 	size_t usual_runs;
 };
 
-bool text_subjects_differ(const struct report_test *test)
-{
-	for (size_t i = 1; i < test->figure_count; i++) {
-		if (!str_eq(test->figures[i]->subject, test->figures[0]->subject))
-			return true;
-	}
-	return false;
-}
-
 static bool has_floor(const struct report_figure *f)
 {
 	return isfinite(f->floor) && f->floor > 0;
@@ -51,7 +42,7 @@ static void insert(const struct report *r, const struct report_figure **list, si
 
 /* Figures of one key stand together, in the order of the first of each key. */
 static const struct report_figure **by_key(const struct report *r, const struct report_test *test,
-					   bool sampled, size_t *count)
+					   bool sampled, bool with_details, size_t *count)
 {
 	const struct report_figure **out = xcalloc(test->figure_count + 1, sizeof(*out));
 
@@ -59,7 +50,7 @@ static const struct report_figure **by_key(const struct report *r, const struct 
 	for (size_t i = 0; i < test->figure_count; i++) {
 		const struct report_figure *f = test->figures[i];
 		size_t first = *count;
-		bool seen = false;
+		bool seen = f->detail && !with_details;
 
 		for (size_t k = 0; k < i && !seen; k++)
 			seen = str_eq(test->figures[k]->key, f->key);
@@ -145,13 +136,12 @@ static void add_sampled(struct text_grid *g, const struct columns *has,
 		add_times_floor(g, f);
 }
 
-static struct columns columns_for(const struct report_test *test,
-				  const struct report_figure *const *figures, size_t n)
+static struct columns columns_for(const struct report_figure *const *figures, size_t n)
 {
-	struct columns has = {.subject = text_subjects_differ(test),
-			      .usual_runs = n ? figures[0]->count : 0};
+	struct columns has = {.usual_runs = n ? figures[0]->count : 0};
 
 	for (size_t i = 0; i < n; i++) {
+		has.subject |= !str_eq(figures[i]->subject, figures[0]->subject);
 		has.runs |= figures[i]->failed || figures[i]->count != has.usual_runs;
 		has.floor |= has_floor(figures[i]);
 	}
@@ -193,11 +183,11 @@ static void put_noise(const struct text *t, const struct report_figure *const *f
 	}
 }
 
-static void put_sampled(const struct text *t, const struct report_test *test,
-			const struct report_figure *const *figures, size_t n,
+static void put_sampled(const struct text *t, const struct report_figure *const *figures, size_t n,
 			const struct text_limits *limits)
 {
-	struct columns has = columns_for(test, figures, n);
+	size_t shown = limits->figures && limits->figures < n ? limits->figures : n;
+	struct columns has = columns_for(figures, shown);
 	enum report_align align[9];
 	auto_text_grid struct text_grid g = {
 		.align = align, .soft = 1, .spans = true, .max_lines = limits->lines};
@@ -241,11 +231,11 @@ static void add_single(struct text_grid *g, const struct columns *has,
 		add_times_floor(g, f);
 }
 
-static void put_single(const struct text *t, const struct report_test *test,
-		       const struct report_figure *const *figures, size_t n,
+static void put_single(const struct text *t, const struct report_figure *const *figures, size_t n,
 		       const struct text_limits *limits)
 {
-	struct columns has = columns_for(test, figures, n);
+	size_t shown = limits->figures && limits->figures < n ? limits->figures : n;
+	struct columns has = columns_for(figures, shown);
 	enum report_align align[4];
 	auto_text_grid struct text_grid g = {
 		.align = align, .soft = 1, .spans = true, .max_lines = limits->lines};
@@ -274,7 +264,7 @@ static void put_floors(const struct text *t, const struct report_test *test,
 	for (size_t i = 0; i < test->figure_count; i++) {
 		const struct report_figure *f = test->figures[i];
 		auto_strbuf struct strbuf line = {0};
-		bool seen = !has_floor(f);
+		bool seen = !has_floor(f) || (f->detail && !limits->details);
 
 		for (size_t k = 0; k < i && !seen; k++)
 			seen = has_floor(test->figures[k]) &&
@@ -286,8 +276,9 @@ static void put_floors(const struct text *t, const struct report_test *test,
 		for (size_t k = i + 1; k < test->figure_count; k++) {
 			const struct report_figure *g = test->figures[k];
 
-			if (has_floor(g) && str_eq(floor_label(f), floor_label(g)) &&
-			    !str_eq(f->key, g->key) && str_eq(f->subject, g->subject)) {
+			if ((!g->detail || limits->details) && has_floor(g) &&
+			    str_eq(floor_label(f), floor_label(g)) && !str_eq(f->key, g->key) &&
+			    str_eq(f->subject, g->subject)) {
 				strbuf_printf(&line, "; %s", g->label);
 				if (g->floor == f->floor)
 					continue;
@@ -320,14 +311,20 @@ static void put_references(const struct text *t, const struct report_test *test,
 void text_figures(const struct text *t, const struct report *r, const struct report_test *test,
 		  const struct text_limits *limits)
 {
-	size_t sampled_count, single_count;
-	auto_free const struct report_figure **sampled = by_key(r, test, true, &sampled_count);
-	auto_free const struct report_figure **single = by_key(r, test, false, &single_count);
+	size_t sampled_count, single_count, hidden = 0;
+	auto_free const struct report_figure **sampled =
+		by_key(r, test, true, limits->details, &sampled_count);
+	auto_free const struct report_figure **single =
+		by_key(r, test, false, limits->details, &single_count);
 
-	put_sampled(t, test, sampled, sampled_count, limits);
+	put_sampled(t, sampled, sampled_count, limits);
 	if (sampled_count && single_count)
 		strbuf_putc(t->out, '\n');
-	put_single(t, test, single, single_count, limits);
+	put_single(t, single, single_count, limits);
+	for (size_t i = 0; i < test->figure_count && !limits->details; i++)
+		hidden += test->figures[i]->detail ? 1 : 0;
+	/* One more than are hidden, of which one is shown: a limit of 0 would be none. */
+	text_more(t, 2, hidden + 1, 1, "figures");
 	put_floors(t, test, limits);
 	put_references(t, test, limits);
 }
