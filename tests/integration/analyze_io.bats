@@ -54,8 +54,8 @@ within() { # VALUE PERCENT OF
 	within "$(median cloche io.upper.write_direct)" 10 8
 	within "$(median cloche io.volume.write_direct)" 10 8
 	# The same disk, but who is not held back.
-	[ "$(median host io.host.write_direct | cut -d. -f1)" -gt 16 ]
-	[ "$(median cloche io.tmpfs.write | cut -d. -f1)" -gt 16 ]
+	[ "$(median host io.host.write_direct | cut -d. -f1)" -ge 12 ]
+	[ "$(median cloche io.tmpfs.write | cut -d. -f1)" -ge 12 ]
 	[[ $output == *"volume: write"*"of the host's speed"* || $output == *"upper: write"*"of the host's speed"* ]]
 }
 

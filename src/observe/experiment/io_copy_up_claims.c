@@ -34,6 +34,16 @@ static double median(const struct io_run *r, const struct copy_subject *of,
 	return io_median(find(r, of, f, what));
 }
 
+/* Of a plain copy, which was synced where the overlay syncs. */
+static double plain_median(const struct io_run *r, const struct copy_subject *of,
+			   const struct copy_file *f, const char *what)
+{
+	auto_free char *synced = xasprintf("%s_synced", what);
+	double value = median(r, of, f, synced);
+
+	return isnan(value) ? median(r, of, f, what) : value;
+}
+
 /* The largest fitted file that has samples. */
 static const struct copy_file *largest(const struct io_run *r, const struct copy_subject *of)
 {
@@ -211,7 +221,8 @@ static void verify_times(struct io_run *r, const struct copy_subject *of, const 
 		const struct copy_file *f = &copy_files[i];
 		auto_free char *key = xasprintf("io.copy_up.%s.first", f->key);
 		auto_free char *what = xasprintf("first change of %u MiB", f->mib);
-		double first = median(r, of, f, "first"), plain = median(r, of, f, "to_volume");
+		double first = median(r, of, f, "first"),
+		       plain = plain_median(r, of, f, "to_volume");
 
 		if (f->kind != COPY_WRITE || isnan(first))
 			continue;
@@ -229,7 +240,7 @@ static void set_floors(struct io_run *r, const struct copy_subject *of)
 {
 	for (size_t i = 0; i < copy_file_count; i++) {
 		struct report_figure *first = find(r, of, &copy_files[i], "first");
-		double plain = median(r, of, &copy_files[i], "plain");
+		double plain = plain_median(r, of, &copy_files[i], "plain");
 
 		if (first && !isnan(plain))
 			report_floor(first, plain, "a plain copy of the same file");

@@ -87,6 +87,23 @@ static void find_slowest(struct io_run *r, const struct io_place *p)
 				 "container's input and output");
 }
 
+static void find_volatile(struct io_run *r, const struct io_place *p)
+{
+	struct report_finding *f;
+
+	if (!p->is_volatile)
+		return;
+	f = report_finding(
+		r->x->report, REPORT_INFO, 0, r->x->test->key, p->subject->name,
+		"fsync does nothing in the upper layer: its synced writes are at the speed "
+		"of memory");
+	report_reason(f,
+		      "the overlay is mounted as volatile, since the container is removed at its "
+		      "end; such figures say nothing about the disk");
+	report_recommend(f, "-v NAME:DIRECTORY",
+			 "put what must outlive a crash of the host on a volume");
+}
+
 /* ---- places side by side ---- */
 
 static char *cell(double value)
@@ -128,8 +145,10 @@ void io_conclude(struct io_run *r)
 	for (size_t i = 0; i < r->place_count; i++) {
 		const struct io_place *p = &r->places[i];
 
-		if (str_eq(p->key, "upper"))
+		if (str_eq(p->key, "upper")) {
 			show_places(r, p->subject);
+			find_volatile(r, p);
+		}
 		if (p->disk && !str_eq(p->key, "host"))
 			find_slowest(r, p);
 	}

@@ -155,10 +155,6 @@ static void show_stack(struct experiment_context *x, const struct look *l)
 
 	for (size_t i = 0; i < l->stack.count; i++)
 		show_row(t, l, i);
-	report_note(x->test,
-		    "%s: marks are whiteouts and opaque directories; images: how many of the "
-		    "store have the layer; running: root file systems mounted over it now",
-		    l->s->name);
 }
 
 /* ---- claims ---- */
@@ -190,29 +186,32 @@ static bool find_file(int root, const char *path, unsigned depth, char *out, siz
 	return false;
 }
 
-static ino_t inode_of(int root, const char *path)
+static bool look_up(int root, const char *path, struct stat *st)
 {
 	auto_close int fd = path_open_nosymlink(root, path, O_PATH | O_NOFOLLOW, 0);
-	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
+	return fd >= 0 && fstat(fd, st) == 0;
 }
 
 /* Whether the container's file of that name is the layer's, by its inode number, which overlayfs passes
- * on for what is no directory. 1 yes, 0 no, -1 nothing to compare. */
+ * on for what is no directory. 1 yes, 0 no, -1 nothing to compare: no file, or one that something is
+ * mounted on. */
 static int same_file(const struct look *l, const struct layers_directory *d, char *path,
 		     size_t size, ino_t *inode)
 {
 	char own_root[64];
 	auto_close int layer = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_close int root = -1;
+	struct stat top, own, shown;
 
 	snprintf(own_root, sizeof(own_root), "/proc/%d/root", l->pid);
 	root = open(own_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (layer < 0 || root < 0 || !find_file(layer, "", FIND_DEPTH, path, size))
+	if (layer < 0 || root < 0 || fstat(root, &top) < 0 ||
+	    !find_file(layer, "", FIND_DEPTH, path, size) || !look_up(layer, path, &own) ||
+	    !look_up(root, path, &shown) || shown.st_dev != top.st_dev)
 		return -1;
-	*inode = inode_of(layer, path);
-	return *inode != 0 && inode_of(root, path) == *inode;
+	*inode = own.st_ino;
+	return shown.st_ino == own.st_ino;
 }
 
 static void claim_source(struct experiment_context *x, const struct look *l)
@@ -442,7 +441,12 @@ static int run(struct experiment_context *x, struct err *err)
 	}
 	if (containers == 0)
 		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "the bare host has no layers");
-	return looked > 0 ? 0 : err_code(err);
+	if (looked == 0)
+		return err_code(err);
+	report_note(x->test,
+		    "marks are whiteouts and opaque directories; images: how many of the "
+		    "store have the layer; running: root file systems mounted over it now");
+	return 0;
 }
 
 const struct experiment experiment_layers = {
