@@ -375,23 +375,35 @@ int bpf_count_cost(void)
 	return bpf(BPF_ENABLE_STATS, &attr, sizeof(attr));
 }
 
+static int program_info(int program_fd, struct bpf_prog_info *info)
+{
+	union bpf_attr attr;
+
+	memset(info, 0, sizeof(*info));
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)program_fd;
+	attr.info.info_len = sizeof(*info);
+	attr.info.info = address(info);
+	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr));
+}
+
 int bpf_program_cost(int program_fd, uint64_t *ns, uint64_t *runs)
 {
 	struct bpf_prog_info info;
-	union bpf_attr attr;
-	int rc;
+	int rc = program_info(program_fd, &info);
 
-	memset(&info, 0, sizeof(info));
-	memset(&attr, 0, sizeof(attr));
-	attr.info.bpf_fd = (uint32_t)program_fd;
-	attr.info.info_len = sizeof(info);
-	attr.info.info = address(&info);
-	rc = bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr));
 	if (rc < 0)
 		return rc;
 	*ns = info.run_time_ns;
 	*runs = info.run_cnt;
 	return 0;
+}
+
+uint64_t bpf_program_missed(int program_fd)
+{
+	struct bpf_prog_info info;
+
+	return program_info(program_fd, &info) < 0 ? 0 : info.recursion_misses;
 }
 
 int bpf_ring_open(int map_fd, size_t size, struct bpf_ring *out, struct err *err)

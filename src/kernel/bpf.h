@@ -83,6 +83,9 @@ int must_check bpf_attach_raw_tracepoint(int program_fd, const char *name, int *
 int must_check bpf_program_cost(int program_fd, uint64_t *ns, uint64_t *runs);
 /* The descriptor, or -errno. */
 int must_check bpf_count_cost(void);
+/* How often a program was left out because another one ran on that CPU (an interrupt came in the middle
+ * of it). 0 also where the kernel does not count that. */
+uint64_t bpf_program_missed(int program_fd);
 
 /* The reading side of a BPF_MAP_TYPE_RINGBUF. */
 struct bpf_ring {

@@ -65,6 +65,15 @@ jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))'
 }
 
 # bats test_tags=any-kernel
+@test "where recording is not possible the reason is said, and nothing is run" {
+	run -1 setpriv --reuid 65534 --clear-groups --inh-caps=-all cloche trace -- touch "$ENGINE_DIR/ran"
+	assert_contains "$output" "permission denied (only root may: try sudo)"
+	run -1 unshare --pid --fork --mount-proc cloche trace -- touch "$ENGINE_DIR/ran"
+	assert_contains "$output" "pid namespace of its own"
+	[ ! -e "$ENGINE_DIR/ran" ]
+}
+
+# bats test_tags=any-kernel
 @test "a request to end reaches the command, and the trace is shown" {
 	local code=0
 	# shellcheck disable=SC2016 # the command's shell expands it

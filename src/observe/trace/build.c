@@ -488,6 +488,7 @@ struct trace *trace_build(const struct recording *r)
 	t->init = TRACE_NONE;
 	t->records = r->count + r->scheduling_count;
 	t->lost = r->lost + r->scheduling_dropped;
+	t->missed = r->missed;
 	t->recorder_cpu_ns = r->cpu_ns;
 	t->kernel_cpu_ns = r->kernel_ns;
 	t->program_runs = r->kernel_runs;

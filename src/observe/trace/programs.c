@@ -679,6 +679,7 @@ static int attach_one(struct programs *p, int tracefs, uint32_t own_pid, size_t 
 	rc = bpf_attach_tracepoint(program, t.id, t.name, &p->event_fds[p->count], err);
 	if (rc < 0)
 		return rc;
+	p->scheduling[p->count] = table[row].scheduling;
 	p->program_fds[p->count++] = take_fd(&program);
 	return 0;
 }

@@ -15,6 +15,7 @@ struct programs {
 	int ring, specs, saved, watched, scratch, lost; /* maps */
 	struct bpf_ring reader;
 	int program_fds[PROGRAMS_MAX], event_fds[PROGRAMS_MAX];
+	bool scheduling[PROGRAMS_MAX]; /* that program only tells who runs and who wakes whom */
 	size_t count;
 };
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -240,6 +241,8 @@ static void sum_costs(struct recording *r, const struct programs *p, uint64_t cp
 	for (size_t i = 0; i < p->count; i++) {
 		uint64_t ns, runs;
 
+		*(p->scheduling[i] ? &r->missed : &r->lost) +=
+			bpf_program_missed(p->program_fds[i]);
 		if (bpf_program_cost(p->program_fds[i], &ns, &runs) == 0) {
 			r->kernel_ns += ns;
 			r->kernel_runs += runs;
@@ -268,6 +271,14 @@ static int record_attached(const struct trace_options *o, const char *const *arg
 	return rc;
 }
 
+/* Its inode is fixed (PROC_PID_INIT_INO in the kernel's proc_ns.h). */
+static bool in_first_pid_namespace(void)
+{
+	struct stat s;
+
+	return stat("/proc/self/ns/pid", &s) < 0 || s.st_ino == 0xEFFFFFFCU;
+}
+
 int recording_make(const struct trace_options *o, const char *const *argv, struct recording *out,
 		   struct err *err)
 {
@@ -276,6 +287,11 @@ int recording_make(const struct trace_options *o, const char *const *argv, struc
 	int rc;
 
 	*out = (struct recording){.command = -1};
+	if (!in_first_pid_namespace())
+		return err_set(
+			err, ERR_UNSUPPORTED, 0,
+			"record: the kernel tells of processes by the host's pids, but this is a "
+			"pid namespace of its own (a container?): run it on the host");
 	rc = programs_attach((uint32_t)getpid(), !o->no_scheduling, &p, err);
 	if (rc < 0)
 		return rc;

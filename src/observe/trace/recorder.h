@@ -25,7 +25,7 @@ struct recording {
 	pid_t command;
 	uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC */
 	int exit_code;
-	uint64_t lost, cpu_ns, kernel_ns, kernel_runs;
+	uint64_t lost, missed, cpu_ns, kernel_ns, kernel_runs;
 };
 
 int must_check recording_make(const struct trace_options *o, const char *const *argv,

@@ -132,7 +132,9 @@ struct trace {
 	size_t left_out_processes; /* others that ran on the host meanwhile and are not shown */
 	size_t left_out_calls;
 	/* the observer's own bill */
-	uint64_t records, lost;
+	uint64_t records;
+	uint64_t lost;            /* the buffer was full, or a program could not run just then */
+	uint64_t missed;          /* the same of switches and wake-ups: a step of the path less */
 	uint64_t recorder_cpu_ns; /* this process, while the command ran */
 	uint64_t kernel_cpu_ns;   /* in the programs of the tracepoints; 0: not counted here */
 	uint64_t program_runs;

@@ -97,6 +97,7 @@ static void write_observer(struct json_writer *w, const struct trace *t)
 	json_write_begin(w, "observer", '{');
 	json_write_u64(w, "records", t->records);
 	json_write_u64(w, "lost", t->lost);
+	json_write_u64(w, "missed", t->missed);
 	json_write_u64(w, "cpu_ns", t->recorder_cpu_ns);
 	json_write_u64(w, "kernel_cpu_ns", t->kernel_cpu_ns);
 	json_write_u64(w, "kernel_runs", t->program_runs);

@@ -211,11 +211,12 @@ void trace_text(const struct trace *t, bool calls, struct strbuf *out)
 	bills(t, out);
 	counts(t, out);
 	call_list(t, calls, out);
-	strbuf_printf(out, "\n%llu records, %llu lost; the recorder used %.1f ms of processor time",
+	strbuf_printf(out, "\n%llu records, %llu lost, %llu switches and wake-ups missed;\n",
 		      (unsigned long long)t->records, (unsigned long long)t->lost,
-		      ms(t->recorder_cpu_ns));
+		      (unsigned long long)t->missed);
+	strbuf_printf(out, "the recorder used %.1f ms of processor time", ms(t->recorder_cpu_ns));
 	if (t->program_runs)
-		strbuf_printf(out, ",\nits %llu runs in the kernel %.1f ms",
+		strbuf_printf(out, ", its %llu runs in the kernel %.1f ms",
 			      (unsigned long long)t->program_runs, ms(t->kernel_cpu_ns));
 	strbuf_puts(out, "\n");
 }

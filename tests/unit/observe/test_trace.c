@@ -211,7 +211,7 @@ static void test_texts_and_json_of_nothing(void **state)
 	(void)state;
 	trace_text(t, true, &text);
 	trace_json(t, &json);
-	assert_non_null(strstr(text.data, "0 records, 0 lost"));
+	assert_non_null(strstr(text.data, "0 records, 0 lost, 0 switches"));
 	assert_non_null(strstr(json.data, "\"program_ns\":null"));
 }
 
