@@ -27,7 +27,7 @@ late_runtime() { # PATH REAL SECONDS
 	[ "$(report '.tests[0].key + " " + .tests[0].status')" = "startup done" ]
 	[ "$(report '[.tests[0].figures[] | select(.key == "startup.total")][0].samples | length')" = 3 ]
 	for key in kernel cpu memory storage cgroup clocksource load.before load.after observer; do
-		[ -n "$(report ".facts[] | select(.section == \"environment\" and .key == \"$key\") | .value")" ]
+		[ -n "$(report ".facts[] | select(.key == \"$key\") | .value")" ]
 	done
 	report '.facts[] | select(.section == "prerequisite") | .key' | grep -qx root
 	grep -q 'startup' "$ENGINE_DIR/out"
@@ -62,8 +62,8 @@ late_runtime() { # PATH REAL SECONDS
 	cloche analyze startup --runs 3 --no-progress --run-flag --runtime=late --json "$ENGINE_DIR/report.json" >/dev/null
 	with=$(report '.tests[].figures[] | select(.key == "startup.phase.exec") | .summary.min')
 	echo "runtime's part: $without ms, 400 ms late: $with ms"
-	# Of a noisy machine the quickest runs say most.
-	awk -v a="$with" -v b="$without" 'BEGIN { d = a - b; exit !(d > 360 && d < 440) }'
+	# Of a noisy machine the quickest runs say most; of one that emulates, only that nothing is missing.
+	awk -v a="$with" -v b="$without" -v slow="$CLOCHE_TEST_SLOW" 'BEGIN { d = a - b; exit !(d > 360 && (slow || d < 440)) }'
 	report '.findings[] | select(.test == "startup") | .title' | grep -q "the runtime's start"
 }
 
@@ -84,6 +84,7 @@ is_as() { assert_engine_as "$1" >/dev/null; }
 @test "the host is as it was, images too" {
 	cloche run --rm --network none cloche/busybox true
 	cloche info >/dev/null
+	cloche network ls >/dev/null
 	local before images
 	before=$(snapshot_engine)
 	images=$(cloche images --no-trunc)
