@@ -10,8 +10,20 @@ image=cloche/busybox
 setup() { setup_engine; }
 teardown() {
 	[ -z "${LISTENER:-}" ] || kill "$LISTENER" || true
+	end_dockerd
 	teardown_engine
 }
+
+# Gone, with what it mounts, before its directories are.
+end_dockerd() {
+	local pid mount
+	pid=$(cat "$ENGINE_DIR/dp" 2>/dev/null) || return 0
+	kill "$pid"
+	wait_for 20 not_running "$pid"
+	grep -F "$ENGINE_DIR/d" /proc/self/mountinfo | awk '{ print $5 }' | sort -r | while read -r mount; do umount "$mount"; done
+}
+
+not_running() { ! kill -0 "$1" 2>/dev/null; }
 
 # look FLAG...: analyze's report of a container made with these flags, or of --container.
 look() {
@@ -139,4 +151,23 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	grep -qx '80/tcp at 127.0.0.1, port 18080' "$ENGINE_DIR/ports"
 	grep -q '18080/tcp -> 80: .* for this host' "$ENGINE_DIR/ports"
 	cloche rm -f web >/dev/null
+}
+
+@test "a container of Docker's, found by its name, judged by the same rules" {
+	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "dockerd runs where the kernel is not emulated"
+	command -v dockerd docker >/dev/null || skip "dockerd is not installed"
+	export DOCKER_HOST=unix://$ENGINE_DIR/d.sock
+	dockerd --data-root "$ENGINE_DIR/dd" --exec-root "$ENGINE_DIR/de" -H "$DOCKER_HOST" -p "$ENGINE_DIR/dp" \
+		--storage-driver overlay2 --cgroup-parent "/$ENGINE_CGROUP" --bridge none --iptables=false --ip6tables=false \
+		>"$ENGINE_DIR/log" 2>&1 3>&- &
+	if ! wait_for 30 docker version >/dev/null 2>&1; then skip "dockerd does not start: $(tail -n 1 "$ENGINE_DIR/log")"; fi
+	cloche run --rm --network none $image true
+	cloche save $image | docker load >/dev/null
+	docker run -d --name weak --network none --cap-add SYS_PTRACE --pid host $image sleep 600 >/dev/null
+	look --container=docker:weak
+	docker rm -f weak >/dev/null
+	[ "$(report '.findings[0].subject')" = weak ]
+	findings high | grep -q 'CAP_SYS_PTRACE'
+	findings high | grep -q "pid namespace is the host's"
+	assert_equal "$(verdict ports)" holds
 }
