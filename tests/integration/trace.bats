@@ -153,3 +153,11 @@ traced() {
 	assert_equal "$(of '[.calls[] | select(.process == 0 and (.group == "namespaces" or .group == "mounts"))] | length')" 0
 	docker rm -f x >/dev/null 2>&1 || true
 }
+
+# bats test_tags=any-kernel
+@test "test 2 of analyze: three processes, claims that hold, and the counts of strace" {
+	cloche analyze hierarchy --runs 1 --verify --no-progress --json "$ENGINE_DIR/report" >/dev/null
+	run jq -r '.tests[0] | .status, (.figures[] | select(.key == "hierarchy.processes") | .samples[]),
+		([.claims[].verdict] | unique[]), ([.checks[].agrees] | all)' "$ENGINE_DIR/report"
+	assert_equal "${lines[*]}" "done 3 holds true"
+}
