@@ -94,6 +94,20 @@ report() {
 	[ "$status" -eq 2 ]
 }
 
+# undocumented FILE: keys of its figures that docs/measurement.md does not name. A part of a key in capitals
+# stands for any (`startup.phase.PHASE`).
+undocumented() {
+	/usr/bin/python3 - "$1" "$BATS_TEST_DIRNAME/../../docs/measurement.md" <<'PY'
+import json, re, sys
+named = [re.compile(re.sub("[A-Z][A-Z_]*", "[a-z0-9_]+", re.escape(word)))
+         for word in re.findall(r"`([a-zA-Z0-9_.]+)`", open(sys.argv[2]).read())]
+for line in open(sys.argv[1]):
+    for key in sorted({f["key"] for t in json.loads(line)["tests"] for f in t["figures"]}):
+        if not any(word.fullmatch(key) for word in named):
+            print(key)
+PY
+}
+
 # bats test_tags=any-kernel
 @test "a real report is valid, fits 100 columns without colour, and keeps samples" {
 	need_jsonschema
@@ -107,6 +121,9 @@ report() {
 	run validate "$BATS_TEST_TMPDIR/real"
 	echo "$output"
 	[ "$status" -eq 0 ]
+	run undocumented "$BATS_TEST_TMPDIR/real"
+	echo "not in docs/measurement.md: $output"
+	[ "$status" -eq 0 ] && [ -z "$output" ]
 	jq -e '[.tests[].key] == ["startup", "layers", "namespaces"] and all(.tests[]; .status == "done")
 		and ([.tests[0].figures[] | select(.headline) | .samples | length] == [3])' "$BATS_TEST_TMPDIR/real"
 }
