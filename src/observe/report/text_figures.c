@@ -164,9 +164,9 @@ static void put_caption(const struct text *t, const struct columns *has,
 
 	strbuf_printf(&line, "medians with 95 %% intervals; %zu runs each", has->usual_runs);
 	if (first->warm_ups)
-		strbuf_printf(&line, " after %zu dropped ones", first->warm_ups);
+		strbuf_printf(&line, ", %zu dropped before", first->warm_ups);
 	if (has->runs)
-		strbuf_puts(&line, " unless RUNS says otherwise");
+		strbuf_puts(&line, ", unless RUNS says otherwise");
 	text_paragraph(t, 2, TEXT_PLAIN, "", strbuf_str(&line), 0);
 }
 
