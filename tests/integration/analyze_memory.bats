@@ -16,7 +16,7 @@ verdict() { # KEY
 }
 
 median() { # KEY
-	report ".tests[].figures[] | select(.key == \"$1\" and .subject == \"cloche\") | .summary.median"
+	report ".tests[].figures[] | select(.key == \"$1\" and .subject == \"cloche\") | .summary.median // empty"
 }
 
 analyze() { # ARGUMENT...

@@ -29,6 +29,7 @@
 #define VERIFY_BYTES (64U << 20)
 #define VERIFY_ROUNDS 5
 #define NOISE_SHARE 0.10
+#define SUPERVISOR_BYTES (1U << 20)
 #define DAEMON_BYTES (16U << 20)
 
 struct pid_list {
@@ -169,6 +170,7 @@ static void sums_claim(struct experiment_context *x, const struct memory_subject
 		report_claim(x->test, m->s->name, "memory.sums",
 			     sums[0] > sums[1] ? REPORT_HOLDS : REPORT_BROKEN,
 			     "adding up what containers show counts shared pages more than once");
+	struct report_finding *f;
 
 	report_evidence(c, "sum of RSS %.2f MiB, of PSS %.2f MiB: %.2f MiB were counted again",
 			sums[0] / MEMORY_MIB, sums[1] / MEMORY_MIB,
@@ -178,6 +180,15 @@ static void sums_claim(struct experiment_context *x, const struct memory_subject
 		"sum of `stats` %.2f MiB, of which page cache %.2f MiB is charged to whoever "
 		"read it first",
 		sums[4] / MEMORY_MIB, sums[5] / MEMORY_MIB);
+	f = report_finding(
+		x->report, REPORT_INFO, (sums[0] - sums[1]) / fmax(sums[0], 1), x->test->key,
+		m->s->name,
+		"the RSS of three containers adds up to %.1f MiB; together they have %.1f MiB",
+		sums[0] / MEMORY_MIB, sums[1] / MEMORY_MIB);
+	report_reason(f,
+		      "shared pages are in each container's RSS; PSS divides them by those who map "
+		      "them");
+	report_recommend(f, NULL, "plan by PSS, or by what the host loses, never by sums of RSS");
 	report_consequence(
 		c, "PSS divides each page by those who map it, so its sum is what they have "
 		   "together.");
@@ -356,6 +367,39 @@ static void host_claim(struct experiment_context *x, const struct memory_subject
 				   "measured");
 }
 
+static double middle_of_figure(const struct experiment_context *x, const struct memory_subject *m,
+			       const char *key)
+{
+	const struct report_figure *f = report_find_figure(x->test, m->s->name, key);
+	auto_free double *values = NULL;
+	struct summary s;
+
+	if (!f || !f->count)
+		return 0;
+	values = xcalloc(f->count, sizeof(*values));
+	memcpy(values, f->samples, f->count * sizeof(*values));
+	statistics_summarize(values, f->count, &s);
+	return s.median;
+}
+
+static void supervisor_finding(struct experiment_context *x, const struct memory_subject *m)
+{
+	double supervisor = middle_of_figure(x, m, "memory.supervisor");
+	double container = middle_of_figure(x, m, "memory.pss");
+	struct report_finding *f;
+
+	if (supervisor < SUPERVISOR_BYTES || supervisor < container)
+		return;
+	f = report_finding(
+		x->report, REPORT_LOW, 0.3, x->test->key, m->s->name,
+		"each container's supervisor takes %.1f MiB, the container itself %.1f MiB",
+		supervisor / MEMORY_MIB, container / MEMORY_MIB);
+	report_reason(f,
+		      "PSS of what was started above the container's first process; it is paid for "
+		      "every container, and above 1 MiB a hundred of them take 100 MiB");
+	report_recommend(f, NULL, "for many small containers, an engine with a small supervisor");
+}
+
 static void engine_part(struct experiment_context *x, const struct memory_subject *m)
 {
 	auto_free char *what = NULL;
@@ -396,6 +440,7 @@ int memory_report(struct experiment_context *x, struct memory_subject *m, struct
 	cache_claim(x, m);
 	sums_claim(x, m, sums);
 	host_claim(x, m);
+	supervisor_finding(x, m);
 	outlier(x, m);
 	engine_part(x, m);
 	return 0;
