@@ -59,6 +59,7 @@ figure() { # KEY
 		any(test("mount: ro"))' "$ENGINE_DIR/report.json"
 }
 
+# bats test_tags=any-kernel
 @test "nothing is left behind" {
 	analyze
 	[ -z "$(cloche ps -aq)" ]
