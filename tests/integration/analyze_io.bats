@@ -3,6 +3,7 @@
 # What the fourth test of analyze says of a disk that is held to a known speed, and of copies up, which the
 # kernel's own counters size.
 
+# bats file_tags=measure
 load helpers
 bats_require_minimum_version 1.5.0
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the eighth test of analyze says of limits, and that it notices one that is not what was asked for.
 bats_require_minimum_version 1.5.0
+# bats file_tags=measure
 load helpers
 
 setup() { setup_engine; }

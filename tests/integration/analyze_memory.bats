@@ -3,6 +3,7 @@
 # What the sixth test of analyze says of memory that is shared, and of memory that one container holds
 # more than its neighbours.
 bats_require_minimum_version 1.5.0
+# bats file_tags=measure
 load helpers
 load seed_images
 

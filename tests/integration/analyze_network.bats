@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # analyze network: every way to a container works and is timed; a known delay is found where it was put.
 bats_require_minimum_version 1.5.0
+# bats file_tags=measure
 load helpers
 
 setup() { setup_engine; }
