@@ -107,14 +107,14 @@ has_stray() { # CONTAINER
 	assert_contains "$(evidence cgroup.cpu)" "0.05 processors"
 	assert_equal "$(verdict load.killed)" broken
 	assert_equal "$(verdict load.pids)" broken
+	cloche exec -d limited sh -c 'while :; do :; done'
+	wait_for 30 is_throttled limited
 	run cloche exec limited sh -c 'tail /dev/zero'
 	run cloche exec limited sh -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait'
 	explained limited load
 	assert_equal "$(verdict load.killed)" holds
 	assert_equal "$(verdict load.memory)" holds
 	assert_equal "$(verdict load.pids)" holds
-	cloche exec -d limited sh -c 'while :; do :; done'
-	wait_for 30 is_throttled limited
 	explained free cgroup load
 	for key in cgroup.cpu cgroup.memory cgroup.pids load.throttled load.memory; do
 		assert_equal "$(verdict $key)" broken
