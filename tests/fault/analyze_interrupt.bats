@@ -10,9 +10,13 @@ setup() {
 	cloche run --rm cloche/busybox true
 	cloche run --rm --network none cloche/busybox true
 	cloche info >/dev/null
+	# The keeper goes when the last connected container has gone.
+	wait_for 10 no_process
 	BASE=$(snapshot_host)
 }
 teardown() { teardown_network_engine; }
+
+no_process() { [ -z "$(engine_processes)" ]; }
 
 # The engine and the links of its host.
 snapshot_host() {
