@@ -43,7 +43,7 @@ static const struct sharing sharings[NAMESPACE_KINDS] = {
 		{REPORT_LOW, REPORT_INFO,
 		 "root inside is root outside, so whatever gets out of the container owns the "
 		 "host (user_namespaces(7), CIS 2.9)",
-		 "--userns-remap (of the daemon) or --user 1000:1000"},
+		 "--user 1000:1000 (or a user namespace, where the engine can: --userns-remap, --userns)"},
 	[NAMESPACE_UTS] = {REPORT_LOW, REPORT_INFO,
 			   "the host can be renamed by a container with CAP_SYS_ADMIN (CIS 5.21)",
 			   "without --uts"},

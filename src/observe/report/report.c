@@ -301,7 +301,7 @@ static void free_test(struct report_test *t)
 	free(t);
 }
 
-static void free_finding(struct report_finding *f)
+void report_finding_free(struct report_finding *f)
 {
 	free(f->test);
 	free(f->subject);
@@ -326,7 +326,7 @@ void report_free(struct report *r)
 	for (size_t i = 0; i < r->test_count; i++)
 		free_test(r->tests[i]);
 	for (size_t i = 0; i < r->finding_count; i++)
-		free_finding(r->findings[i]);
+		report_finding_free(r->findings[i]);
 	for (size_t i = 0; i < r->fact_count; i++)
 		free_fact(r->facts[i]);
 	free(r->tests);

@@ -208,6 +208,7 @@ void report_check(struct report_test *t, const char *subject, const char *key, c
 struct report_finding *report_finding(struct report *r, enum report_severity severity, double cost,
 				      const char *test, const char *subject, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+void report_finding_free(struct report_finding *f);
 void report_reason(struct report_finding *f, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void report_recommend(struct report_finding *f, const char *flag, const char *fmt, ...)
@@ -217,8 +218,8 @@ void report_fact(struct report *r, const char *section, const char *key, const c
 	__attribute__((format(printf, 4, 5)));
 void report_prerequisite(struct report *r, const char *what, bool present, const char *cost);
 
-/* Summaries, noise, comparisons, agreement of checks; orders the findings. Before rendering; again when
- * something was added. */
+/* Summaries, noise, comparisons, agreement of checks; orders the findings, of which those that two tests
+ * came to are kept once. Before rendering; again when something was added. */
 void report_finish(struct report *r);
 /* The part of it that concerns one test alone. */
 void report_finish_test(struct report_test *t);

@@ -168,6 +168,34 @@ static void order_findings(struct report *r)
 	}
 }
 
+/* Whether two tests came to the same advice: the same option of the same subject's command line. */
+static bool advises_as(const struct report_finding *a, const struct report_finding *b)
+{
+	size_t n = a->flag ? strcspn(a->flag, " ") : 0;
+
+	return n && a->flag[0] == '-' && b->flag && strcspn(b->flag, " ") == n &&
+	       strncmp(a->flag, b->flag, n) == 0 && str_eq(a->subject, b->subject) &&
+	       !str_eq(a->test, b->test);
+}
+
+/* Of ordered findings, only the costlier one of two tests is kept. */
+static void drop_repeated(struct report *r)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->finding_count; i++) {
+		bool repeats = false;
+
+		for (size_t k = 0; k < kept && !repeats; k++)
+			repeats = advises_as(r->findings[k], r->findings[i]);
+		if (repeats)
+			report_finding_free(r->findings[i]);
+		else
+			r->findings[kept++] = r->findings[i];
+	}
+	r->finding_count = kept;
+}
+
 void report_finish(struct report *r)
 {
 	free(r->comparisons);
@@ -179,4 +207,5 @@ void report_finish(struct report *r)
 	}
 	correct(r);
 	order_findings(r);
+	drop_repeated(r);
 }

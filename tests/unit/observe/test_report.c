@@ -243,6 +243,26 @@ static void checks_know_their_bounds(void **state)
 	assert_false(t->checks[5]->agrees);
 }
 
+static void advice_of_two_tests_is_given_once(void **state)
+{
+	auto_report struct report r = {0};
+
+	(void)state;
+	report_recommend(report_finding(&r, REPORT_LOW, 0, "security", "a", "no limit"),
+			 "--memory 1g", "set one");
+	report_recommend(report_finding(&r, REPORT_MEDIUM, 0, "limits", "a", "no limit seen"),
+			 "--memory", "set one");
+	report_recommend(report_finding(&r, REPORT_LOW, 0, "security", "b", "no limit"),
+			 "--memory 1g", "set one");
+	report_recommend(report_finding(&r, REPORT_LOW, 0, "security", "a", "no swap limit"),
+			 "--memory-swap 1g", "set one");
+	report_finish(&r);
+	assert_int_equal(r.finding_count, 3);
+	assert_string_equal(r.findings[0]->title, "no limit seen");
+	assert_string_equal(r.findings[1]->subject, "b");
+	assert_string_equal(r.findings[2]->title, "no swap limit");
+}
+
 static void findings_are_ranked(void **state)
 {
 	auto_report struct report r = two_subjects();
@@ -517,6 +537,7 @@ int main(void)
 		cmocka_unit_test(a_stranger_is_not_compared),
 		cmocka_unit_test(a_ratio_to_nothing_is_none),
 		cmocka_unit_test(checks_know_their_bounds),
+		cmocka_unit_test(advice_of_two_tests_is_given_once),
 		cmocka_unit_test(findings_are_ranked),
 		cmocka_unit_test(json_keeps_numbers_exact),
 		cmocka_unit_test(json_types_the_cells_of_tables),
