@@ -174,7 +174,7 @@ static void describe_config(struct report *r, const char *release)
 		strv_add(&argv, "/bin/zcat");
 		strv_add(&argv, "/proc/config.gz");
 		if (access("/proc/config.gz", R_OK) < 0 ||
-		    command_run(NULL, &argv, 5000, &run, &err) < 0 || run.exit_code) {
+		    command_execute(NULL, &argv, 5000, &run, &err) < 0 || run.exit_code) {
 			report_fact(r, SECTION, "kernel.config",
 				    "unknown: neither %s nor /proc/config.gz", path);
 			return;

@@ -149,7 +149,7 @@ static int measure(struct experiment_context *x, struct subject *s, size_t round
 
 	(void)round;
 	if (rc == 0)
-		rc = command_run(s, &argv, TIMEOUT_MS, &plain, err);
+		rc = command_execute(s, &argv, TIMEOUT_MS, &plain, err);
 	if (rc < 0 || warm_up)
 		return rc;
 	unrecorded = figure(x, s, "hierarchy.unrecorded", "whole command, not recorded", "ms");
@@ -439,7 +439,7 @@ static int verify(struct experiment_context *x, struct subject *s, const struct 
 	if (rc < 0)
 		return rc;
 	strace_command(file, &command, &argv);
-	rc = command_run(s, &argv, TIMEOUT_MS, &run, err);
+	rc = command_execute(s, &argv, TIMEOUT_MS, &run, err);
 	if (rc == 0)
 		rc = file_read_at(AT_FDCWD, file, STRACE_MAX, &text, &len);
 	unlink(file);

@@ -89,7 +89,7 @@ static int commit(struct subject *s, const char *container, const char *image, s
 	strv_add(&argv, "commit");
 	strv_add(&argv, container);
 	strv_add(&argv, image);
-	rc = command_run(s, &argv, COMMAND_MS, &run, err);
+	rc = command_execute(s, &argv, COMMAND_MS, &run, err);
 	if (rc < 0)
 		return rc;
 	if (run.exit_code != 0)

@@ -58,7 +58,7 @@ static void image_command(struct memory_subject *m)
 	strv_add(&argv, "--format");
 	strv_add(&argv, "{{json .Config}}");
 	strv_add(&argv, m->s->image);
-	if (command_run(m->s, &argv, CALL_TIMEOUT_MS, &run, &err) < 0 || run.exit_code != 0 ||
+	if (command_execute(m->s, &argv, CALL_TIMEOUT_MS, &run, &err) < 0 || run.exit_code != 0 ||
 	    json_parse(run.output, strcspn(run.output, "\n"), "image", &config, &err) < 0)
 		return;
 	for (size_t i = 0; i < 2; i++) {

@@ -83,7 +83,7 @@ static int run_once(struct experiment_context *x, struct subject *s, bool warm_u
 	int rc = subject_run_command(s, &spec, &argv, err);
 
 	if (rc == 0)
-		rc = command_run(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
+		rc = command_execute(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
 	if (rc == -EINTR)
 		return rc;
 	if (keys == &warm)
@@ -163,7 +163,7 @@ static int exec_once(struct experiment_context *x, struct subject *s, size_t rou
 		return 0;
 	rc = subject_exec_command(s, "long", words, &argv, err);
 	if (rc == 0)
-		rc = command_run(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
+		rc = command_execute(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
 	if (rc == -EINTR)
 		return rc;
 	startup_sample(x, f, warm_up, rc, &run, run.spawned_ns, run.ended_ns, err);
@@ -182,7 +182,7 @@ static int exec_floor(struct experiment_context *x, struct err *err)
 	for (size_t i = 0; rc == 0 && i < x->runs; i++) {
 		auto_command_run struct command_run run = {0};
 
-		rc = command_run(NULL, &argv, STARTUP_TIMEOUT_MS, &run, err);
+		rc = command_execute(NULL, &argv, STARTUP_TIMEOUT_MS, &run, err);
 		ms[i] = (double)(run.ended_ns - run.spawned_ns) / 1e6;
 	}
 	if (rc < 0)

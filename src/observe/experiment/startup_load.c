@@ -127,7 +127,7 @@ static int load_once(struct experiment_context *x, struct subject *s, size_t rou
 			  "ms", REPORT_LOWER);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		strv_add(&argv, words[i]);
-	rc = command_run(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
+	rc = command_execute(s, &argv, STARTUP_TIMEOUT_MS, &run, err);
 	if (rc == -EINTR)
 		return rc;
 	startup_sample(x, f, warm_up, rc, &run, run.spawned_ns, run.ended_ns, err);

@@ -175,7 +175,7 @@ static int start_once(struct experiment_context *x, struct subject *s, bool warm
 	int rc = startup_kept_command(s, &kept, err);
 
 	if (rc == 0)
-		rc = command_run(s, &kept.argv, STARTUP_TIMEOUT_MS, &run, err);
+		rc = command_execute(s, &kept.argv, STARTUP_TIMEOUT_MS, &run, err);
 	if (rc == 0 && run.exit_code)
 		rc = err_set(err, ERR_SYSTEM, EIO, "%s", run.errors);
 	rc = startup_kept_end(s, &kept, rc, &bill, err);

@@ -139,7 +139,7 @@ static int change_files(struct lab *l, struct err *err)
 		&argv, err);
 
 	if (rc == 0)
-		rc = command_run(l->subject, &argv, CALL_MS, &run, err);
+		rc = command_execute(l->subject, &argv, CALL_MS, &run, err);
 	if (rc == 0 && run.exit_code)
 		report_note(l->x->test, "files of container alpha could not be changed: %.200s",
 			    run.errors);

@@ -71,8 +71,8 @@ static void end_well(struct spawned *p)
 		spawned_end(p, SIGKILL);
 }
 
-int command_run(const struct subject *s, const struct strv *argv, int timeout_ms,
-		struct command_run *out, struct err *err)
+int command_execute(const struct subject *s, const struct strv *argv, int timeout_ms,
+		    struct command_run *out, struct err *err)
 {
 	auto_strbuf struct strbuf output = {0};
 	struct spawned p;

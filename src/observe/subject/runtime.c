@@ -140,7 +140,7 @@ static int sweep(struct subject *s, struct err *err)
 		begin(s, &argv, "delete");
 		strv_add(&argv, "--force");
 		strv_add(&argv, e->d_name);
-		gone = command_run(s, &argv, CALL_TIMEOUT_MS, &run, err);
+		gone = command_execute(s, &argv, CALL_TIMEOUT_MS, &run, err);
 		rc = gone < 0 ? gone : rc;
 	}
 	return rc;

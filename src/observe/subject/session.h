@@ -70,7 +70,7 @@ void command_run_free(struct command_run *r);
 #define auto_command_run __attribute__((cleanup(command_run_free)))
 /* subject NULL: no preparation of the child. -ETIMEDOUT after timeout_ms (the child is ended), -EINTR
  * when the run was interrupted. */
-int must_check command_run(const struct subject *s, const struct strv *argv, int timeout_ms,
-			   struct command_run *out, struct err *err);
+int must_check command_execute(const struct subject *s, const struct strv *argv, int timeout_ms,
+			       struct command_run *out, struct err *err);
 
 #endif

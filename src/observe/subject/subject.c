@@ -43,7 +43,7 @@ int subject_call(const struct subject *s, int timeout_ms, char **output, struct 
 	strv_add(&argv, s->program);
 	for (; *words; words++)
 		strv_add(&argv, *words);
-	rc = command_run(s, &argv, timeout_ms, &run, err);
+	rc = command_execute(s, &argv, timeout_ms, &run, err);
 	if (rc < 0)
 		return rc;
 	if (run.exit_code)

@@ -223,7 +223,7 @@ static int ask_program(enum target_engine engine, const char *name, struct targe
 	strv_add(&argv, "inspect");
 	strv_add(&argv, "--");
 	strv_add(&argv, name);
-	rc = command_run(NULL, &argv, ANSWER_MS, &answer, err);
+	rc = command_execute(NULL, &argv, ANSWER_MS, &answer, err);
 	if (rc < 0)
 		return rc;
 	if (answer.exit_code != 0) {

@@ -238,7 +238,7 @@ static void a_command_tells_how_it_went(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(command_run(NULL, &argv, 10000, &run, &err), 0);
+	assert_int_equal(command_execute(NULL, &argv, 10000, &run, &err), 0);
 	assert_int_equal(run.exit_code, 3);
 	assert_string_equal(run.output, "out\n");
 	assert_string_equal(run.errors, "err");
@@ -253,7 +253,7 @@ static void a_program_that_is_missing_is_an_error(void **state)
 
 	(void)state;
 	strv_add(&argv, "/nowhere/program");
-	assert_int_equal(command_run(NULL, &argv, 1000, &run, &err), -ENOENT);
+	assert_int_equal(command_execute(NULL, &argv, 1000, &run, &err), -ENOENT);
 }
 
 static void what_is_left_behind_is_not_waited_for(void **state)
@@ -263,7 +263,7 @@ static void what_is_left_behind_is_not_waited_for(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(command_run(NULL, &argv, 1000, &run, &err), 0);
+	assert_int_equal(command_execute(NULL, &argv, 1000, &run, &err), 0);
 	assert_string_equal(run.output, "started\n");
 }
 
@@ -274,7 +274,7 @@ static void time_that_is_up_is_an_error(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(command_run(NULL, &argv, 50, &run, &err), -ETIMEDOUT);
+	assert_int_equal(command_execute(NULL, &argv, 50, &run, &err), -ETIMEDOUT);
 }
 
 /* Last: from then on this process is interrupted. */
@@ -290,14 +290,14 @@ static void an_interrupt_stays_until_it_is_ignored(void **state)
 	assert_false(interrupt_came());
 	raise(SIGINT);
 	assert_true(interrupt_came());
-	assert_int_equal(command_run(NULL, &argv, 10000, &first, &err), -EINTR);
+	assert_int_equal(command_execute(NULL, &argv, 10000, &first, &err), -EINTR);
 	assert_true(interrupt_came());
 	/* It was let come to its end. */
 	assert_int_equal(first.exit_code, 0);
 	interrupt_ignore();
 	assert_false(interrupt_came());
 	raise(SIGTERM);
-	assert_int_equal(command_run(NULL, &argv, 10000, &second, &err), 0);
+	assert_int_equal(command_execute(NULL, &argv, 10000, &second, &err), 0);
 }
 
 int main(void)
