@@ -65,6 +65,7 @@ struct files_run {
 	struct io_run *r;
 	struct made *made;
 	size_t count;
+	double end_s; /* from then on the larger kinds have had their turn */
 };
 
 static void take_samples(struct io_run *r, const struct made *m, const char *line)
@@ -114,6 +115,12 @@ static int make(struct files_run *f, const struct made *m, struct err *err)
 	return 0;
 }
 
+/* The larger kinds: one round at least, none in a short look. */
+static bool too_much(const struct files_run *f, size_t round)
+{
+	return f->r->x->brief || (round > 0 && io_now_s() > f->end_s);
+}
+
 static int make_round(struct files_run *f, size_t round, struct err *err)
 {
 	auto_free size_t *order = io_shuffled(f->r);
@@ -122,7 +129,8 @@ static int make_round(struct files_run *f, size_t round, struct err *err)
 	for (size_t k = 0; k < KINDS && rc == 0; k++) {
 		const struct kind *kind = &kinds[k];
 
-		if (round >= kind->most + kind->warm_ups || (f->r->x->brief && kind->count > 500))
+		if (round >= kind->most + kind->warm_ups ||
+		    (kind->count > 500 && too_much(f, round)))
 			continue;
 		for (size_t i = 0; i < f->r->place_count && rc == 0; i++) {
 			struct made m = {.p = &f->r->places[order[i]], .k = kind, .round = round};
@@ -169,13 +177,12 @@ static void set_floors(struct io_run *r)
 
 int io_metadata(struct io_run *r, struct err *err)
 {
-	double end = io_now_s() + io_budget_s(r, SHARE_S);
 	size_t rounds = (r->x->runs < MOST_ROUNDS ? r->x->runs : MOST_ROUNDS) + WARM_UPS, done = 0;
-	struct files_run f = {.r = r};
+	struct files_run f = {.r = r, .end_s = io_now_s() + io_budget_s(r, SHARE_S)};
 	int rc = 0;
 
 	for (; rc == 0 && done < rounds; done++) {
-		if (done >= LEAST_ROUNDS + WARM_UPS && io_now_s() > end)
+		if (done >= LEAST_ROUNDS + WARM_UPS && io_now_s() > f.end_s)
 			break;
 		experiment_progress(r->x, "many files", done, rounds);
 		rc = make_round(&f, done, err);
