@@ -65,3 +65,19 @@ check_moment() { # SIGNAL MS ARGUMENT...
 	[ "$(jq -r .interrupted "$ENGINE_DIR/r.json")" = true ]
 	rm -f "$ENGINE_DIR/r.json" "$ENGINE_DIR.out"
 }
+
+has_begun() { compgen -G "$CLOCHE_ROOT/tmp/cloche-analyze-*" >/dev/null && [ -n "$(cloche ps -q)" ]; }
+
+@test "what a killed run leaves, the next one takes back" {
+	nsenter "--net=/proc/$HOST_NETNS/ns/net" -- "$BUILD/bin/cloche" analyze startup --no-progress --runs 200 \
+		>"$ENGINE_DIR.out" 2>&1 3>&- &
+	local pid=$!
+	wait_for 20 has_begun
+	kill -KILL "$pid"
+	wait "$pid" || true
+	compgen -G "$CLOCHE_ROOT/tmp/cloche-analyze-*"
+	nsenter "--net=/proc/$HOST_NETNS/ns/net" -- "$BUILD/bin/cloche" analyze layers --brief --no-progress >"$ENGINE_DIR.out"
+	grep -q 'swept  *what 1 killed run ' "$ENGINE_DIR.out" || { cat "$ENGINE_DIR.out" && false; }
+	wait_for 10 as_before || { diff <(printf '%s\n' "$BASE") <(snapshot_host) && return 1; }
+	rm -f "$ENGINE_DIR.out"
+}

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "observe/experiment/environment.h"
 #include "observe/experiment/experiment.h"
+#include "observe/experiment/stale.h"
 #include "observe/subject/interrupt.h"
 #include "observe/subject/subject_internal.h"
 
@@ -28,6 +29,7 @@ struct driver {
 	const struct driver_options *options;
 	struct report *report;
 	char *prefix, *scratch, *archive, *archive_image;
+	int scratch_lock;              /* tells other runs that this one lives; -1 */
 	struct subject *cloche, *host; /* the first gives the image, the second the floor */
 	struct subject **subjects;
 	size_t subject_count;
@@ -77,21 +79,38 @@ static int make_prefix(struct driver *d, struct err *err)
 
 	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
 		return err_sys(err, "make a name for this run");
-	d->prefix = xasprintf("cloche-analyze-%04x-", number);
+	d->prefix = xasprintf(STALE_NAME "%04x-", number);
 	return 0;
 }
 
 static int make_scratch(struct driver *d, struct err *err)
 {
-	int rc;
+	int rc = scratch_make(d->cloche->data_root, d->prefix, &d->scratch_lock, err);
 
 	d->scratch = xasprintf("%s/tmp/%s", d->cloche->data_root, d->prefix);
-	rc = file_mkdir_all_at(AT_FDCWD, d->scratch, 0700);
-	if (rc == 0 && d->options->keep)
-		rc = file_mkdir_all_at(AT_FDCWD, d->options->keep, 0755);
-	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "make %s: %s", d->scratch,
+	if (rc < 0 || !d->options->keep)
+		return rc;
+	rc = file_mkdir_all_at(AT_FDCWD, d->options->keep, 0755);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "make %s: %s", d->options->keep,
 				err_errno_text(-rc))
 		      : 0;
+}
+
+/* What a run that was killed left behind would be in this one's way, and in its figures. */
+static void sweep_stale(struct driver *d)
+{
+	auto_strv struct strv specs = {0};
+	int found;
+
+	if (d->options->subjects)
+		strv_add_all(&specs, d->options->subjects);
+	if (!strv_contains(&specs, "cloche"))
+		strv_add(&specs, "cloche");
+	found = stale_sweep(d->cloche->data_root, &specs);
+	if (found)
+		report_fact(d->report, "environment", "swept",
+			    "what %d killed run%s of these instruments had left", found,
+			    found == 1 ? "" : "s");
 }
 
 static int open_one(struct driver *d, const char *spec, struct subject **out, struct err *err)
@@ -212,6 +231,8 @@ static int begin(struct driver *d, struct err *err)
 	if (rc == 0)
 		rc = open_one(d, "cloche", &d->cloche, err);
 	if (rc == 0)
+		sweep_stale(d);
+	if (rc == 0)
 		rc = make_scratch(d, err);
 	if (rc == 0)
 		rc = open_one(d, "host", &d->host, err);
@@ -251,6 +272,8 @@ static void end(struct driver *d)
 		subject_free(d->subjects[i]);
 	if (d->scratch && remove_tree_at(AT_FDCWD, d->scratch) < 0)
 		report_fact(d->report, REPORT_AFTERWARDS, "left_behind", "%s", d->scratch);
+	if (d->scratch_lock >= 0)
+		close(d->scratch_lock);
 	if (d->scratch) {
 		*strrchr(d->scratch, '/') = '\0';
 		rmdir(d->scratch); /* only when nobody else has something there */
@@ -357,7 +380,7 @@ static void start_report(const struct driver_options *o, struct report *r)
 
 int driver_run(const struct driver_options *o, struct report *r, struct err *err)
 {
-	struct driver d = {.options = o, .report = r};
+	struct driver d = {.options = o, .report = r, .scratch_lock = -1};
 	uint64_t start_ns = clock_now_ns();
 	int rc = check_tests(o, err);
 
