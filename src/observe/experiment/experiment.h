@@ -72,6 +72,13 @@ typedef int (*experiment_step)(struct experiment_context *x, struct subject *s, 
 			       bool warm_up, void *arg, struct err *err);
 int must_check experiment_interleave(struct experiment_context *x, size_t warm_ups, size_t n,
 				     experiment_step step, void *arg, struct err *err);
+/* Looks at each subject that has containers, one after another. One that cannot be looked at makes the
+ * test partial; an error only when all failed, or when there is only the bare host, which lacks what
+ * `lacks` names ("layers"). */
+int must_check experiment_each(struct experiment_context *x, const char *lacks,
+			       int (*look)(struct experiment_context *x, struct subject *s,
+					   struct err *err),
+			       struct err *err);
 void experiment_progress(struct experiment_context *x, const char *what, size_t done, size_t of);
 /* Writes a raw file NAME below --keep and notes it in the test; does nothing without --keep. */
 void experiment_keep(struct experiment_context *x, const char *name, const char *bytes, size_t len);

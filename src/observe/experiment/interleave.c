@@ -79,6 +79,34 @@ int experiment_interleave(struct experiment_context *x, size_t warm_ups, size_t 
 	return 0;
 }
 
+int experiment_each(struct experiment_context *x, const char *lacks,
+		    int (*look)(struct experiment_context *x, struct subject *s, struct err *err),
+		    struct err *err)
+{
+	size_t looked = 0, containers = 0;
+
+	for (size_t i = 0; i < x->subject_count; i++) {
+		struct subject *s = x->subjects[i];
+		int rc = experiment_go_on(err);
+
+		if (rc == 0 && s->ops->kind == SUBJECT_HOST)
+			continue;
+		containers++;
+		experiment_progress(x, s->name, i, x->subject_count);
+		if (rc == 0)
+			rc = look(x, s, err);
+		if (rc == -EINTR)
+			return rc;
+		if (rc < 0)
+			report_status(x->test, REPORT_PARTIAL, "%s: %s", s->name, err->msg);
+		else
+			looked++;
+	}
+	if (containers == 0)
+		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "the bare host has no %s", lacks);
+	return looked == 0 ? err_code(err) : 0;
+}
+
 void experiment_keep(struct experiment_context *x, const char *name, const char *bytes, size_t len)
 {
 	auto_free char *path = NULL;

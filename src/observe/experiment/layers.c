@@ -421,28 +421,10 @@ static int look_at(struct experiment_context *x, struct subject *s, struct err *
 
 static int run(struct experiment_context *x, struct err *err)
 {
-	size_t looked = 0, containers = 0;
+	int rc = experiment_each(x, "layers", look_at, err);
 
-	for (size_t i = 0; i < x->subject_count; i++) {
-		struct subject *s = x->subjects[i];
-		int rc;
-
-		if (s->ops->kind == SUBJECT_HOST)
-			continue;
-		containers++;
-		experiment_progress(x, s->name, i, x->subject_count);
-		rc = look_at(x, s, err);
-		if (rc == -EINTR)
-			return rc;
-		if (rc < 0)
-			report_status(x->test, REPORT_PARTIAL, "%s: %s", s->name, err->msg);
-		else
-			looked++;
-	}
-	if (containers == 0)
-		return err_set(err, ERR_UNSUPPORTED, ENOTSUP, "the bare host has no layers");
-	if (looked == 0)
-		return err_code(err);
+	if (rc < 0)
+		return rc;
 	report_note(x->test,
 		    "marks are whiteouts and opaque directories; images: how many of the "
 		    "store have the layer; running: root file systems mounted over it now");

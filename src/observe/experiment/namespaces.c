@@ -498,21 +498,8 @@ static int run_container(struct experiment_context *x, struct err *err)
 
 static int run(struct experiment_context *x, struct err *err)
 {
-	if (x->container)
-		return run_container(x, err);
-	for (size_t i = 0; i < x->subject_count; i++) {
-		int rc = experiment_go_on(err);
-
-		experiment_progress(x, "namespaces", i, x->subject_count);
-		if (rc == 0 && x->subjects[i]->ops->kind != SUBJECT_HOST)
-			rc = run_subject(x, x->subjects[i], err);
-		if (rc == -EINTR)
-			return rc;
-		if (rc < 0)
-			report_status(x->test, REPORT_PARTIAL, "%s: %s", x->subjects[i]->name,
-				      err->msg);
-	}
-	return 0;
+	return x->container ? run_container(x, err)
+			    : experiment_each(x, "namespaces of its own", run_subject, err);
 }
 
 const struct experiment experiment_namespaces = {
