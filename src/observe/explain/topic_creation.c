@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -14,6 +16,7 @@
 #include "observe/explain/topics.h"
 #include "observe/timeline/timeline.h"
 
+#define BILL_WAIT_MS 1000
 #define BILL_MAX (1u << 20)
 
 static double ms(uint64_t ns, uint64_t since_ns)
@@ -21,13 +24,28 @@ static double ms(uint64_t ns, uint64_t since_ns)
 	return ns > since_ns ? (double)(ns - since_ns) / 1e6 : 0;
 }
 
-/* The bill of the start that runs. 0, or -errno with *err. */
+static bool is_young(const struct target *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec < t->start_ticks / (uint64_t)sysconf(_SC_CLK_TCK) + 3;
+}
+
+/* The bill of the start that runs; its monitor writes it a moment after the program's first. 0, or
+ * -errno with *err. */
 static int read_bill(struct explain *x, struct timeline_stamps *out, struct err *err)
 {
 	auto_json struct json_object *o = NULL;
 	auto_free char *path = xasprintf("containers/%s/timeline.json", x->target->id);
-	int rc = json_read_at(x->engine->run_fd, path, BILL_MAX, &o, err);
+	int most_ms = is_young(x->target) ? BILL_WAIT_MS : 0, rc = -ENOENT;
 
+	for (int waited_ms = 0; rc == -ENOENT && waited_ms <= most_ms; waited_ms += 10) {
+		if (waited_ms)
+			nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		*err = ERR_INIT;
+		rc = json_read_at(x->engine->run_fd, path, BILL_MAX, &o, err);
+	}
 	return rc < 0 ? rc : timeline_stamps_decode(o, path, out, err);
 }
 
