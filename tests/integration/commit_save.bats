@@ -16,25 +16,6 @@ teardown() {
 	teardown_engine
 }
 
-stop_docker() {
-	[ -n "${DOCKER_PID:-}" ] || return 0
-	kill "$DOCKER_PID" 2>/dev/null || true
-	wait "$DOCKER_PID" 2>/dev/null || true
-	unset DOCKER_PID DOCKER_HOST
-}
-
-start_docker() {
-	command -v dockerd docker >/dev/null || return 1
-	local dir=$ENGINE_DIR/docker
-	mkdir -p "$dir"
-	export DOCKER_HOST=unix://$dir/d.sock
-	dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "$DOCKER_HOST" --pidfile "$dir/pid" \
-		--bridge=none --iptables=false --ip6tables=false --storage-driver overlay2 >"$dir/log" 2>&1 3>&- &
-	DOCKER_PID=$!
-	answers() { docker version >/dev/null 2>&1; }
-	wait_for 20 answers
-}
-
 id_of() { cloche image inspect -f '{{.Id}} {{.RootFS.Layers}}' "$1"; }
 
 # A container that has changed what layers find difficult.

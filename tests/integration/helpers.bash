@@ -344,3 +344,26 @@ assert_status() {
 		return 1
 	}
 }
+
+# A dockerd of this test's own, without networks, in $ENGINE_DIR/docker. Sets DOCKER_HOST and DOCKER_PID; 1
+# when it is not installed or does not come up. stop_docker ends it.
+start_docker() {
+	local dir=$ENGINE_DIR/docker
+	command -v dockerd docker >/dev/null || return 1
+	mkdir -p "$dir"
+	export DOCKER_HOST=unix://$dir/d.sock
+	dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "$DOCKER_HOST" --pidfile "$dir/pid" \
+		--bridge=none --iptables=false --ip6tables=false --storage-driver overlay2 >"$dir/log" 2>&1 3>&- &
+	DOCKER_PID=$!
+	wait_for 30 docker_settled && docker_answers
+}
+
+docker_answers() { docker version >/dev/null 2>&1; }
+docker_settled() { ! kill -0 "$DOCKER_PID" 2>/dev/null || docker_answers; }
+
+stop_docker() {
+	[ -n "${DOCKER_PID:-}" ] || return 0
+	kill "$DOCKER_PID" 2>/dev/null || true
+	wait "$DOCKER_PID" 2>/dev/null || true
+	unset DOCKER_PID DOCKER_HOST
+}

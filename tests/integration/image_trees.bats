@@ -14,30 +14,6 @@ teardown() {
 	teardown_engine
 }
 
-# A dockerd of this test alone. Sets DOCKER_HOST.
-start_docker() {
-	command -v dockerd docker >/dev/null || skip "no dockerd"
-	local dir=$ENGINE_DIR/docker
-	mkdir -p "$dir"
-	export DOCKER_HOST=unix://$dir/d.sock
-	dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "$DOCKER_HOST" --pidfile "$dir/pid" \
-		--bridge=none --iptables=false --ip6tables=false --storage-driver overlay2 >"$dir/log" 2>&1 &
-	DOCKER_PID=$!
-	wait_for 20 docker_answers || skip "dockerd does not start here: $(tail -n 1 "$dir/log")"
-}
-
-docker_answers() {
-	kill -0 "$DOCKER_PID" || return 0
-	docker version >/dev/null 2>&1
-}
-
-stop_docker() {
-	[ -n "${DOCKER_PID:-}" ] || return 0
-	kill "$DOCKER_PID" 2>/dev/null || true
-	wait "$DOCKER_PID" 2>/dev/null || true
-	unset DOCKER_PID DOCKER_HOST
-}
-
 # The tree that Docker unpacked, at DIR.
 mount_docker_image() { # NAME DIR
 	local upper lower
@@ -93,7 +69,7 @@ assert_python_runs() {
 @test "Debian with python3, packed by docker save: equal to the tar, and runs" {
 	local root
 	root=$(python_root)
-	start_docker
+	start_docker || skip "no dockerd that starts here"
 	docker import "$root" py:saved >/dev/null
 	docker save -o "$ENGINE_DIR/saved.tar" py:saved
 	run cloche load -i "$ENGINE_DIR/saved.tar"
@@ -103,7 +79,7 @@ assert_python_runs() {
 }
 
 @test "three layers with whiteouts, opaque directories, links and capabilities: the tree Docker makes" {
-	start_docker
+	start_docker || skip "no dockerd that starts here"
 	docker load -q -i "$(fixture three-layers)"
 	cloche load -q -i "$(fixture three-layers)"
 	mount_docker_image three:1 "$ENGINE_DIR/docker-tree"

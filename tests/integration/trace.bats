@@ -16,24 +16,6 @@ teardown() {
 	teardown_engine
 }
 
-stop_docker() {
-	[ -n "${DOCKER_PID:-}" ] || return 0
-	kill "$DOCKER_PID" 2>/dev/null || true
-	wait "$DOCKER_PID" 2>/dev/null || true
-	unset DOCKER_PID DOCKER_HOST
-}
-
-start_docker() {
-	local dir=$ENGINE_DIR/docker
-	mkdir -p "$dir"
-	export DOCKER_HOST=unix://$dir/d.sock
-	dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "$DOCKER_HOST" --pidfile "$dir/pid" \
-		--bridge=none --iptables=false --ip6tables=false >"$dir/log" 2>&1 3>&- &
-	DOCKER_PID=$!
-	answers() { docker version >/dev/null 2>&1; }
-	wait_for 30 answers
-}
-
 # of JQ_FILTER: from the last trace.
 of() { jq -r "$1" "$TRACE"; }
 
