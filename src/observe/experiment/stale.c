@@ -32,6 +32,8 @@ int scratch_make(const char *data_root, const char *prefix, int *lock, struct er
 	int rc = file_mkdir_all_at(AT_FDCWD, above, 0700);
 	auto_close int all = rc < 0 ? -1 : lock_directory(above, LOCK_EX);
 
+	if (rc == 0 && all < 0)
+		return err_sys(err, "lock %s", above);
 	/* Again: another run may have removed an empty one meanwhile. */
 	if (rc == 0)
 		rc = file_mkdir_all_at(AT_FDCWD, path, 0700);
