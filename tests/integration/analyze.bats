@@ -34,6 +34,7 @@ late_runtime() { # PATH REAL SECONDS
 	[ "$(awk 'length > 100' "$ENGINE_DIR/out" | wc -l)" = 0 ]
 }
 
+# bats test_tags=any-kernel
 @test "a start's phases have the floor beside them, and its parts do not exceed the whole" {
 	cloche analyze 1 --runs 3 --no-progress --json "$ENGINE_DIR/report.json" >/dev/null
 	report '.tests[].figures[] | select(.key == "startup.total") | .floor | numbers' | grep -q .
@@ -42,6 +43,7 @@ late_runtime() { # PATH REAL SECONDS
 	awk -v a="$(median startup.exec)" -v b="$(median startup.load)" 'BEGIN { exit !(a > 0 && b > 0) }'
 }
 
+# bats test_tags=any-kernel
 @test "what was asked for wrongly is refused with what there is" {
 	run -1 cloche analyze nosuchtest --no-progress
 	[[ $output == *"nosuchtest"*startup* ]]
@@ -50,6 +52,7 @@ late_runtime() { # PATH REAL SECONDS
 	run -125 cloche analyze --runs -1
 }
 
+# bats test_tags=any-kernel
 @test "a runtime that starts 400 ms late: they stand in the runtime's part of the start" {
 	late_runtime "$ENGINE_DIR/late" "$BUILD/bin/cloche-runtime" 0.401
 	late_runtime "$ENGINE_DIR/prompt" "$BUILD/bin/cloche-runtime" 0.001
@@ -67,6 +70,7 @@ late_runtime() { # PATH REAL SECONDS
 	report '.findings[] | select(.test == "startup") | .title' | grep -q "the runtime's start"
 }
 
+# bats test_tags=any-kernel
 @test "an OCI runtime is a subject, by its path" {
 	cloche analyze startup --runs 3 --no-progress --subject "cloche,$BUILD/bin/cloche-runtime" \
 		--json "$ENGINE_DIR/report.json" >/dev/null
@@ -74,6 +78,7 @@ late_runtime() { # PATH REAL SECONDS
 	[ "$(report '[.comparisons[] | select(.key == "startup.total")] | length')" = 1 ]
 }
 
+# bats test_tags=any-kernel
 @test "run flags reach the containers, and a run that fails is counted, not averaged" {
 	run -1 cloche analyze startup --runs 2 --no-progress --run-flag --memory=nonsense --json "$ENGINE_DIR/report.json"
 	[ "$(report '[.tests[].figures[] | select(.key == "startup.total")][0] | "\(.samples | length) \(.failed > 0)"')" = "0 true" ]

@@ -29,6 +29,7 @@ figure() { # KEY
 	jq -e '[.. | objects | select(has("agrees"))] | length == 1 and all(.agrees)' "$ENGINE_DIR/report.json"
 }
 
+# bats test_tags=any-kernel
 @test "what upper layers delete and replace is found, with its size and the layer it lies in" {
 	cloche run --name one cloche/busybox sh -c 'mkdir /big /all; dd if=/dev/zero of=/big/file bs=1k count=8000
 		echo a >/all/a; echo b >/all/b; echo first >/twice' 2>/dev/null
@@ -50,6 +51,7 @@ figure() { # KEY
 		map(.[8]) == [1, 2, 3]' "$ENGINE_DIR/report.json"
 }
 
+# bats test_tags=any-kernel
 @test "options in force are those of the container's own mount" {
 	analyze
 	jq -e '[.. | objects | select(.key? == "layers.options")][0].evidence |

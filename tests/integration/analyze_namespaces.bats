@@ -33,6 +33,7 @@ figure() { report ".tests[].figures[] | select(.key == \"namespaces.$1\") | .sam
 	[ "$(awk 'length > 100' "$ENGINE_DIR/out" | wc -l)" = 0 ]
 }
 
+# bats test_tags=any-kernel
 @test "each namespace that is the host's is named, and no other" {
 	local flag kind key
 	for flag in pid ipc uts network; do
@@ -50,6 +51,7 @@ figure() { report ".tests[].figures[] | select(.key == \"namespaces.$1\") | .sam
 	assert_equal "$(ipcs -m | awk '{ print $1 }' | grep -cix "$(printf '0x%08x' "$key")")" 0
 }
 
+# bats test_tags=any-kernel
 @test "a namespace of another container: named with whom, in both containers" {
 	cloche run -d --name first --network none $image sleep 600 >/dev/null
 	cloche run -d --name second --network container:first --pid container:first $image sleep 600 >/dev/null
@@ -63,6 +65,7 @@ figure() { report ".tests[].figures[] | select(.key == \"namespaces.$1\") | .sam
 	cloche rm -f first second >/dev/null
 }
 
+# bats test_tags=any-kernel
 @test "a plain process shares everything with the host" {
 	look --container "pid:$$"
 	assert_equal "$(figure shared_with_host)" 8

@@ -72,6 +72,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	[ "$(awk 'length > 100' "$ENGINE_DIR/out" | wc -l)" = 0 ]
 }
 
+# bats test_tags=any-kernel
 @test "the filter is asked call by call: one profile refuses exactly what another allows" {
 	cat >"$ENGINE_DIR/p.json" <<-'END'
 		{"defaultAction": "SCMP_ACT_ALLOW",
@@ -84,6 +85,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	grep -qw chown "$ENGINE_DIR/calls" && grep -qw sysinfo "$ENGINE_DIR/calls" && grep -q 'times (killed)' "$ENGINE_DIR/calls"
 }
 
+# bats test_tags=any-kernel
 @test "an added capability" {
 	look --cap-add=SYS_ADMIN
 	findings critical | grep -q CAP_SYS_ADMIN
@@ -92,6 +94,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	report '.findings[] | select(.title | test("SYS_ADMIN")) | .flag' | grep -q -- '--cap-drop SYS_ADMIN'
 }
 
+# bats test_tags=any-kernel
 @test "a privileged container" {
 	look --privileged
 	findings critical | grep -q 'privileged: all'
@@ -100,6 +103,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	assert_equal "$(findings critical | grep -c CAP_)" 0 # one finding, not one per capability
 }
 
+# bats test_tags=any-kernel
 @test "an engine's socket, alone and in the directory around it" {
 	mkdir "$ENGINE_DIR/run-of-host"
 	listen_at "$ENGINE_DIR/run-of-host/docker.sock"
@@ -110,6 +114,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	assert_equal "$(verdict mounts)" broken
 }
 
+# bats test_tags=any-kernel
 @test "host paths: what may be written is told from what may be read, and files from system files" {
 	mkdir "$ENGINE_DIR/d"
 	look --volume=/etc:/host-etc --volume=/usr:/host-usr:ro "--volume=$ENGINE_DIR/d:/d"
@@ -118,6 +123,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	findings low | grep -q "write files of the host: $ENGINE_DIR/d on /d$"
 }
 
+# bats test_tags=any-kernel
 @test "no filter; processes of the host" {
 	look --security-opt=seccomp=unconfined --pid=host
 	findings high | grep -q 'No seccomp filter'
@@ -125,11 +131,13 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	findings medium | grep -q 'can make user namespaces' # none of Docker's flags adds that alone
 }
 
+# bats test_tags=any-kernel
 @test "what the flags are worth: root, setuid, root file system, limits are no findings any more" {
 	look --user=1000 --read-only --security-opt=no-new-privileges --cap-drop=ALL --memory=64m --pids-limit=64
 	assert_equal "$(findings low | grep -cE 'runs as root|setuid|writable|not limited|capabilities')" 0
 }
 
+# bats test_tags=any-kernel
 @test "a container that was there before, and what is not asked of it" {
 	cloche run -d --name weak --network none --cap-add SYS_MODULE $image sleep 600 >/dev/null
 	look --container=weak
@@ -141,6 +149,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	cloche rm -f weak >/dev/null
 }
 
+# bats test_tags=any-kernel
 @test "published ports: everywhere is told from loopback, and who gets there" {
 	cloche run -d --name web -p 127.0.0.1:18080:80 -p 18081:81/tcp $image sleep 600 >/dev/null
 	look --container=web
@@ -153,6 +162,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	cloche rm -f web >/dev/null
 }
 
+# bats test_tags=any-kernel
 @test "a container of Docker's, found by its name, judged by the same rules" {
 	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "dockerd runs where the kernel is not emulated"
 	command -v dockerd docker >/dev/null || skip "dockerd is not installed"

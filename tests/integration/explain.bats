@@ -47,6 +47,7 @@ start() { # NAME [FLAG...]
 	assert_equal "$(LC_ALL=C grep -c '[^ -~]' "$TEXT" || true)" 0
 }
 
+# bats test_tags=any-kernel
 @test "what is shared with the host is told from what is not" {
 	start own
 	start shared --pid host --uts host
@@ -62,6 +63,7 @@ start() { # NAME [FLAG...]
 	assert_contains "$(evidence sharing.pid)" "PidMode = host"
 }
 
+# bats test_tags=any-kernel
 @test "a network that was joined is not one that was made" {
 	start first
 	NETWORK=container:first start second
@@ -77,6 +79,7 @@ start() { # NAME [FLAG...]
 		grep -q 'came later'
 }
 
+# bats test_tags=any-kernel
 @test "a process of the container that makes namespaces of its own is found" {
 	start tampered --privileged
 	explained tampered namespaces
@@ -140,6 +143,7 @@ is_throttled() { # CONTAINER
 	assert_contains "$(evidence layers.changes)" "1 changed, 1 removed"
 }
 
+# bats test_tags=any-kernel
 @test "a process by its number, and names that nobody has" {
 	sleep 100002 3>&- &
 	explained $! kernel pids layers
@@ -168,6 +172,7 @@ make_lasting() {
 	cloche run --rm --network none --name made cloche/busybox true
 }
 
+# bats test_tags=any-kernel
 @test "the course: its own containers, all topics, nothing left" {
 	local before
 	make_lasting
@@ -193,6 +198,7 @@ make_lasting() {
 	assert_engine_as "$before"
 }
 
+# bats test_tags=any-kernel
 @test "a course that is interrupted removes what it made" {
 	local before status=0
 	make_lasting

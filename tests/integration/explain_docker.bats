@@ -4,6 +4,7 @@
 # engine's but where the first process is.
 
 bats_require_minimum_version 1.5.0
+# bats file_tags=any-kernel
 load helpers
 
 setup() {

@@ -42,6 +42,7 @@ row() {
 	awk -v mean="${cells[6]}" 'BEGIN { exit !(mean >= 1000) }'
 }
 
+# bats test_tags=any-kernel
 @test "an ordinary command's calls are told by name, its children's among them" {
 	analyze_syscalls
 	local cells
@@ -53,6 +54,7 @@ row() {
 	[ "$(the '[.figures[] | select(.key == "syscalls.command_calls") | .samples[]] | min > 50')" = true ]
 }
 
+# bats test_tags=any-kernel
 @test "a call that the seccomp filter refuses is told from one that runs" {
 	analyze_syscalls
 	[ "$(verdict syscalls.refused)" = holds ]
@@ -65,6 +67,7 @@ row() {
 	[ "${cells[3]}" = 120 ] && [ "${cells[5]}" = 0 ]
 }
 
+# bats test_tags=any-kernel
 @test "strace counts the same" {
 	analyze_syscalls --verify
 	[ "$(the '.checks | length')" -eq 5 ] || { the .notes && return 1; }
@@ -72,6 +75,7 @@ row() {
 	[ "$(the '[.checks[] | select(.second == 0)] | length')" -eq 0 ]
 }
 
+# bats test_tags=any-kernel
 @test "what was counted is kept whole, and nothing is left on the host" {
 	mkdir "$ENGINE_DIR/keep"
 	analyze_syscalls --subject cloche --subject host --keep "$ENGINE_DIR/keep"

@@ -99,6 +99,7 @@ traced() {
 	assert_equal "$(traced "$calls")" "$(compared "$calls")"
 }
 
+# bats test_tags=any-kernel
 @test "a sleep of 40 ms in a runtime's wrapper is found there, with its length" {
 	command -v runc >/dev/null || skip "no runc"
 	cat >"$ENGINE_DIR/wrapper" <<-'END'
@@ -118,6 +119,7 @@ traced() {
 	assert_equal "$output" wrapper
 }
 
+# bats test_tags=any-kernel
 @test "docker run is found whole: client, dockerd, containerd, shim, runc, init" {
 	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "dockerd runs where the kernel is not emulated"
 	command -v dockerd docker runc >/dev/null || skip "dockerd is not installed"
