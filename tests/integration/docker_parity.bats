@@ -4,6 +4,7 @@
 # run, field by field. Every difference stands in a table with its reason: one that is not there fails,
 # and so does a row that no difference needs.
 bats_require_minimum_version 1.5.0
+# bats file_tags=peer
 load helpers
 
 setup_file() {

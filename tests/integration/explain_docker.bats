@@ -4,7 +4,7 @@
 # engine's but where the first process is.
 
 bats_require_minimum_version 1.5.0
-# bats file_tags=any-kernel
+# bats file_tags=any-kernel,peer
 load helpers
 
 setup() {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unpacked images equal what was packed, in every attribute, compared by tools that are not ours; and
 # equal what Docker makes of the same archive.
+# bats file_tags=peer
 load helpers
 load image_helpers
 

@@ -4,6 +4,7 @@
 # leaves nothing behind.
 
 bats_require_minimum_version 1.5.0
+# bats file_tags=peer
 load runtime_helpers
 
 setup() {
