@@ -62,7 +62,7 @@ static const char *status_line(const char *text, const char *key)
 {
 	while (text && !str_starts(text, key)) {
 		text = strchr(text, '\n');
-		text += text != NULL;
+		text = text ? text + 1 : NULL;
 	}
 	return text ? text + strlen(key) : NULL;
 }
