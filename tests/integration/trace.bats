@@ -90,6 +90,7 @@ traced() {
 	of '.calls[].name' | grep -xE "$1" | sort | uniq -c
 }
 
+# bats test_tags=measure
 @test "mount and namespace calls are those that strace sees in the same run" {
 	command -v strace >/dev/null || skip "no strace"
 	local calls='mount|umount2|pivot_root|chroot|unshare|setns|sethostname|move_mount|open_tree|fsopen|fsmount|fsconfig|mount_setattr'
@@ -138,7 +139,7 @@ traced() {
 	docker rm -f x >/dev/null 2>&1 || true
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,measure
 @test "test 2 of analyze: three processes, claims that hold, and the counts of strace" {
 	cloche analyze hierarchy --runs 1 --verify --no-progress --json "$ENGINE_DIR/report" >/dev/null
 	run jq -r '.tests[0] | .status, (.figures[] | select(.key == "hierarchy.processes") | .samples[]),
