@@ -80,6 +80,15 @@ kill_all_but_monitors() {
 	done < <(engine_processes)
 }
 
+# Killed with all others, it is started again by the monitors, who need it for a container that loses its own.
+keeper_is_back() {
+	local pid
+	while read -r pid _; do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != cloche-keeper ] || return 0
+	done < <(engine_processes)
+	return 1
+}
+
 starts_over() { # CONTAINER OLD_PID
 	local pid
 	pid=$(container_pid "$1") && [ "$pid" != "$2" ]
@@ -101,6 +110,7 @@ starts_over() { # CONTAINER OLD_PID
 	assert_equal "$(redis get two)" 2
 	pid=$(container_pid redis)
 	redis set three 3 >/dev/null
+	wait_for 20 keeper_is_back
 	kill -KILL "$(monitor_of redis)"
 	wait_for 30 starts_over redis "$pid"
 	wait_for 20 redis_has three 3
@@ -121,6 +131,7 @@ starts_over() { # CONTAINER OLD_PID
 	kill_all_but_monitors
 	sql 'insert into t values (3)'
 	pid=$(container_pid postgres)
+	wait_for 20 keeper_is_back
 	kill -KILL "$(monitor_of postgres)"
 	wait_for 30 starts_over postgres "$pid"
 	wait_for 60 postgres_answers
