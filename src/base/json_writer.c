@@ -120,6 +120,14 @@ void json_write_i64(struct json_writer *w, const char *key, int64_t value)
 	write_digits(w, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
+void json_write_strv(struct json_writer *w, const char *key, const struct strv *v)
+{
+	json_write_begin(w, key, '[');
+	for (size_t i = 0; i < v->count; i++)
+		json_write_string(w, NULL, v->items[i]);
+	json_write_end(w, ']');
+}
+
 void json_write_raw(struct json_writer *w, const char *key, const char *json)
 {
 	write_key(w, key);

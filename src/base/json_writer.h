@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "base/strv.h"
 
 struct json_writer {
 	struct strbuf *out; /* borrowed */
@@ -24,6 +25,8 @@ void json_write_string(struct json_writer *w, const char *key, const char *value
 void json_write_bool(struct json_writer *w, const char *key, bool value);
 void json_write_i64(struct json_writer *w, const char *key, int64_t value);
 void json_write_u64(struct json_writer *w, const char *key, uint64_t value);
+/* An array of strings, also when it is empty. */
+void json_write_strv(struct json_writer *w, const char *key, const struct strv *v);
 /* Finished JSON text. */
 void json_write_raw(struct json_writer *w, const char *key, const char *json);
 

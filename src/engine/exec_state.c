@@ -43,14 +43,6 @@ int exec_state_make(const struct engine *e, const char *container_id, const char
 	return 0;
 }
 
-static void write_strings(struct json_writer *w, const char *key, const struct strv *v)
-{
-	json_write_begin(w, key, '[');
-	for (size_t i = 0; i < v->count; i++)
-		json_write_string(w, NULL, v->items[i]);
-	json_write_end(w, ']');
-}
-
 int exec_state_write(int dir, const struct exec_state *s, struct err *err)
 {
 	const struct exec_head head = {.status = "created"};
@@ -68,8 +60,8 @@ int exec_state_write(int dir, const struct exec_state *s, struct err *err)
 	strbuf_add(&text, bytes, (size_t)exec_head_format(&head, bytes));
 	json_write_string(&w, "ID", s->id);
 	json_write_string(&w, "ContainerID", s->container_id);
-	write_strings(&w, "Args", &o->argv);
-	write_strings(&w, "Env", &o->env);
+	json_write_strv(&w, "Args", &o->argv);
+	json_write_strv(&w, "Env", &o->env);
 	json_write_string(&w, "User", o->user);
 	json_write_string(&w, "WorkingDir", o->working_dir);
 	json_write_string(&w, "DetachKeys", o->detach_keys);

@@ -49,14 +49,6 @@ static void write_map(struct json_writer *w, const struct field *f, const struct
 	json_write_end(w, '}');
 }
 
-static void write_list(struct json_writer *w, const char *key, const struct strv *v)
-{
-	json_write_begin(w, key, '[');
-	for (size_t i = 0; i < v->count; i++)
-		json_write_string(w, NULL, v->items[i]);
-	json_write_end(w, ']');
-}
-
 static bool is_empty(const struct field *f, const void *value)
 {
 	switch (f->type) {
@@ -95,7 +87,7 @@ static void write_value(struct json_writer *w, const struct field *f, const void
 		json_write_i64(w, f->key, *(const int64_t *)value);
 		break;
 	case FIELD_STRV:
-		write_list(w, f->key, value);
+		json_write_strv(w, f->key, value);
 		break;
 	case FIELD_SET:
 	case FIELD_MAP:

@@ -468,21 +468,13 @@ void why_explain(const struct why_facts *facts, struct why *out)
 
 /* ---- JSON ---- */
 
-static void write_list(struct json_writer *w, const char *key, const struct strv *list)
-{
-	json_write_begin(w, key, '[');
-	for (size_t i = 0; i < list->count; i++)
-		json_write_string(w, NULL, list->items[i]);
-	json_write_end(w, ']');
-}
-
 void why_write(const struct why *why, const char *key, struct json_writer *w)
 {
 	json_write_begin(w, key, '{');
 	json_write_string(w, "Cause", why->cause);
 	json_write_string(w, "Summary", why->summary);
-	write_list(w, "Hints", &why->hints);
-	write_list(w, "Evidence", &why->evidence);
-	write_list(w, "Output", &why->output);
+	json_write_strv(w, "Hints", &why->hints);
+	json_write_strv(w, "Evidence", &why->evidence);
+	json_write_strv(w, "Output", &why->output);
 	json_write_end(w, '}');
 }

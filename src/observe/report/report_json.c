@@ -27,14 +27,6 @@ static void write_number(struct json_writer *w, const char *key, double value)
 	json_write_raw(w, key, text);
 }
 
-static void write_strv(struct json_writer *w, const char *key, const struct strv *v)
-{
-	json_write_begin(w, key, '[');
-	for (size_t i = 0; i < v->count; i++)
-		json_write_string(w, NULL, v->items[i]);
-	json_write_end(w, ']');
-}
-
 static void write_summary(struct json_writer *w, const struct report_figure *f)
 {
 	if (!f->count) {
@@ -85,7 +77,7 @@ static void write_claim(struct json_writer *w, const struct report_claim *c)
 	json_write_string(w, "subject", c->subject);
 	json_write_string(w, "verdict", report_verdict_name(c->verdict));
 	json_write_string(w, "claim", c->claim);
-	write_strv(w, "evidence", &c->evidence);
+	json_write_strv(w, "evidence", &c->evidence);
 	json_write_string(w, "consequence", c->consequence);
 	json_write_end(w, '}');
 }
@@ -119,7 +111,7 @@ static void write_table(struct json_writer *w, const struct report_table *t)
 	json_write_begin(w, NULL, '{');
 	json_write_string(w, "key", t->key);
 	json_write_string(w, "title", t->title);
-	write_strv(w, "columns", &t->columns);
+	json_write_strv(w, "columns", &t->columns);
 	json_write_begin(w, "rows", '[');
 	for (size_t i = 0; i < t->cells.count; i++) {
 		size_t column = i % t->columns.count;
@@ -181,8 +173,8 @@ static void write_test(struct json_writer *w, const struct report_test *t)
 	for (size_t i = 0; i < t->check_count; i++)
 		write_check(w, t->checks[i]);
 	json_write_end(w, ']');
-	write_strv(w, "notes", &t->notes);
-	write_strv(w, "raw", &t->raw);
+	json_write_strv(w, "notes", &t->notes);
+	json_write_strv(w, "raw", &t->raw);
 	json_write_end(w, '}');
 }
 
@@ -242,7 +234,7 @@ void report_json(const struct report *r, struct strbuf *out)
 	json_write_string(&w, "started", r->started);
 	write_number(&w, "took_s", r->took_s);
 	json_write_bool(&w, "interrupted", r->interrupted);
-	write_strv(&w, "subjects", &r->subjects);
+	json_write_strv(&w, "subjects", &r->subjects);
 	json_write_begin(&w, "facts", '[');
 	for (size_t i = 0; i < r->fact_count; i++)
 		write_fact(&w, r->facts[i]);
