@@ -309,6 +309,10 @@ static void fill_keeper(struct launch *l)
 	l->plan->monitor.keeper_env = plan_add_list(l->plan, &env);
 }
 
+#define LOG_ATTRIBUTES_MEMBER ",\"attrs\":"
+_Static_assert(sizeof(LOG_ATTRIBUTES_MEMBER) + LOG_ATTRIBUTES_MAX <= PLAN_LOG_ATTRIBUTES_MAX,
+	       "the monitor's buffer has room for them");
+
 /* Composed as they stand in the log, so that the monitor only copies. */
 static int add_log_attributes(struct launch *l, struct err *err)
 {
@@ -317,7 +321,7 @@ static int add_log_attributes(struct launch *l, struct err *err)
 
 	if (rc < 0 || !json)
 		return rc;
-	member = xasprintf(",\"attrs\":%s", json);
+	member = xasprintf(LOG_ATTRIBUTES_MEMBER "%s", json);
 	l->plan->monitor.log_attributes = plan_add_string(l->plan, member);
 	return 0;
 }
