@@ -85,8 +85,14 @@ static int make_prefix(struct driver *d, struct err *err)
 
 static int make_scratch(struct driver *d, struct err *err)
 {
-	int rc = scratch_make(d->cloche->data_root, d->prefix, &d->scratch_lock, err);
+	auto_strv struct strv specs = {0};
+	int rc;
 
+	if (d->options->subjects)
+		strv_add_all(&specs, d->options->subjects);
+	if (!strv_contains(&specs, "cloche"))
+		strv_add(&specs, "cloche");
+	rc = scratch_make(d->cloche->data_root, d->prefix, &specs, &d->scratch_lock, err);
 	d->scratch = xasprintf("%s/tmp/%s", d->cloche->data_root, d->prefix);
 	if (rc < 0 || !d->options->keep)
 		return rc;
@@ -99,14 +105,8 @@ static int make_scratch(struct driver *d, struct err *err)
 /* What a run that was killed left behind would be in this one's way, and in its figures. */
 static void sweep_stale(struct driver *d)
 {
-	auto_strv struct strv specs = {0};
-	int found;
+	int found = stale_sweep(d->cloche->data_root);
 
-	if (d->options->subjects)
-		strv_add_all(&specs, d->options->subjects);
-	if (!strv_contains(&specs, "cloche"))
-		strv_add(&specs, "cloche");
-	found = stale_sweep(d->cloche->data_root, &specs);
 	if (found)
 		report_fact(d->report, "environment", "swept",
 			    "what %d killed run%s of these instruments had left", found,

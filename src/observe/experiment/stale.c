@@ -16,6 +16,9 @@
 #include "base/str.h"
 #include "observe/subject/subject.h"
 
+#define SUBJECTS_FILE "subjects"
+#define SUBJECTS_MAX 65536
+
 static int lock_directory(const char *path, int how)
 {
 	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -25,7 +28,18 @@ static int lock_directory(const char *path, int how)
 	return take_fd(&fd);
 }
 
-int scratch_make(const char *data_root, const char *prefix, int *lock, struct err *err)
+static int note_subjects(int dir, const struct strv *specs)
+{
+	auto_strbuf struct strbuf text = {0};
+
+	for (size_t i = 0; i < specs->count; i++)
+		strbuf_printf(&text, "%s\n", specs->items[i]);
+	return file_replace_at(dir, SUBJECTS_FILE, strbuf_str(&text), text.len, 0600,
+			       FILE_VOLATILE);
+}
+
+int scratch_make(const char *data_root, const char *prefix, const struct strv *specs, int *lock,
+		 struct err *err)
 {
 	auto_free char *above = xasprintf("%s/tmp", data_root);
 	auto_free char *path = xasprintf("%s/%s", above, prefix);
@@ -40,17 +54,22 @@ int scratch_make(const char *data_root, const char *prefix, int *lock, struct er
 	if (rc < 0)
 		return err_set(err, ERR_SYSTEM, -rc, "make %s: %s", path, err_errno_text(-rc));
 	*lock = lock_directory(path, LOCK_EX | LOCK_NB);
-	return *lock < 0 ? err_sys(err, "lock %s", path) : 0;
+	if (*lock < 0)
+		return err_sys(err, "lock %s", path);
+	rc = note_subjects(*lock, specs);
+	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "write %s/" SUBJECTS_FILE ": %s", path,
+				err_errno_text(-rc))
+		      : 0;
 }
 
-static bool take_back(const char *spec, const char *prefix)
+static bool take_back(const char *spec, const char *prefix, const char *scratch)
 {
 	struct subject *s;
 	struct err err = ERR_INIT;
 	bool done;
 
-	if (subject_open(spec, prefix, "", NULL, &s, &err) < 0)
-		return true; /* not there: nothing of ours can be in it now */
+	if (subject_open(spec, prefix, scratch, NULL, &s, &err) < 0)
+		return false;
 	done = subject_sweep(s, &err) == 0;
 	if (s->ops->kind == SUBJECT_DOCKER || s->ops->kind == SUBJECT_PODMAN)
 		strv_add_taken(&s->undo, xasprintf("docker.io/%.*s/image:latest",
@@ -61,19 +80,26 @@ static bool take_back(const char *spec, const char *prefix)
 	return done;
 }
 
-static bool sweep_run(int above, const char *prefix, const struct strv *specs)
+static bool sweep_run(const char *path, int above, const char *prefix)
 {
 	auto_close int fd = openat(above, prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	auto_free char *specs = NULL;
+	auto_free char *scratch = xasprintf("%s/%s", path, prefix);
+	char *rest, *spec;
 	bool done = true;
 
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	for (size_t i = 0; i < specs->count; i++)
-		done = take_back(specs->items[i], prefix) && done;
+	/* Without the note the run was killed before it had begun anything. */
+	if (file_read_at(fd, SUBJECTS_FILE, SUBJECTS_MAX, &specs, NULL) < 0)
+		return remove_tree_at(above, prefix) == 0;
+	rest = specs;
+	while ((spec = strsep(&rest, "\n")) != NULL)
+		done = (!*spec || take_back(spec, prefix, scratch)) && done;
 	return done && remove_tree_at(above, prefix) == 0;
 }
 
-int stale_sweep(const char *data_root, const struct strv *specs)
+int stale_sweep(const char *data_root)
 {
 	auto_free char *path = xasprintf("%s/tmp", data_root);
 	auto_close int above = lock_directory(path, LOCK_EX);
@@ -81,7 +107,7 @@ int stale_sweep(const char *data_root, const struct strv *specs)
 	int found = 0;
 
 	for (struct dirent *e; entries && (e = readdir(entries)) != NULL;) {
-		if (str_starts(e->d_name, STALE_NAME) && sweep_run(above, e->d_name, specs))
+		if (str_starts(e->d_name, STALE_NAME) && sweep_run(path, above, e->d_name))
 			found++;
 	}
 	if (entries)

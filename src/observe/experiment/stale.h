@@ -11,11 +11,12 @@
 
 #define STALE_NAME "cloche-analyze-" /* prefixes are this, four digits and a dash */
 
-/* Makes <data_root>/tmp/<prefix>, locked until *lock is closed. */
-int must_check scratch_make(const char *data_root, const char *prefix, int *lock, struct err *err);
-/* Takes back what runs that are gone have left in these subjects (as given to subject_open(); others are
- * left for the run that measures them) and their directories. How many there were; what cannot be taken
- * back stays for the next. */
-int stale_sweep(const char *data_root, const struct strv *specs);
+/* Makes <data_root>/tmp/<prefix>, locked until *lock is closed, and notes there which subjects (as given
+ * to subject_open()) the run may leave something in. */
+int must_check scratch_make(const char *data_root, const char *prefix, const struct strv *specs,
+			    int *lock, struct err *err);
+/* Takes back what runs that are gone have left in their subjects, and their directories. How many were
+ * swept; one of whose subjects does not answer now stays for the next. */
+int stale_sweep(const char *data_root);
 
 #endif
