@@ -27,11 +27,16 @@ static void send_to(const char *address, uint16_t port)
 	close(fd);
 }
 
-static int remembered(const char *what)
+/* How many were first sent there; behind that stands what an answer would have, a port of the
+ * kernel's choice. */
+static int remembered(const char *address, const char *port)
 {
-	char command[128], out[16];
+	char command[160], out[16];
 
-	snprintf(command, sizeof command, "grep -c 'udp.*%s ' /proc/self/net/nf_conntrack", what);
+	snprintf(command, sizeof command,
+		 "grep -cE ' udp +17 [0-9]+ src=[^ ]+ dst=%s sport=[0-9]+ dport=%s '"
+		 " /proc/self/net/nf_conntrack",
+		 address, port);
 	shell(command, out, sizeof out);
 	return atoi(out);
 }
@@ -63,10 +68,10 @@ static void test_forgets_a_port(void **state)
 	send_to("127.0.0.1", 5300);
 	send_to("127.0.0.2", 5300);
 	send_to("127.0.0.1", 5301);
-	assert_int_equal(remembered("dport=5300"), 2);
+	assert_int_equal(remembered("[0-9.]+", "5300"), 2);
 	assert_int_equal(conntrack_forget(&p, 1), 0);
-	assert_int_equal(remembered("dport=5300"), 0);
-	assert_int_equal(remembered("dport=5301"), 1);
+	assert_int_equal(remembered("[0-9.]+", "5300"), 0);
+	assert_int_equal(remembered("[0-9.]+", "5301"), 1);
 	assert_int_equal(conntrack_forget(&p, 1), 0);
 }
 
@@ -83,8 +88,8 @@ static void test_forgets_an_address(void **state)
 	send_to("127.0.0.1", 5300);
 	send_to("127.0.0.2", 5300);
 	assert_int_equal(conntrack_forget(&p, 1), 0);
-	assert_int_equal(remembered("dst=127.0.0.1 .*dport=5300"), 1);
-	assert_int_equal(remembered("dst=127.0.0.2 .*dport=5300"), 0);
+	assert_int_equal(remembered("127.0.0.1", "5300"), 1);
+	assert_int_equal(remembered("127.0.0.2", "5300"), 0);
 }
 
 static void test_forgets_many(void **state)
@@ -103,8 +108,8 @@ static void test_forgets_many(void **state)
 	send_to("127.0.0.1", 5299);
 	assert_int_equal(conntrack_forget(ports, 60), 0);
 	/* the other half of those that are IPv6 or TCP here */
-	assert_int_equal(remembered("dport=53[0-9]*"), 40);
-	assert_int_equal(remembered("dport=5299"), 1);
+	assert_int_equal(remembered("[0-9.]+", "53[0-5][0-9]"), 40);
+	assert_int_equal(remembered("[0-9.]+", "5299"), 1);
 	assert_int_equal(conntrack_forget(NULL, 0), 0);
 }
 
