@@ -32,7 +32,7 @@ unit: build ## unit tests
 integration: build ## integration tests on the build (root)
 	@$(SCRIPT)/integration
 
-fuzz: ## every fuzz target for FUZZ_SECONDS (60)
+fuzz: ## every fuzz target for a while (FUZZ_SECONDS)
 	@script/fuzz
 
 lab: build ## unit and integration tests on a cgroup v2 kernel in QEMU (root)
