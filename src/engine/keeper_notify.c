@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/keeper_notify.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,9 +10,10 @@
 #include "base/cleanup.h"
 #include "engine/keeper/protocol.h"
 
-void keeper_notify_reload(const struct engine *e, const char *id)
+/* False: nobody listens. */
+static bool say(const struct engine *e, char kind, const char *id)
 {
-	struct keeper_reload message = {.kind = KEEPER_RELOAD};
+	struct keeper_word message = {.kind = kind};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -20,8 +22,22 @@ void keeper_notify_reload(const struct engine *e, const char *id)
 		 e->run_fd);
 	memcpy(message.id, id, sizeof(message.id));
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return;
+		return errno != ENOENT && errno != ECONNREFUSED;
 	/* A new connection has room for so little. */
-	if (send(fd, &message, sizeof(message), MSG_NOSIGNAL) < 0)
-		return;
+	return send(fd, &message, sizeof(message), MSG_NOSIGNAL) == (ssize_t)sizeof(message);
+}
+
+void keeper_notify_reload(const struct engine *e, const char *id)
+{
+	(void)say(e, KEEPER_RELOAD, id);
+}
+
+void keeper_notify_stopped(const struct engine *e, const char *id)
+{
+	(void)say(e, KEEPER_STOPPED, id);
+}
+
+bool keeper_notify_lost(const struct engine *e, const char *id)
+{
+	return say(e, KEEPER_LOST, id);
 }

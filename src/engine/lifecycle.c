@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/keeper_notify.h"
 #include "engine/marker.h"
 #include "engine/revive.h"
 #include "engine/monitor/protocol.h"
@@ -129,39 +130,69 @@ static int signal_for_user(struct engine *e, struct container *c, int pidfd, int
 	return rc;
 }
 
-/* Between two runs: the user's word ends the waiting, unless the next run has just begun. Reads the
- * state again until it is one or the other. */
-static int settle_restarting(struct engine *e, struct container *c, struct err *err)
+/* Its monitor ends the waiting, unless the next run has just begun. Reads the state again until it is
+ * one or the other. */
+static int await_restarting(struct engine *e, struct container *c, struct err *err)
 {
 	const struct timespec nap = {.tv_nsec = NS_PER_MS};
-	int rc = container_read_settled(e, c, err);
 
-	if (rc < 0 || c->state.status != CONTAINER_RESTARTING)
-		return rc;
-	rc = marker_set(e, c, MARKER_STOPPED, err);
-	for (int i = 0; rc == 0 && i < KILL_TIMEOUT_MS; i++) {
-		rc = container_state_read(e, c, err);
+	for (int i = 0; i < KILL_TIMEOUT_MS; i++) {
+		int rc = container_state_read(e, c, err);
+
 		if (rc < 0 || c->state.status != CONTAINER_RESTARTING)
 			return rc;
 		nanosleep(&nap, NULL);
 	}
-	return rc < 0 ? rc
-		      : err_set(err, ERR_SYSTEM, ETIMEDOUT,
-				"the monitor of container %.12s does not stop restarting it",
-				c->id);
+	return err_set(err, ERR_SYSTEM, ETIMEDOUT,
+		       "the monitor of container %.12s does not stop restarting it", c->id);
+}
+
+/* Reads the state once it has settled. Between two runs, whoever is to begin the next (its monitor; or
+ * without one the keeper), the user's word is that there will be none: 1, it has ended. 0: it runs (what
+ * had begun can only be ended as any other run), or has ended before. */
+static int settle_between_runs(struct engine *e, struct container *c, struct err *err)
+{
+	int rc = container_read_settled(e, c, err);
+	bool lost = rc == 0 && revive_is_wanted(e, c);
+
+	if (rc < 0 || (!lost && c->state.status != CONTAINER_RESTARTING))
+		return rc;
+	rc = marker_set(e, c, MARKER_STOPPED, err);
+	if (rc < 0)
+		return rc;
+	if (lost)
+		keeper_notify_stopped(e, c->id);
+	/* Who starts a lost one looks for the marker under the lock, which we wait for. */
+	rc = lost ? container_read_settled(e, c, err) : await_restarting(e, c, err);
+	return rc < 0 ? rc : !container_is_alive(c);
+}
+
+/* *pidfd: PID 1 of the run that is to be ended or told; -1 and 1: there was none, between two runs. */
+static int open_run(struct engine *e, struct container *c, int *pidfd, struct err *err)
+{
+	bool between = true;
+
+	for (*pidfd = -1; between;) {
+		int rc = settle_between_runs(e, c, err);
+
+		if (rc)
+			return rc;
+		*pidfd = container_open_init(e, c, err);
+		/* It may have ended since. */
+		between = *pidfd < 0 && err->kind == ERR_CONFLICT &&
+			  (c->state.status == CONTAINER_RESTARTING || revive_is_wanted(e, c));
+	}
+	return *pidfd < 0 ? *pidfd : 0;
 }
 
 int container_kill(struct engine *e, struct container *c, int signal, struct err *err)
 {
 	auto_close int pidfd = -1;
-	int rc = container_read_settled(e, c, err);
+	int rc = open_run(e, c, &pidfd, err);
 
-	if (rc < 0)
-		return rc;
-	if (c->state.status == CONTAINER_RESTARTING)
-		return settle_restarting(e, c, err);
-	pidfd = container_open_init(e, c, err);
-	return pidfd < 0 ? pidfd : signal_for_user(e, c, pidfd, signal, err);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	return signal_for_user(e, c, pidfd, signal, err);
 }
 
 /* Waits until fd is readable. 0, -ETIMEDOUT or -errno; timeout_ms -1 is for ever. */
@@ -342,13 +373,10 @@ static int end_it(struct engine *e, struct container *c, int signal, int64_t tim
 		  struct err *err)
 {
 	auto_close int pidfd = -1;
-	int rc = settle_restarting(e, c, err);
+	int rc = open_run(e, c, &pidfd, err);
 
-	if (rc < 0)
-		return rc;
-	pidfd = container_open_init(e, c, err);
-	if (pidfd < 0)
-		return err->kind == ERR_CONFLICT ? 1 : pidfd;
+	if (rc)
+		return rc < 0 && err->kind == ERR_CONFLICT ? 1 : rc;
 	rc = signal_for_user(e, c, pidfd, signal, err);
 	if (rc == 0 && signal == SIGKILL)
 		rc = wait_killed(e, c, pidfd, err);

@@ -14,8 +14,10 @@
 #include "engine/engine.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/keeper_notify.h"
 #include "engine/mount.h"
 #include "engine/network.h"
+#include "engine/revive.h"
 #include "engine/scope.h"
 #include "engine/volume.h"
 
@@ -226,5 +228,9 @@ int container_remove(struct engine *e, struct container *c, bool force, bool vol
 	if (lock_fd < 0)
 		return err_set(err, ERR_CONFLICT, EBUSY, "container %.12s is being removed", c->id);
 	rc = container_remove_locked(e, c, volumes, err);
-	return rc < 0 ? err_wrap(err, "remove container %.12s", c->id) : 0;
+	if (rc < 0)
+		return err_wrap(err, "remove container %.12s", c->id);
+	if (container_restart_policy(c) != PLAN_RESTART_NO)
+		keeper_notify_stopped(e, c->id);
+	return 0;
 }

@@ -94,7 +94,8 @@ int revive_container(struct engine *e, struct container *c, struct err *err)
 		program_log(&e->log, LOG_LEVEL_WARN, c->id, "its monitor was lost");
 		event_container(e, c, "die", "exitCode", "137");
 	}
-	return start(e, c, (uint32_t)c->state.restart_count + 1, err);
+	rc = start(e, c, (uint32_t)c->state.restart_count + 1, err);
+	return rc < 0 ? rc : 1;
 }
 
 static bool starts_at_boot(const struct engine *e, const struct container *c)

@@ -18,7 +18,7 @@ bool revive_is_stopped(const struct engine *e, const struct container *c);
 /* Whether c, its state read afresh, lost its monitor in this boot and is to be started again by its
  * policy, and no user has stopped it. */
 bool revive_is_wanted(const struct engine *e, const struct container *c);
-/* Starts it. 0 also when it lives or is not to be started (any more). */
+/* Starts it: 1; 0 when it lives or is not to be started (any more). */
 int must_check revive_container(struct engine *e, struct container *c, struct err *err);
 /* All that revive_is_wanted(). Goes on after a failure; returns the first. */
 int must_check revive_lost(struct engine *e, struct err *err);

@@ -561,8 +561,10 @@ static int begin_again(struct launch *l, struct err *err)
 	if (l->options->restart_count && revive_is_stopped(l->e, l->c))
 		return err_set(err, ERR_CONFLICT, ECANCELED, "container %.12s was stopped",
 			       l->c->id);
-	marker_clear(l->e, l->c, MARKER_STOPPED);
-	marker_clear(l->e, l->c, MARKER_SIGNALLED);
+	if (!l->options->restart_count) {
+		marker_clear(l->e, l->c, MARKER_STOPPED);
+		marker_clear(l->e, l->c, MARKER_SIGNALLED);
+	}
 	marker_clear(l->e, l->c, MARKER_PAUSED);
 	marker_clear(l->e, l->c, MARKER_KEEP);
 	return sweep_last_run(l, err);

@@ -15,6 +15,13 @@
 /* In place of an id: whatever lost its monitor. */
 #define KEEPER_HEAL_ALL "all"
 
+/* How a helper (--heal ID) ends. */
+enum keeper_helper_status {
+	KEEPER_HELPER_DONE,    /* nothing was to be started (any more) */
+	KEEPER_HELPER_FAILED,  /* could not be started */
+	KEEPER_HELPER_STARTED, /* and its monitor is about to connect */
+};
+
 struct keeper_options {
 	const char *root, *run_root; /* NULL: the engine's own choice */
 	const char *heal;            /* an id, or KEEPER_HEAL_ALL; NULL: no helper */
@@ -56,6 +63,8 @@ int keeper_serve(const struct keeper_options *o);
 pid_t keeper_spawn(const struct keeper *k, const char *option, const char *value);
 void watch_accept(struct source *listener, uint32_t events);
 void watch_helper_ended(struct keeper *k, pid_t pid, int status);
+/* Whether somebody holds the lock of the container with this run directory: mostly its monitor. */
+bool keeper_has_monitor(int run_dir);
 /* Lets go of all of them. */
 void watch_close(struct keeper *k);
 /* Ends us some time after the last one has gone. */

@@ -3,7 +3,7 @@
  * cloche-keeper: at most one per run root, while some container there has a restart policy or networks.
  * It holds a connection to each such container's monitor; when one breaks without a farewell the
  * monitor was lost, and a helper (this program, `--heal ID`) starts the container again through the
- * engine. It answers containers' questions for names, carries what comes to ports that cannot be
+ * engine; how it ends says what came of it (enum keeper_helper_status). It answers containers' questions for names, carries what comes to ports that cannot be
  * translated, and has a helper (`--restore`) put rules back that others have removed. It holds nothing
  * that could not be had again: should it be killed, the monitors start another, which looks for what
  * was lost meanwhile.
@@ -57,6 +57,7 @@ static int parse(struct keeper_options *o, int argc, char **argv)
 	return 0;
 }
 
+/* 1: it was started. */
 static int heal_one(struct engine *e, const char *id, struct err *err)
 {
 	auto_container struct container c;
@@ -84,7 +85,7 @@ static int restore_networks(struct engine *e, struct err *err)
 	return rc;
 }
 
-/* One thing to do, then the end: 0, or 1 when something could not be started. */
+/* One thing to do, then the end: an enum keeper_helper_status. */
 static int work(const struct keeper_options *o)
 {
 	struct err err = ERR_INIT;
@@ -93,7 +94,7 @@ static int work(const struct keeper_options *o)
 
 	if (rc < 0) {
 		dprintf(STDERR_FILENO, "cloche-keeper: %s\n", err.msg);
-		return 1;
+		return KEEPER_HELPER_FAILED;
 	}
 	if (o->boot)
 		rc = revive_after_boot(&e, &err);
@@ -106,7 +107,9 @@ static int work(const struct keeper_options *o)
 	if (rc < 0)
 		dprintf(STDERR_FILENO, "cloche-keeper: %s\n", err.msg);
 	engine_close(&e);
-	return rc < 0;
+	if (rc < 0)
+		return KEEPER_HELPER_FAILED;
+	return rc > 0 ? KEEPER_HELPER_STARTED : KEEPER_HELPER_DONE;
 }
 
 int main(int argc, char **argv)

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -294,12 +293,8 @@ void names_arrived(struct keeper *k, const char *id)
 static bool is_connected(int containers, const char *id)
 {
 	auto_close int dir = openat(containers, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_close int lock = -1;
 
-	if (dir < 0 || faccessat(dir, SANDBOX_FILE, F_OK, 0) < 0)
-		return false;
-	lock = openat(dir, "lock", O_RDONLY | O_CLOEXEC);
-	return lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	return dir >= 0 && faccessat(dir, SANDBOX_FILE, F_OK, 0) == 0 && keeper_has_monitor(dir);
 }
 
 static void expect_all(struct names *names)

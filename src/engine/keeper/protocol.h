@@ -5,7 +5,8 @@
  * again whenever any of it has changed), and before it ends of its own accord one byte of farewell, on
  * which the keeper closes these copies, so that the ports are free, and then the connection. The end of
  * a connection without a farewell means that the monitor was lost. The keeper says nothing; a monitor
- * that sees the end of the connection starts another keeper, which hears all of it anew.
+ * that sees the end of the connection starts another keeper, which hears all of it anew. Commands have a
+ * word of their own to say, each on a connection for it alone (struct keeper_word).
  */
 #ifndef CLOCHE_ENGINE_KEEPER_PROTOCOL_H
 #define CLOCHE_ENGINE_KEEPER_PROTOCOL_H
@@ -47,10 +48,11 @@ struct keeper_hello {
 	uint8_t more;    /* another hello follows at once, which belongs to it */
 };
 
-/* From a command instead of a monitor, which then closes the connection: network.json of this container
- * has changed. */
-#define KEEPER_RELOAD 'R' /* no id begins so */
-struct keeper_reload {
+/* From a command instead of a monitor, which then closes the connection. No id begins so. */
+#define KEEPER_RELOAD 'R'  /* network.json of this container has changed */
+#define KEEPER_LOST 'L'    /* its monitor is lost and its policy wants it alive */
+#define KEEPER_STOPPED 'S' /* it is not to be started again: a user has stopped or removed it */
+struct keeper_word {
 	char kind;
 	char id[ID_LEN];
 };

@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -19,14 +22,16 @@
 #include "engine/monitor/restart_policy.h"
 
 #define IDLE_NS (300 * NS_PER_MS)
-/* How long a container that was started again may take to have its monitor connect. */
+/* How long a container that was started again may take to have its monitor connect, and how often we
+ * look whether it still has one. */
 #define CONNECT_NS (5000 * NS_PER_MS)
+#define LOOK_NS (100 * NS_PER_MS)
 #define TRIES_MAX 5
 
 union message {
 	char kind;
 	struct keeper_hello hello;
-	struct keeper_reload reload;
+	struct keeper_word word;
 };
 
 /* A container, or (id empty) a connection that has not said which. */
@@ -43,8 +48,9 @@ struct watched {
 	uint64_t since_ns; /* connected */
 	uint64_t delay_ns; /* the last pause */
 	struct timer timer;
-	bool lost;    /* the timer is for its start; else for forgetting it */
-	pid_t helper; /* 0: none */
+	bool lost;           /* the timer is for its start; else for a look at its monitor */
+	uint64_t forget_ns;  /* then without a connection it is nothing of ours any more */
+	pid_t helper;        /* 0: none */
 	unsigned tries;
 	bool has_network; /* counted, and its networks are known */
 	struct names_client *names;
@@ -239,32 +245,55 @@ static void take_hello(struct watched *w, const int *fds, size_t count)
 		take_sockets(w, fds, count);
 }
 
+/* A helper is to start it, after a pause. */
+static void start_after(struct watched *w, uint64_t pause_ns)
+{
+	w->lost = true;
+	timer_set(&w->keeper->pauses, &w->timer, clock_now_ns() + pause_ns);
+}
+
 static void on_hang_up(struct watched *w)
 {
-	uint64_t now = clock_now_ns();
-
 	if (!*w->id || !(w->flags & KEEPER_REVIVE)) {
 		drop(w);
 		return;
 	}
 	loop_end(&w->keeper->loop, &w->link);
 	leave_networks(w);
-	w->delay_ns = restart_delay(w->delay_ns, now - w->since_ns);
-	w->lost = true;
+	w->delay_ns = restart_delay(w->delay_ns, clock_now_ns() - w->since_ns);
 	w->tries = 0;
-	timer_set(&w->keeper->pauses, &w->timer, now + w->delay_ns);
+	start_after(w, w->delay_ns);
 }
 
-static void take_reload(struct watched *from)
+/* One that never connected, or whose keeper was killed with it, is remembered from here on. */
+static void take_word(struct watched *from)
 {
+	const struct keeper_word *word = &from->message.word;
 	char id[ID_LEN + 1] = "";
 	struct watched *w;
 
-	memcpy(id, from->message.reload.id, ID_LEN);
+	memcpy(id, word->id, ID_LEN);
 	w = find(from->keeper, id, from);
-	if (w && (w->flags & KEEPER_RUNNING))
+	if (!w && word->kind == KEEPER_LOST && id_is_hex(id, ID_LEN)) {
+		memcpy(from->id, id, sizeof(id));
+		loop_end(&from->keeper->loop, &from->link);
+		/* What looks for all that was lost before may be about to start it. */
+		start_after(from, LOOK_NS);
+		return;
+	}
+	if (w && word->kind == KEEPER_RELOAD && (w->flags & KEEPER_RUNNING))
 		read_networks(w);
+	/* What a helper is about it will find out itself. */
+	if (w && word->kind == KEEPER_STOPPED && w->link.fd < 0 && !w->helper)
+		drop(w);
 	drop(from);
+}
+
+static bool is_word(const struct watched *w)
+{
+	char kind = w->message.kind;
+
+	return kind == KEEPER_RELOAD || kind == KEEPER_LOST || kind == KEEPER_STOPPED;
 }
 
 /* True while there may be more to hear. */
@@ -286,8 +315,8 @@ static bool hear(struct watched *w)
 		drop(w);
 		return false;
 	}
-	if (w->message.kind == KEEPER_RELOAD && w->got >= sizeof(struct keeper_reload)) {
-		take_reload(w);
+	if (is_word(w) && w->got >= sizeof(struct keeper_word)) {
+		take_word(w);
 		return false;
 	}
 	if (w->got == sizeof(struct keeper_hello)) {
@@ -347,25 +376,55 @@ pid_t keeper_spawn(const struct keeper *k, const char *option, const char *value
 	_exit(127);
 }
 
+bool keeper_has_monitor(int run_dir)
+{
+	auto_close int lock = openat(run_dir, "lock", O_RDONLY | O_CLOEXEC);
+
+	return lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+/* The next try, unless there were enough. */
+static void try_again(struct watched *w)
+{
+	if (++w->tries >= TRIES_MAX) {
+		drop(w);
+		return;
+	}
+	w->delay_ns = restart_delay(w->delay_ns, 0);
+	start_after(w, w->delay_ns);
+}
+
+/* It was started, and its monitor is to connect, unless that is lost, too. */
+static void look_for_monitor(struct watched *w)
+{
+	auto_close int run_dir = open_run_dir(w);
+	uint64_t now = clock_now_ns();
+
+	if (now >= w->forget_ns)
+		drop(w);
+	else if (run_dir < 0 || !keeper_has_monitor(run_dir))
+		try_again(w);
+	else
+		timer_set(&w->keeper->pauses, &w->timer, now + LOOK_NS);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct watched *w = container_of(t, struct watched, timer);
-	struct keeper *k = w->keeper;
 
 	if (!w->lost) {
 		if (w->link.fd < 0)
-			drop(w);
+			look_for_monitor(w);
 		return;
 	}
 	w->lost = false;
-	w->helper = keeper_spawn(k, "--heal", w->id);
+	w->helper = keeper_spawn(w->keeper, "--heal", w->id);
 	if (!w->helper)
-		timer_set(&k->pauses, &w->timer, clock_now_ns() + CONNECT_NS);
+		try_again(w);
 }
 
 void watch_helper_ended(struct keeper *k, pid_t pid, int status)
 {
-	uint64_t now = clock_now_ns();
 	struct watched *w = k->watched;
 
 	while (w && w->helper != pid)
@@ -373,13 +432,16 @@ void watch_helper_ended(struct keeper *k, pid_t pid, int status)
 	if (!w)
 		return;
 	w->helper = 0;
-	if (w->link.fd >= 0)
+	/* Connected already, perhaps lost once more. */
+	if (w->link.fd >= 0 || w->lost)
 		return;
-	if (status != 0 && ++w->tries < TRIES_MAX) {
-		w->delay_ns = restart_delay(w->delay_ns, 0);
-		w->lost = true;
-		timer_set(&k->pauses, &w->timer, now + w->delay_ns);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == KEEPER_HELPER_STARTED) {
+		w->forget_ns = clock_now_ns() + CONNECT_NS;
+		timer_set(&k->pauses, &w->timer, clock_now_ns() + LOOK_NS);
+	} else if (status != 0) {
+		try_again(w);
 	} else {
-		timer_set(&k->pauses, &w->timer, now + CONNECT_NS);
+		/* Removed, stopped, or started by somebody else: its monitor tells us who it is. */
+		drop(w);
 	}
 }

@@ -145,9 +145,6 @@ static void on_report_end(struct monitor *m)
 	m->started = true;
 	m->started_wall_ns = clock_wall_ns();
 	m->run_began_ns = clock_now_ns();
-	/* Stopped between two runs, too late to keep this one from beginning. */
-	if (m->runs && restart_is_stopped(m))
-		syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
 	/* Whoever hears that it runs must find it running. */
 	rc = store_state(m, "running");
 	if (rc < 0)
