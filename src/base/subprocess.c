@@ -4,9 +4,13 @@
 #include "base/subprocess.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,4 +49,39 @@ int subprocess_run(char *const argv[], char *const envp[], struct err *err)
 			return err_sys(err, "wait for %s", argv[0]);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static _Noreturn void become_detached(char *const argv[])
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	if (setsid() < 0 || fork() != 0)
+		_exit(0);
+	for (int fd = 0; fd < 3; fd++) {
+		if (dup2(null, fd) < 0)
+			_exit(127);
+	}
+	syscall(SYS_close_range, 3, ~0U, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+int subprocess_detach(char *const argv[])
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		become_detached(argv);
+	while (waitpid(pid, NULL, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
 }

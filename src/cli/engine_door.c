@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
+#include "engine/revive.h"
 
 int cli_engine(struct cli_context *ctx, struct engine **engine, struct err *err)
 {
@@ -28,6 +29,7 @@ void cli_engine_close(struct cli_context *ctx)
 {
 	if (!ctx->engine)
 		return;
+	revive_see_to_lost(ctx->engine);
 	engine_close(ctx->engine);
 	free(ctx->engine);
 	ctx->engine = NULL;

@@ -310,6 +310,9 @@ int brief_read_state(const char *text, size_t len, struct container_state *s)
 	    !find_number(text, "StartedNs", &s->started_ns) ||
 	    !find_number(text, "FinishedNs", &s->finished_ns))
 		return -EINVAL;
+	/* Somebody may have to start it again (engine/revive.h). */
+	if (strstr(text, ",\"MonitorLost\":true"))
+		return -EINVAL;
 	if (pid > INT32_MAX || monitor > INT32_MAX || code > 255)
 		return -EINVAL;
 	s->pid = (int)pid;

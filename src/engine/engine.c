@@ -348,5 +348,6 @@ void engine_close(struct engine *e)
 	e->root_fd = -1;
 	e->run_fd = e->log.dir = -1;
 	e->event_fd = -1;
+	strv_free(&e->lost);
 	runtime_config_free(&e->runtimes);
 }

@@ -3,12 +3,17 @@
 #include "engine/revive.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "base/subprocess.h"
 #include "engine/event.h"
 #include "engine/internal.h"
+#include "engine/keeper/protocol.h"
+#include "engine/keeper_notify.h"
 #include "engine/marker.h"
 #include "engine/monitor/restart_policy.h"
 
@@ -74,6 +79,9 @@ static int start(struct engine *e, struct container *c, uint32_t restart_count, 
 	if (rc == 0 && handle.client_fd >= 0)
 		rc = container_await_started(&handle, err);
 	close_handle(&handle);
+	/* Somebody else is about to start or remove it. */
+	if (rc == -EBUSY)
+		return 0;
 	if (rc == 0)
 		program_log(&e->log, LOG_LEVEL_INFO, c->id, "%s",
 			    restart_count ? "started again after its monitor was lost"
@@ -89,11 +97,6 @@ int revive_container(struct engine *e, struct container *c, struct err *err)
 
 	if (rc < 0 || !revive_is_wanted(e, c))
 		return rc;
-	/* The end that its monitor could not tell of, unless that was between two runs. */
-	if (!c->state.next_start_ns) {
-		program_log(&e->log, LOG_LEVEL_WARN, c->id, "its monitor was lost");
-		event_container(e, c, "die", "exitCode", "137");
-	}
 	rc = start(e, c, (uint32_t)c->state.restart_count + 1, err);
 	return rc < 0 ? rc : 1;
 }
@@ -135,6 +138,55 @@ static int for_all(struct engine *e,
 	}
 	container_list_free(list, count);
 	return first;
+}
+
+void revive_note_lost(struct engine *e, const struct container *c)
+{
+	bool known_policy = !c->brief;
+
+	if (known_policy && container_restart_policy(c) == PLAN_RESTART_NO)
+		return;
+	if (!strv_contains(&e->lost, c->id))
+		strv_add(&e->lost, c->id);
+}
+
+static bool is_still_wanted(struct engine *e, const char *id)
+{
+	auto_container struct container c;
+	struct err ignored = ERR_INIT;
+
+	container_init(&c);
+	return container_record_read(e, id, &c, &ignored) == 0 && revive_is_wanted(e, &c);
+}
+
+/* All that is lost: its monitors then start the keeper. */
+static void heal_all(const struct engine *e)
+{
+	char path[PATH_MAX];
+	const char *const argv[] = {path,        "--root", e->root,         "--run-root",
+				    e->run_root, "--heal", KEEPER_HEAL_ALL, NULL};
+	struct err ignored = ERR_INIT;
+
+	if (subprocess_own_program("cloche-keeper", path, sizeof(path), &ignored) < 0 ||
+	    subprocess_detach((char *const *)(uintptr_t)argv) < 0)
+		program_log(&e->log, LOG_LEVEL_ERROR, NULL,
+			    "containers that lost their monitors are not started again: no keeper");
+}
+
+void revive_see_to_lost(struct engine *e)
+{
+	/* Looking adds to it. */
+	auto_strv struct strv lost = e->lost;
+
+	e->lost = (struct strv){0};
+	for (size_t i = 0; i < lost.count; i++) {
+		if (!is_still_wanted(e, lost.items[i]))
+			continue;
+		if (keeper_notify_lost(e, lost.items[i]))
+			continue;
+		heal_all(e);
+		return;
+	}
 }
 
 int revive_lost(struct engine *e, struct err *err)

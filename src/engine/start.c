@@ -550,6 +550,16 @@ static int take_standing(struct launch *l, struct err *err)
 	return container_is_gone(l->e, l->c->id) ? refuse_gone(l, err) : 0;
 }
 
+/* The end that its monitor could not tell of, unless that was between two runs. Under the lock: told
+ * once. */
+static void tell_lost(struct launch *l)
+{
+	if (!l->c->state.monitor_lost || l->c->state.next_start_ns)
+		return;
+	program_log(&l->e->log, LOG_LEVEL_WARN, l->c->id, "its monitor was lost");
+	event_container(l->e, l->c, "die", "exitCode", "137");
+}
+
 /* A user's start takes back a user's stop. */
 static int begin_again(struct launch *l, struct err *err)
 {
@@ -561,7 +571,9 @@ static int begin_again(struct launch *l, struct err *err)
 	if (l->options->restart_count && revive_is_stopped(l->e, l->c))
 		return err_set(err, ERR_CONFLICT, ECANCELED, "container %.12s was stopped",
 			       l->c->id);
-	if (!l->options->restart_count) {
+	if (l->options->restart_count) {
+		tell_lost(l);
+	} else {
 		marker_clear(l->e, l->c, MARKER_STOPPED);
 		marker_clear(l->e, l->c, MARKER_SIGNALLED);
 	}

@@ -24,6 +24,7 @@
 #include "engine/internal.h"
 #include "base/json_writer.h"
 #include "engine/marker.h"
+#include "engine/revive.h"
 
 #define STATE_MAX_BYTES 65536
 #define LOCK_TRIES 5000 /* at least five seconds */
@@ -289,6 +290,8 @@ int container_state_read(struct engine *e, struct container *c, struct err *err)
 		if (look == 1)
 			set_lost(s, mtime_ns);
 	}
+	if (s->monitor_lost)
+		revive_note_lost(e, c);
 	if (!claims_life(s->status))
 		s->pid = 0;
 	if (s->status == CONTAINER_RUNNING && run_dir >= 0 &&

@@ -79,6 +79,47 @@ connected() { # to the keeper: containers
 	assert_equal "$(inspect other .RestartCount)" 0
 }
 
+@test "every monitor and the keeper killed at once: the next command of anybody brings back what was lost" {
+	local before dies
+	made lost always sleep 1000
+	made job unless-stopped sleep 1000
+	made plain no sleep 1000
+	cloche start lost job plain >/dev/null
+	before=$(monitor_of lost)
+	kill_all 2 lost job plain
+	# A look at the list will do.
+	cloche ps -q
+	wait_for 10 monitor_is_not lost "$before"
+	wait_for 10 container_is job running
+	container_is plain exited
+	assert_equal "$(inspect lost .RestartCount)" 1
+	wait_for 10 connected 2
+	# A user's stop is as good here, and a removal.
+	kill_all 2 lost job
+	cloche stop lost
+	cloche rm job >/dev/null
+	container_is lost exited
+	no_keeper
+	dies=$(grep '"status":"die"' "$CLOCHE_RUN_ROOT/events/journal" | grep -c '"name":"lost"')
+	assert_equal "$dies" 1
+}
+
+# kill_all CONNECTED CONTAINER...: their monitors and the keeper die in the same moment, so that nobody
+# sees it. So many are connected to it.
+kill_all() {
+	local name locks=() monitors=()
+	for name in "${@:2}"; do
+		wait_for 5 container_is "$name" running
+		locks+=("$(run_dir "$name")/lock")
+		monitors+=("$(monitor_of "$name")")
+	done
+	wait_for 5 connected "$1"
+	monitors+=("$(keeper_pid)")
+	kill -STOP "${monitors[@]}"
+	kill -9 "${monitors[@]}"
+	for name in "${locks[@]}"; do wait_for 5 flock -n "$name" true; done
+}
+
 @test "one that shares another's namespace gets a new plan for each run" {
 	cloche run -d --name host --network none cloche/busybox sleep 1000 >/dev/null
 	cloche create --name guest --restart always --network container:host cloche/busybox sh -c 'exit 3' >/dev/null
@@ -123,13 +164,7 @@ in_record() { [ -e "$CLOCHE_ROOT/containers/$(cloche inspect -f '{{.Id}}' "$1")/
 
 # host_restart CONTAINER...: nothing of the run root is left, and the records are of another boot.
 host_restart() {
-	local name keeper
-	wait_for 5 connected $#
-	keeper=$(keeper_pid)
-	kill -STOP "$keeper"
-	for name in "$@"; do kill -9 "$(monitor_of "$name")"; done
-	kill -9 "$keeper"
-	for name in "$@"; do wait_for 5 container_is "$name" exited; done
+	kill_all $# "$@"
 	rm -rf "${CLOCHE_RUN_ROOT:?}"
 	sed -i 's/"BootId":"[^"]*"/"BootId":"00000000-0000-4000-8000-000000000000"/' "$CLOCHE_ROOT"/containers/*/state.json
 }

@@ -12,9 +12,6 @@
 #include "engine/keeper/loop.h"
 #include "network/endpoint.h"
 
-/* In place of an id: whatever lost its monitor. */
-#define KEEPER_HEAL_ALL "all"
-
 /* How a helper (--heal ID) ends. */
 enum keeper_helper_status {
 	KEEPER_HELPER_DONE,    /* nothing was to be started (any more) */

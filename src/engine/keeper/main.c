@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "engine/engine.h"
 #include "engine/keeper/keeper.h"
+#include "engine/keeper/protocol.h"
 #include "engine/network.h"
 #include "engine/revive.h"
 

@@ -17,6 +17,8 @@
 
 #define KEEPER_SOCKET "keeper.sock"
 #define KEEPER_LOCK "keeper.lock"
+/* After --heal in place of an id: whatever lost its monitor. */
+#define KEEPER_HEAL_ALL "all"
 #define KEEPER_FAREWELL 'F'
 
 /* What is passed on to the keeper with a socket. Which it is the socket itself says (type, family,

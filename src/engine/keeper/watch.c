@@ -48,9 +48,9 @@ struct watched {
 	uint64_t since_ns; /* connected */
 	uint64_t delay_ns; /* the last pause */
 	struct timer timer;
-	bool lost;           /* the timer is for its start; else for a look at its monitor */
-	uint64_t forget_ns;  /* then without a connection it is nothing of ours any more */
-	pid_t helper;        /* 0: none */
+	bool lost;          /* the timer is for its start; else for a look at its monitor */
+	uint64_t forget_ns; /* then without a connection it is nothing of ours any more */
+	pid_t helper;       /* 0: none */
 	unsigned tries;
 	bool has_network; /* counted, and its networks are known */
 	struct names_client *names;
