@@ -122,6 +122,25 @@ kill_at_random() { # cli|monitor ARG...
 	[ "$failed" -eq 0 ]
 }
 
+# With Docker, too, it runs before it is asked to end, and is asked as any other: this one does not hear,
+# and ends of its own accord.
+@test "a stop while the next run is being made does not kill it" {
+	CLOCHE_TEST_DELAY='op:#1=500' cloche run -d --name victim --restart always --network none cloche/busybox \
+		sh -c 'sleep 0.1; exit 4' >/dev/null
+	wait_for 5 second_run_is_made
+	cloche stop victim
+	assert_equal "$(state_of victim)" 'exited 4 '
+	cloche rm victim >/dev/null
+	assert_swept
+}
+
+# Its first run has ended, and a child works on the second.
+second_run_is_made() {
+	local monitor
+	monitor=$(jq 'select(.Status == "restarting") | .MonitorPid' "$CLOCHE_RUN_ROOT"/containers/*/state.json)
+	[ -n "$monitor" ] && [ -n "$(cat "/proc/$monitor/task/$monitor/children")" ]
+}
+
 # The kernel forgets the parent-death signal when a program of another user is executed, so this one
 # outlives its monitor. It must not do so unseen.
 @test "a set-user-ID program that outlives its monitor is found, and ended by the repair" {

@@ -30,7 +30,9 @@ restarted() { [ "$(state "$1" .RestartCount)" -ge "$2" ]; }
 	assert_equal "$(state failed '[.Status, .RestartCount, .ExitCode] | @csv')" '"exited",2,3'
 	assert_equal "$(state fine '[.Status, .RestartCount, .ExitCode] | @csv')" '"exited",0,0'
 	[ "$(inspect always .RestartCount)" -ge 2 ]
-	# The stop is not kept waiting by the pause, which is longer by now.
+	# The stop is not kept waiting by the pause, which is longer by now. Wherever else it meets the run, it
+	# is the program that ends it.
+	wait_for 10 state_is unless .Status restarting
 	cloche stop always unless
 	wait_for 5 state_is always .Status exited
 	wait_for 5 state_is unless .Status exited
