@@ -18,7 +18,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "observe/experiment/environment.h"
-#include "observe/experiment/experiment.h"
+#include "observe/experiment/moments.h"
 #include "observe/experiment/stale.h"
 #include "observe/subject/interrupt.h"
 #include "observe/subject/subject_internal.h"
@@ -123,6 +123,11 @@ static int open_one(struct driver *d, const char *spec, struct subject **out, st
 		if ((*out)->ops->kind != SUBJECT_HOST)
 			strv_add(&(*out)->extra_flags, d->options->run_flags->items[i]);
 	}
+	/* One engine under two runtimes: containers of both stand at the same time. */
+	if (rc == 0 && strchr((*out)->name, ':')) {
+		free((*out)->prefix);
+		(*out)->prefix = xasprintf("%s%zu-", d->prefix, d->subject_count + 1);
+	}
 	return rc;
 }
 
@@ -141,8 +146,12 @@ static int fetch_image(struct driver *d, struct err *err)
 
 static bool has_other_engine(const struct driver_options *o)
 {
-	return o->subjects &&
-	       (strv_contains(o->subjects, "docker") || strv_contains(o->subjects, "podman"));
+	for (size_t i = 0; o->subjects && i < o->subjects->count; i++) {
+		if (str_starts(o->subjects->items[i], "docker") ||
+		    str_eq(o->subjects->items[i], "podman"))
+			return true;
+	}
+	return false;
 }
 
 static int save_image(struct driver *d, const char *name, struct err *err)
@@ -185,6 +194,16 @@ static void tell_subject(struct report *r, const struct subject *s)
 		    s->data_root ? s->data_root : "");
 }
 
+/* By an earlier subject that is the same engine. */
+static bool has_image(const struct driver *d, const struct subject *s)
+{
+	for (size_t i = 0; i + 1 < d->subject_count; i++) {
+		if (d->subjects[i]->ops == s->ops)
+			return true;
+	}
+	return false;
+}
+
 /* A subject that cannot be measured is told of; without any there is nothing to do. */
 static int open_subjects(struct driver *d, struct err *err)
 {
@@ -205,7 +224,7 @@ static int open_subjects(struct driver *d, struct err *err)
 				free(s->image);
 				s->image = xstrdup(d->archive_image);
 			}
-			rc = subject_load(s, d->archive, err);
+			rc = has_image(d, s) ? 0 : subject_load(s, d->archive, err);
 			if (rc == 0)
 				tell_subject(d->report, s);
 			else
@@ -291,30 +310,17 @@ static void end(struct driver *d)
 
 /* ---- the tests ---- */
 
-static void settle(struct report_test *t, int rc, const struct err *err)
+static void sweep_between(void *opaque)
 {
-	if (rc == -EINTR || interrupt_came())
-		report_status(t, REPORT_INTERRUPTED, "interrupted");
-	else if (rc < 0)
-		report_status(t, err->kind == ERR_UNSUPPORTED ? REPORT_UNAVAILABLE : REPORT_FAILED,
-			      "%s", err->msg);
+	sweep(opaque, false);
 }
 
-static void run_test(struct driver *d, struct experiment_context *x, const struct experiment *e)
+static void tell_done(void *opaque, struct report_test *t)
 {
-	uint64_t start_ns = clock_now_ns();
-	struct err err = ERR_INIT;
-	int rc;
+	const struct driver *d = opaque;
 
-	x->test = report_add_test(d->report, e->number, e->key, e->title);
-	rc = e->run(x, &err);
-	settle(x->test, rc, &err);
-	x->test->took_s = (double)(clock_now_ns() - start_ns) / 1e9;
-	/* What a failed test left would disturb the next one; the end of an interrupted run sweeps. */
-	if (rc < 0 && !interrupt_came())
-		sweep(d, false);
 	if (d->options->test_done)
-		d->options->test_done(d->options->opaque, d->report, x->test);
+		d->options->test_done(d->options->opaque, d->report, t);
 }
 
 static double seconds(struct timeval t)
@@ -335,10 +341,11 @@ static void bill_observer(struct report *r)
 		    seconds(others.ru_utime) + seconds(others.ru_stime));
 }
 
-static void run_tests(struct driver *d)
+static struct experiment_context common_context(const struct driver *d)
 {
 	const struct driver_options *o = d->options;
-	struct experiment_context x = {
+
+	return (struct experiment_context){
 		.report = d->report,
 		.subjects = d->subjects,
 		.subject_count = d->subject_count,
@@ -359,13 +366,28 @@ static void run_tests(struct driver *d)
 		.progress = o->progress,
 		.opaque = o->opaque,
 	};
+}
+
+static void run_tests(struct driver *d)
+{
+	const struct driver_options *o = d->options;
+	const struct experiment_context x = common_context(d);
+	struct moments m = {.apart_ns = MOMENTS_APART_NS,
+			    .rest_ns = MOMENTS_REST_NS,
+			    .steadiness.host = d->host,
+			    .tidy = sweep_between,
+			    .done = tell_done,
+			    .opaque = d};
 
 	if (o->only)
-		run_test(d, &x, o->only);
-	for (size_t i = 0; !o->only && i < experiments_count && !interrupt_came(); i++) {
+		moments_plan(&m, o->only, &x);
+	for (size_t i = 0; !o->only && i < experiments_count; i++) {
 		if (is_wanted(o, experiments[i]))
-			run_test(d, &x, experiments[i]);
+			moments_plan(&m, experiments[i], &x);
 	}
+	moments_run(&m);
+	steadiness_report(&m.steadiness, d->report);
+	moments_free(&m);
 }
 
 static void start_report(const struct driver_options *o, struct report *r)

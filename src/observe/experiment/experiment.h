@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "observe/report/report.h"
@@ -20,6 +21,7 @@
 
 #define EXPERIMENT_RUNS 30
 #define EXPERIMENT_WARM_UPS 3
+#define EXPERIMENT_WARM_UPS_LATER 2
 
 struct experiment_context {
 	struct report *report;
@@ -27,7 +29,11 @@ struct experiment_context {
 	struct subject *const *subjects;
 	size_t subject_count;
 	struct subject *host; /* bare host as the floor beside them; always there */
-	size_t runs;          /* samples per figure: --runs */
+	size_t runs;          /* samples per figure in this call of run() */
+	size_t all_runs;      /* in all of them: --runs */
+	size_t moment;        /* which call of run() this is, from 0, */
+	size_t moments;       /* of how many: 1, or more of an experiment that is spread */
+	void *state;          /* that a spread experiment keeps from call to call; see release */
 	bool cold;            /* page cache may be dropped */
 	bool verify;          /* measure again by a second instrument */
 	bool brief;           /* a short look: a tenth of the time, the smaller sizes; the demo */
@@ -43,6 +49,10 @@ struct experiment_context {
 	/* Tells the user what is going on: "12 of 30". */
 	void (*progress)(void *opaque, const char *what, size_t done, size_t of);
 	void *opaque;
+	/* Other tests' turn (experiment_pause()); NULL: there is none. What that took in this call. */
+	int (*pause)(struct experiment_context *x, struct err *err);
+	void *pause_opaque;
+	uint64_t away_ns;
 };
 
 struct experiment {
@@ -52,6 +62,14 @@ struct experiment {
 	/* 0, or -errno with *err: the driver then marks the test failed, or unavailable for
 	 * ERR_UNSUPPORTED, with the error as reason. -EINTR ends the run. */
 	int (*run)(struct experiment_context *x, struct err *err);
+	/* run() is called at several moments of the run, each time for a part of the samples
+	 * (moments.h): figures grow from call to call, conclusions are drawn in the last one
+	 * (experiment_is_last()). Nothing of it may stand in between but x->state. */
+	bool spread;
+	/* It calls experiment_pause() where others may start containers of theirs. */
+	bool pauses;
+	/* Frees x->state, which is then not NULL. */
+	void (*release)(void *state);
 };
 
 /* By number (experiments.c). */
@@ -64,6 +82,16 @@ bool experiment_interrupted(void);
 void experiment_catch_signals(void);
 /* -EINTR with the error set when interrupted, else 0. */
 int must_check experiment_go_on(struct err *err);
+
+/* Whether this call of run() is the last one of its test. */
+bool experiment_is_last(const struct experiment_context *x);
+/* EXPERIMENT_WARM_UPS in the first call of run(), fewer in later ones: what stays warm is warm. */
+size_t experiment_warm_ups(const struct experiment_context *x);
+/* Lets other tests take some of their samples, when it is time for it. Between rounds of
+ * experiment_interleave() that happens by itself. An error only after an interrupt. */
+int must_check experiment_pause(struct experiment_context *x, struct err *err);
+/* Monotonic clock without what pauses took, ns. */
+uint64_t experiment_now_ns(const struct experiment_context *x);
 
 /* n rounds after `warm_ups` more that are marked as such: in each, step is called once per subject, in
  * an order that is shuffled anew (by a constant seed). A step that fails counts as a failed run of its

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "observe/experiment/experiment.h"
@@ -25,6 +26,26 @@ void experiment_catch_signals(void)
 int experiment_go_on(struct err *err)
 {
 	return interrupt_came() ? err_set(err, ERR_SYSTEM, EINTR, "interrupted") : 0;
+}
+
+bool experiment_is_last(const struct experiment_context *x)
+{
+	return x->moment + 1 >= x->moments;
+}
+
+size_t experiment_warm_ups(const struct experiment_context *x)
+{
+	return x->moment ? EXPERIMENT_WARM_UPS_LATER : EXPERIMENT_WARM_UPS;
+}
+
+int experiment_pause(struct experiment_context *x, struct err *err)
+{
+	return x->pause ? x->pause(x, err) : 0;
+}
+
+uint64_t experiment_now_ns(const struct experiment_context *x)
+{
+	return clock_now_ns() - x->away_ns;
 }
 
 void experiment_progress(struct experiment_context *x, const char *what, size_t done, size_t of)
@@ -56,19 +77,21 @@ int experiment_interleave(struct experiment_context *x, size_t warm_ups, size_t 
 			  experiment_step step, void *arg, struct err *err)
 {
 	auto_free size_t *order = xcalloc(x->subject_count + 1, sizeof(*order));
-	uint64_t state = ORDER_SEED;
+	uint64_t state = ORDER_SEED + x->moment;
 
 	for (size_t i = 0; i < x->subject_count; i++)
 		order[i] = i;
 	for (size_t round = 0; round < warm_ups + n; round++) {
 		bool warm_up = round < warm_ups;
+		int rc = round ? experiment_pause(x, err) : 0;
 
+		if (rc < 0)
+			return rc;
 		shuffle(order, x->subject_count, &state);
 		experiment_progress(x, warm_up ? "warm-up" : "runs",
 				    warm_up ? round : round - warm_ups, warm_up ? warm_ups : n);
 		for (size_t i = 0; i < x->subject_count; i++) {
-			int rc = experiment_go_on(err);
-
+			rc = experiment_go_on(err);
 			if (rc == 0)
 				rc = step(x, x->subjects[order[i]],
 					  warm_up ? round : round - warm_ups, warm_up, arg, err);

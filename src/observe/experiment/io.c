@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/str.h"
 #include "observe/experiment/experiments.h"
 #include "observe/probe/layers.h"
@@ -65,9 +64,9 @@ double io_budget_s(const struct io_run *r, double share)
 	return share * subjects * (r->x->brief ? 0.1 : 1);
 }
 
-double io_now_s(void)
+double io_now_s(const struct io_run *r)
 {
-	return (double)clock_now_ns() / 1e9;
+	return (double)experiment_now_ns(r->x) / 1e9;
 }
 
 double io_median(const struct report_figure *f)
@@ -218,4 +217,5 @@ const struct experiment experiment_io = {
 	.key = "io",
 	.title = "Input and output",
 	.run = run,
+	.pauses = true,
 };

@@ -45,7 +45,8 @@ int must_check io_flush(struct io_run *r, struct err *err);
 size_t *io_shuffled(struct io_run *r);
 /* Seconds that a part may take when one of it alone may take `share`. */
 double io_budget_s(const struct io_run *r, double share);
-double io_now_s(void);
+/* Without the time that other tests took meanwhile. */
+double io_now_s(const struct io_run *r);
 /* NAN without samples. */
 double io_median(const struct report_figure *f);
 

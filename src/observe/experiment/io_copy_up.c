@@ -347,7 +347,7 @@ static int step(struct experiment_context *x, struct subject *s, size_t round, b
 	struct turn t = {.s = s, .stack = &stack, .warm_up = warm_up};
 	int rc;
 
-	if (!of || !of->image || (round >= LEAST_ROUNDS && io_now_s() > c->end_s))
+	if (!of || !of->image || (round >= LEAST_ROUNDS && io_now_s(c->r) > c->end_s))
 		return 0;
 	spec.image = of->image;
 	rc = session_open(s, &spec, &session, err);
@@ -426,7 +426,7 @@ int io_copy_up(struct io_run *r, struct err *err)
 
 	if (rc < 0 || c.count == 0)
 		return rc;
-	c.end_s = io_now_s() + io_budget_s(r, SHARE_S);
+	c.end_s = io_now_s(r) + io_budget_s(r, SHARE_S);
 	rc = experiment_interleave(r->x, WARM_UPS, r->x->runs, step, &c, err);
 	if (rc < 0)
 		return rc;

@@ -118,7 +118,7 @@ static int make(struct files_run *f, const struct made *m, struct err *err)
 /* The larger kinds: one round at least, none in a short look. */
 static bool too_much(const struct files_run *f, size_t round)
 {
-	return f->r->x->brief || (round > 0 && io_now_s() > f->end_s);
+	return f->r->x->brief || (round > 0 && io_now_s(f->r) > f->end_s);
 }
 
 static int make_round(struct files_run *f, size_t round, struct err *err)
@@ -178,14 +178,16 @@ static void set_floors(struct io_run *r)
 int io_metadata(struct io_run *r, struct err *err)
 {
 	size_t rounds = (r->x->runs < MOST_ROUNDS ? r->x->runs : MOST_ROUNDS) + WARM_UPS, done = 0;
-	struct files_run f = {.r = r, .end_s = io_now_s() + io_budget_s(r, SHARE_S)};
+	struct files_run f = {.r = r, .end_s = io_now_s(r) + io_budget_s(r, SHARE_S)};
 	int rc = 0;
 
 	for (; rc == 0 && done < rounds; done++) {
-		if (done >= LEAST_ROUNDS + WARM_UPS && io_now_s() > f.end_s)
+		if (done >= LEAST_ROUNDS + WARM_UPS && io_now_s(r) > f.end_s)
 			break;
 		experiment_progress(r->x, "many files", done, rounds);
-		rc = make_round(&f, done, err);
+		rc = experiment_pause(r->x, err);
+		if (rc == 0)
+			rc = make_round(&f, done, err);
 	}
 	if (rc == 0)
 		rc = drop_all(&f, err);

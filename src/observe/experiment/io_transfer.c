@@ -191,7 +191,7 @@ static void set_floors(struct io_run *r)
 
 int io_transfers(struct io_run *r, struct err *err)
 {
-	double end = io_now_s() + io_budget_s(r, SHARE_S);
+	double end = io_now_s(r) + io_budget_s(r, SHARE_S);
 	size_t rounds = r->x->runs + WARM_UPS, done = 0;
 	struct size size;
 	int rc = choose_size(r, &size, err);
@@ -199,9 +199,10 @@ int io_transfers(struct io_run *r, struct err *err)
 	for (; rc == 0 && done < rounds; done++) {
 		auto_free size_t *order = io_shuffled(r);
 
-		if (done >= LEAST_ROUNDS + WARM_UPS && io_now_s() > end)
+		if (done >= LEAST_ROUNDS + WARM_UPS && io_now_s(r) > end)
 			break;
 		experiment_progress(r->x, "read and write", done, rounds);
+		rc = experiment_pause(r->x, err);
 		for (size_t i = 0; i < r->place_count && rc == 0; i++)
 			rc = measure_place(r, &r->places[order[i]], &size, done < WARM_UPS, err);
 	}

@@ -246,7 +246,7 @@ static int quota_step(struct experiment_context *x, struct subject *s, size_t ro
 
 	while (qs->s != s)
 		qs++;
-	if (!qs->l.session || (clock_now_ns() > q->until_ns && round > 0))
+	if (!qs->l.session || (experiment_now_ns(x) > q->until_ns && round > 0))
 		return 0;
 	/* Where others always have the processor, trying again has been tried. */
 	if (!qs->good && qs->starved >= HOPELESS)
@@ -451,7 +451,7 @@ static int quota_all(struct experiment_context *x, struct quota *q, struct err *
 			    "the quota was sampled %zu times, each over %u periods, to "
 			    "keep within a minute",
 			    rounds, q->periods);
-	q->until_ns = clock_now_ns() + BUDGET_NS * q->count;
+	q->until_ns = experiment_now_ns(x) + BUDGET_NS * q->count;
 	rc = experiment_interleave(x, 1, rounds, quota_step, q, err);
 	for (size_t i = 0; rc == 0 && i < q->count; i++) {
 		struct quota_subject *qs = &q->subjects[i];
@@ -593,7 +593,9 @@ static int run(struct experiment_context *x, struct err *err)
 		rc = defaults(x, t, s, err);
 		for (size_t p = 0; rc == 0 && p < part_count; p++) {
 			experiment_progress(x, s->name, p, part_count);
-			rc = parts[p](x, s, err);
+			rc = experiment_pause(x, err);
+			if (rc == 0)
+				rc = parts[p](x, s, err);
 		}
 	}
 	if (rc == 0 && !containers)
@@ -603,4 +605,4 @@ static int run(struct experiment_context *x, struct err *err)
 }
 
 const struct experiment experiment_limits = {
-	.number = 8, .key = "limits", .title = "CPU and limits", .run = run};
+	.number = 8, .key = "limits", .title = "CPU and limits", .run = run, .pauses = true};

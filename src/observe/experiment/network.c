@@ -192,8 +192,16 @@ static void add_way(struct network_run *n, const char *key, const char *label,
 	auto_free char *trip_label = xasprintf("Round trip, %s", label);
 	auto_free char *rate_label = xasprintf("Connections, %s", label);
 
+	/* What was sent and received at earlier moments of the run stays counted. */
 	*w = (struct network_way){
-		.key = key, .label = label, .client = client, .port = port, .icmp = icmp};
+		.key = key,
+		.label = label,
+		.client = client,
+		.port = port,
+		.icmp = icmp,
+		.sent = w->key && str_eq(w->key, key) ? w->sent : 0,
+		.received = w->key && str_eq(w->key, key) ? w->received : 0,
+	};
 	snprintf(w->to, sizeof(w->to), "%s", to);
 	w->trip = report_figure(n->x->test, n->subject->name, trip_key, trip_label, "us",
 				REPORT_LOWER);
@@ -433,7 +441,10 @@ static void close_run(struct network_run *n)
 			 SUBJECT_WORDS("network", "rm", n->network)) < 0)
 		report_note(n->x->test, "network %s: %s", n->network, ignored.msg);
 	free(n->network);
-	*n = (struct network_run){0};
+	n->network = NULL;
+	n->host = n->none = n->shared = n->server = n->client = NULL;
+	n->lookup = NULL;
+	n->way_count = 0;
 }
 
 /* ---- running ---- */
@@ -443,13 +454,33 @@ struct all_runs {
 	size_t count;
 };
 
-static void close_all(struct all_runs *a)
+static void close_all(struct all_runs **a)
 {
-	for (size_t i = 0; i < a->count; i++)
-		close_run(&a->runs[i]);
-	free(a->runs);
+	for (size_t i = 0; i < (*a)->count; i++)
+		close_run(&(*a)->runs[i]);
+	(*a)->count = 0;
 }
-#define auto_runs __attribute__((cleanup(close_all)))
+#define auto_close_runs __attribute__((cleanup(close_all)))
+
+static void release(void *state)
+{
+	struct all_runs *a = state;
+
+	free(a->runs);
+	free(a);
+}
+
+static struct all_runs *runs_of(struct experiment_context *x)
+{
+	struct all_runs *a = x->state;
+
+	if (a)
+		return a;
+	a = xcalloc(1, sizeof(*a));
+	a->runs = xcalloc(x->subject_count, sizeof(*a->runs));
+	x->state = a;
+	return a;
+}
 
 static int step(struct experiment_context *x, struct subject *s, size_t round, bool warm_up,
 		void *arg, struct err *err)
@@ -484,21 +515,22 @@ static void put_floors(struct network_run *n)
 
 static int run(struct experiment_context *x, struct err *err)
 {
-	auto_runs struct all_runs a = {.runs = xcalloc(x->subject_count, sizeof(*a.runs))};
+	auto_close_runs struct all_runs *a = runs_of(x);
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < x->subject_count; i++) {
-		a.runs[i] = (struct network_run){.x = x, .subject = x->subjects[i]};
-		a.count++;
+		a->runs[i].x = x;
+		a->runs[i].subject = x->subjects[i];
+		a->count++;
 		experiment_progress(x, "networks", i, x->subject_count);
-		rc = open_run(&a.runs[i], err);
+		rc = open_run(&a->runs[i], err);
 	}
 	if (rc == 0)
-		rc = experiment_interleave(x, EXPERIMENT_WARM_UPS, x->runs, step, &a, err);
-	for (size_t i = 0; rc == 0 && i < a.count; i++) {
-		put_floors(&a.runs[i]);
-		network_claims(&a.runs[i]);
-		network_rules(&a.runs[i]);
+		rc = experiment_interleave(x, experiment_warm_ups(x), x->runs, step, a, err);
+	for (size_t i = 0; rc == 0 && experiment_is_last(x) && i < a->count; i++) {
+		put_floors(&a->runs[i]);
+		network_claims(&a->runs[i]);
+		network_rules(&a->runs[i]);
 	}
 	return rc;
 }
@@ -508,4 +540,6 @@ const struct experiment experiment_network = {
 	.key = "network",
 	.title = "Network: what it costs to reach a container",
 	.run = run,
+	.spread = true,
+	.release = release,
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,16 @@
 	"{{.GraphDriver.Data.UpperDir}}{{with .GraphDriver.Data.LowerDir}}:{{.}}{{end}}"
 
 static const char *const tell_time[] = {"now", NULL};
+
+/* What is kept between the moments at which samples are taken. */
+struct startup {
+	struct floor_samples floor;
+	char *lower;   /* the image's layers, as overlay wants them */
+	bool no_floor; /* it cannot be measured */
+	bool no_bill_told;
+	double *exec_ms; /* the same program on the bare host */
+	size_t exec_count;
+};
 
 void startup_sample(struct experiment_context *x, struct report_figure *f, bool warm_up, int rc,
 		    const struct command_run *run, uint64_t from_ns, uint64_t to_ns,
@@ -171,23 +182,30 @@ static int exec_once(struct experiment_context *x, struct subject *s, size_t rou
 }
 
 /* What the same program takes without a container, by the same means. */
-static int exec_floor(struct experiment_context *x, struct err *err)
+static int exec_floor(struct experiment_context *x, struct startup *st, struct err *err)
 {
 	const char *const words[] = {x->host->helper, "true", NULL};
-	auto_free double *ms = xcalloc(x->runs, sizeof(*ms));
 	auto_strv struct strv argv = {0};
-	struct summary all;
 	int rc = subject_exec_command(x->host, "", words, &argv, err);
 
 	for (size_t i = 0; rc == 0 && i < x->runs; i++) {
 		auto_command_run struct command_run run = {0};
 
 		rc = command_execute(NULL, &argv, STARTUP_TIMEOUT_MS, &run, err);
-		ms[i] = (double)(run.ended_ns - run.spawned_ns) / 1e6;
+		if (rc == 0)
+			st->exec_ms[st->exec_count++] =
+				(double)(run.ended_ns - run.spawned_ns) / 1e6;
 	}
-	if (rc < 0)
-		return rc;
-	statistics_summarize(ms, x->runs, &all);
+	return rc;
+}
+
+static void put_exec_floor(struct experiment_context *x, struct startup *st)
+{
+	struct summary all;
+
+	if (!st->exec_count)
+		return;
+	statistics_summarize(st->exec_ms, st->exec_count, &all);
 	for (size_t i = 0; i < x->subject_count; i++) {
 		struct report_figure *f =
 			report_find_figure(x->test, x->subjects[i]->name, "startup.exec");
@@ -195,10 +213,9 @@ static int exec_floor(struct experiment_context *x, struct err *err)
 		if (f && x->subjects[i]->ops->kind != SUBJECT_HOST)
 			report_floor(f, all.median, "the same program on the bare host");
 	}
-	return 0;
 }
 
-static int measure_exec(struct experiment_context *x, struct err *err)
+static int measure_exec(struct experiment_context *x, struct startup *st, struct err *err)
 {
 	__attribute__((cleanup(close_sessions))) struct open_sessions open = {0};
 	const struct container_spec spec = {.name = "long", .helper = true};
@@ -214,8 +231,8 @@ static int measure_exec(struct experiment_context *x, struct err *err)
 			report_status(x->test, REPORT_PARTIAL, "no container to execute in: %s",
 				      err->msg);
 	}
-	rc = experiment_interleave(x, EXPERIMENT_WARM_UPS, x->runs, exec_once, &open, err);
-	return rc < 0 ? rc : exec_floor(x, err);
+	rc = experiment_interleave(x, experiment_warm_ups(x), x->runs, exec_once, &open, err);
+	return rc < 0 ? rc : exec_floor(x, st, err);
 }
 
 /* ---- the floor ---- */
@@ -235,13 +252,25 @@ static int find_layers(struct experiment_context *x, char **lower, struct err *e
 	return rc;
 }
 
-static int measure_floor(struct experiment_context *x, struct floor_bill *floor, struct err *err)
+/* As many as the starts that were just measured. Where it cannot be, why not is told once, at the end. */
+static int measure_floor(struct experiment_context *x, struct startup *st, struct err *err)
 {
-	auto_free char *lower = NULL;
-	int rc = find_layers(x, &lower, err);
+	struct err why = ERR_INIT;
+	int rc = 0;
 
+	if (st->no_floor)
+		return 0;
+	if (!st->lower)
+		rc = find_layers(x, &st->lower, &why);
 	experiment_progress(x, "the floor", 0, 1);
-	return rc < 0 ? rc : floor_bill_measure(NULL, lower, x->scratch, x->runs, floor, err);
+	if (rc == 0)
+		rc = floor_bill_sample(NULL, st->lower, x->scratch, experiment_warm_ups(x), x->runs,
+				       &st->floor, &why);
+	if (rc == 0)
+		return 0;
+	st->no_floor = true;
+	report_status(x->test, REPORT_PARTIAL, "there is no floor: %s", why.msg);
+	return experiment_go_on(err);
 }
 
 static void put_floor(struct experiment_context *x, const struct floor_bill *floor)
@@ -302,30 +331,47 @@ static void find_cost(struct experiment_context *x, const struct subject *s)
 
 static int measure_cold(struct experiment_context *x, struct err *err)
 {
-	size_t n = x->runs < COLD_RUNS_MAX ? x->runs : COLD_RUNS_MAX;
+	size_t n = x->all_runs < COLD_RUNS_MAX ? x->all_runs : COLD_RUNS_MAX;
 
 	return x->cold ? experiment_interleave(x, 0, n, run_cold, NULL, err) : 0;
 }
 
-static int run(struct experiment_context *x, struct err *err)
+static struct startup *startup_of(struct experiment_context *x)
 {
-	struct floor_bill floor;
-	struct err no_floor = ERR_INIT;
-	bool has_floor;
-	int rc = experiment_interleave(x, EXPERIMENT_WARM_UPS, x->runs, run_warm, NULL, err);
+	struct startup *st = x->state;
 
-	if (rc < 0)
-		return rc;
-	has_floor = measure_floor(x, &floor, &no_floor) == 0;
-	if (has_floor)
+	if (st)
+		return st;
+	st = xcalloc(1, sizeof(*st));
+	st->exec_ms = xcalloc(x->all_runs, sizeof(*st->exec_ms));
+	x->state = st;
+	return st;
+}
+
+static void release(void *state)
+{
+	struct startup *st = state;
+
+	floor_samples_free(&st->floor);
+	free(st->lower);
+	free(st->exec_ms);
+	free(st);
+}
+
+/* What is taken once, and what follows from all of it. */
+static int conclude(struct experiment_context *x, struct startup *st, struct err *err)
+{
+	bool has_floor = !st->no_floor && st->floor.count;
+	struct floor_bill floor;
+	int rc;
+
+	if (has_floor) {
+		floor_bill_of(&st->floor, &floor);
 		put_floor(x, &floor);
-	else
-		report_status(x->test, REPORT_PARTIAL, "there is no floor: %s", no_floor.msg);
-	rc = startup_phases(x, has_floor ? &floor : NULL, err);
-	if (rc == 0)
-		rc = measure_exec(x, err);
-	if (rc == 0)
-		rc = startup_load(x, err);
+	}
+	put_exec_floor(x, st);
+	startup_phases_conclude(x, has_floor ? &floor : NULL);
+	rc = startup_load(x, err);
 	if (rc == 0)
 		rc = measure_cold(x, err);
 	if (rc == 0)
@@ -335,9 +381,25 @@ static int run(struct experiment_context *x, struct err *err)
 	return rc;
 }
 
+static int run(struct experiment_context *x, struct err *err)
+{
+	struct startup *st = startup_of(x);
+	int rc = experiment_interleave(x, experiment_warm_ups(x), x->runs, run_warm, NULL, err);
+
+	if (rc == 0)
+		rc = measure_floor(x, st, err);
+	if (rc == 0)
+		rc = startup_phases(x, &st->no_bill_told, err);
+	if (rc == 0)
+		rc = measure_exec(x, st, err);
+	return rc == 0 && experiment_is_last(x) ? conclude(x, st, err) : rc;
+}
+
 const struct experiment experiment_startup = {
 	.number = 1,
 	.key = "startup",
 	.title = "How long until a container runs",
 	.run = run,
+	.spread = true,
+	.release = release,
 };

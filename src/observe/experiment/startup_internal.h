@@ -8,10 +8,11 @@
 
 #define STARTUP_TIMEOUT_MS 60000
 
-/* Phases of cloche's start from its own bill, beside those of the floor (NULL: there is none), with
- * the findings that follow. Subjects of other kinds are left out. */
-int must_check startup_phases(struct experiment_context *x, const struct floor_bill *floor,
-			      struct err *err);
+/* Phases of cloche's start from its own bill. Subjects of other kinds are left out. *told: that a start
+ * gave none was noted. */
+int must_check startup_phases(struct experiment_context *x, bool *told, struct err *err);
+/* The same phases of the floor beside them (NULL: there is none), and the findings that follow. */
+void startup_phases_conclude(struct experiment_context *x, const struct floor_bill *floor);
 /* Taking an image in from a file. */
 int must_check startup_load(struct experiment_context *x, struct err *err);
 /* With --verify: the bills against the kernel's tracepoints. */

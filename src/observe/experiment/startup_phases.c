@@ -63,13 +63,29 @@ static const char *phase_label(const struct subject *s, const char *phase)
 
 /* ---- one start ---- */
 
-/* A phase that a bill does not have took no time in it. */
+/* A phase that a bill does not have took no time in it; nor in the `before` bills that came before the
+ * first one that has it. */
+static void sample_phase(struct experiment_context *x, const struct subject *s, const char *name,
+			 double ms, size_t before)
+{
+	auto_free char *key = xasprintf(PHASE_KEY "%s", name);
+	struct report_figure *f = report_find_figure(x->test, s->name, key);
+
+	if (!f && ms <= 0)
+		return;
+	if (!f) {
+		f = report_figure(x->test, s->name, key, phase_label(s, name), "ms", REPORT_LOWER);
+		for (size_t i = 0; i < before; i++)
+			report_sample(f, 0);
+	}
+	report_sample(f, ms);
+}
+
 static void sample_phases(struct experiment_context *x, const struct subject *s,
-			  struct json_object *phases)
+			  struct json_object *phases, size_t before)
 {
 	for (int p = 0; p < TIMELINE_PHASES; p++) {
 		const char *name = timeline_phase_name((enum plan_phase)p);
-		auto_free char *key = xasprintf(PHASE_KEY "%s", name);
 		uint64_t ns = 0;
 
 		for (size_t i = 0; i < json_object_array_length(phases); i++) {
@@ -80,10 +96,7 @@ static void sample_phases(struct experiment_context *x, const struct subject *s,
 			    json_get_u64(o, "DurationNs", &ns) < 0)
 				ns = 0;
 		}
-		if (ns || report_find_figure(x->test, s->name, key))
-			report_sample(report_figure(x->test, s->name, key, phase_label(s, name),
-						    "ms", REPORT_LOWER),
-				      (double)ns / 1e6);
+		sample_phase(x, s, name, (double)ns / 1e6, before);
 	}
 }
 
@@ -91,6 +104,7 @@ static int take_bill(struct experiment_context *x, const struct subject *s, cons
 		     struct err *err)
 {
 	auto_json struct json_object *bill = NULL;
+	struct report_figure *until;
 	struct json_object *phases;
 	uint64_t to_exec, total;
 	int rc = json_parse(text, strlen(text), "the start bill", &bill, err);
@@ -101,11 +115,11 @@ static int take_bill(struct experiment_context *x, const struct subject *s, cons
 	    json_get_u64(bill, "ToExecNs", &to_exec) < 0 ||
 	    json_get_u64(bill, "TotalNs", &total) < 0)
 		return err_set(err, ERR_CORRUPT, 0, "the start bill lacks its sums");
-	report_sample(report_figure(x->test, s->name, "startup.bill.to_exec",
-				    "from main() until the program runs, by the bill", "ms",
-				    REPORT_LOWER),
-		      (double)to_exec / 1e6);
-	sample_phases(x, s, phases);
+	until = report_figure(x->test, s->name, "startup.bill.to_exec",
+			      "from main() until the program runs, by the bill", "ms",
+			      REPORT_LOWER);
+	sample_phases(x, s, phases, until->count);
+	report_sample(until, (double)to_exec / 1e6);
 	return 0;
 }
 
@@ -226,8 +240,8 @@ static void find_largest(struct experiment_context *x, const struct subject *s,
 			continue;
 		ms = median_of(f);
 		sum += ms;
-		/* The floor has exec, run and exit in one. */
-		if (floor && p != PHASE_EXEC && p != PHASE_EXIT)
+		/* The floor has exec, run and exit in one, and keeps what an end removes. */
+		if (floor && p != PHASE_EXEC && p != PHASE_EXIT && p != PHASE_CLEANUP)
 			report_floor(f, bare, "the same phase of the floor");
 		/* What the program does is not the start's doing. */
 		if (p != PHASE_RUN && ms - bare > worst_ms - worst_floor) {
@@ -259,14 +273,17 @@ static void find_largest(struct experiment_context *x, const struct subject *s,
 	report_recommend(finding, flag, "%s", advice);
 }
 
-int startup_phases(struct experiment_context *x, const struct floor_bill *floor, struct err *err)
+int startup_phases(struct experiment_context *x, bool *told, struct err *err)
 {
-	bool told = false;
-	int rc = experiment_interleave(x, 1, x->runs, step, &told, err);
+	int rc = experiment_interleave(x, 1, x->runs, step, told, err);
 
-	for (size_t i = 0; rc == 0 && i < x->subject_count; i++) {
+	return rc < 0 ? err_wrap(err, "start bill") : 0;
+}
+
+void startup_phases_conclude(struct experiment_context *x, const struct floor_bill *floor)
+{
+	for (size_t i = 0; i < x->subject_count; i++) {
 		if (x->subjects[i]->ops->kind == SUBJECT_CLOCHE)
 			find_largest(x, x->subjects[i], floor);
 	}
-	return rc < 0 ? err_wrap(err, "start bill") : 0;
 }

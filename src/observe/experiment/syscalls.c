@@ -228,8 +228,6 @@ static int open_one(struct counted_subject *c, struct err *err)
 	struct container_spec spec = {.name = "calls"};
 	int rc;
 
-	c->known = xcalloc(1, sizeof(*c->known));
-	c->command = xcalloc(1, sizeof(*c->command));
 	rc = session_open(c->subject, &spec, &c->session, err);
 	if (rc == 0)
 		rc = call_counter_open(&c->counter, err);
@@ -240,6 +238,7 @@ static int open_one(struct counted_subject *c, struct err *err)
 		call_counter_pause(c->counter);
 		return 0;
 	}
+	call_counter_close(take_ptr(&c->counter));
 	session_close(take_ptr(&c->session));
 	return rc;
 }
@@ -268,17 +267,50 @@ static int open_all(struct syscalls_test *t, struct err *err)
 	return rc;
 }
 
-static void close_all(struct syscalls_test *t)
+static void close_all(struct syscalls_test **test)
 {
+	struct syscalls_test *t = *test;
+
+	for (size_t i = 0; t && i < t->count; i++) {
+		call_counter_close(take_ptr(&t->subjects[i].counter));
+		session_close(take_ptr(&t->subjects[i].session));
+	}
+	if (t)
+		session_close(take_ptr(&t->host.session));
+}
+#define auto_close_all __attribute__((cleanup(close_all)))
+
+static void release(void *state)
+{
+	struct syscalls_test *t = state;
+
 	for (size_t i = 0; i < t->count; i++) {
-		call_counter_close(t->subjects[i].counter);
-		session_close(t->subjects[i].session);
 		free(t->subjects[i].known);
 		free(t->subjects[i].command);
 	}
-	session_close(t->host.session);
 	free(t->subjects);
 	free(t->floor_us);
+	free(t);
+}
+
+/* Sums that grow from moment to moment. */
+static struct syscalls_test *test_of(struct experiment_context *x)
+{
+	struct syscalls_test *t = x->state;
+
+	if (t)
+		return t;
+	t = xcalloc(1, sizeof(*t));
+	t->x = x;
+	t->count = x->subject_count;
+	t->subjects = xcalloc(t->count + 1, sizeof(*t->subjects));
+	t->floor_us = xcalloc(x->all_runs + 1, sizeof(*t->floor_us));
+	for (size_t i = 0; i < t->count; i++) {
+		t->subjects[i].known = xcalloc(1, sizeof(struct call_counts));
+		t->subjects[i].command = xcalloc(1, sizeof(struct call_counts));
+	}
+	x->state = t;
+	return t;
 }
 
 /* Refuses with the reason before any container is started. */
@@ -291,21 +323,21 @@ static int check(struct err *err)
 
 static int run(struct experiment_context *x, struct err *err)
 {
-	struct syscalls_test t = {.x = x, .count = x->subject_count};
+	auto_close_all struct syscalls_test *t = NULL;
 	int rc = check(err);
 
 	if (rc < 0)
 		return rc;
-	t.subjects = xcalloc(t.count + 1, sizeof(*t.subjects));
-	t.floor_us = xcalloc(x->runs + 1, sizeof(*t.floor_us));
-	rc = open_all(&t, err);
+	t = test_of(x);
+	rc = open_all(t, err);
 	if (rc == 0)
-		rc = experiment_interleave(x, x->brief ? 1 : EXPERIMENT_WARM_UPS, x->runs, step, &t,
-					   err);
-	for (size_t i = 0; rc == 0 && x->verify && i < t.count; i++)
-		rc = syscalls_verify(&t, &t.subjects[i], err);
-	syscalls_conclude(&t);
-	close_all(&t);
+		rc = experiment_interleave(x, x->brief ? 1 : experiment_warm_ups(x), x->runs, step,
+					   t, err);
+	if (rc == 0 && !experiment_is_last(x))
+		return 0;
+	for (size_t i = 0; rc == 0 && x->verify && i < t->count; i++)
+		rc = syscalls_verify(t, &t->subjects[i], err);
+	syscalls_conclude(t);
 	return rc;
 }
 
@@ -314,4 +346,6 @@ const struct experiment experiment_syscalls = {
 	.key = "syscalls",
 	.title = "System calls of a container",
 	.run = run,
+	.spread = true,
+	.release = release,
 };

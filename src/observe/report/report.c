@@ -59,7 +59,11 @@ void report_note(struct report_test *t, const char *fmt, ...)
 	char *text;
 
 	FORMAT(text, fmt);
-	strv_add_taken(&t->notes, text);
+	/* Said at another moment of the run already. */
+	if (strv_contains(&t->notes, text))
+		free(text);
+	else
+		strv_add_taken(&t->notes, text);
 }
 
 struct report_figure *report_find_figure(const struct report_test *t, const char *subject,

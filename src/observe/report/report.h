@@ -153,6 +153,14 @@ struct report_test {
 	struct strv raw; /* files below the directory of --keep */
 };
 
+/* The same start of a program on the bare host, looked at all through the run. */
+struct report_steadiness {
+	size_t looks; /* 0: it was not looked at */
+	double median_us;
+	double low_us, high_us; /* without the tenth at each end */
+	bool unsteady; /* by report_finish(): they are farther apart than STATISTICS_NOISY of the median */
+};
+
 struct report {
 	char *kind;    /* "analyze", "explain" */
 	char *title;   /* "cloche analyze" */
@@ -164,6 +172,7 @@ struct report {
 	struct report_fact **facts;
 	struct report_comparison *comparisons;
 	size_t test_count, finding_count, fact_count, comparison_count;
+	struct report_steadiness steadiness;
 	bool interrupted;
 };
 

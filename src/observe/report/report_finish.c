@@ -7,16 +7,6 @@
 #include "base/cleanup.h"
 #include "observe/report/report.h"
 
-static double *sorted_copy(const struct report_figure *f)
-{
-	double *values = xcalloc(f->count, sizeof(*values));
-	struct summary unused;
-
-	memcpy(values, f->samples, f->count * sizeof(*values));
-	statistics_summarize(values, f->count, &unused);
-	return values;
-}
-
 static void summarize(struct report_figure *f)
 {
 	auto_free double *values = NULL;
@@ -54,12 +44,11 @@ static struct report_comparison compare(const struct report_test *t,
 		statistics_mann_whitney(other->samples, other->count, base->samples, base->count);
 	struct report_comparison c = {
 		.test = t, .base = base, .other = other, .ratio = {NAN, NAN, NAN}};
-	auto_free double *bases = sorted_copy(base);
-	auto_free double *others = sorted_copy(other);
 
 	/* A ratio to nothing, or to less than nothing, says nothing. */
-	if (bases[0] > 0)
-		c.ratio = statistics_median_ratio(others, other->count, bases, base->count);
+	if (base->summary.min > 0)
+		c.ratio = statistics_median_ratio(other->samples, other->count, base->samples,
+						  base->count);
 	c.p = test.p;
 	c.cliff_delta = test.cliff_delta;
 	c.magnitude = statistics_magnitude(test.cliff_delta);
@@ -198,6 +187,10 @@ static void drop_repeated(struct report *r)
 
 void report_finish(struct report *r)
 {
+	struct report_steadiness *steady = &r->steadiness;
+
+	steady->unsteady = steady->looks &&
+			   steady->high_us - steady->low_us > STATISTICS_NOISY * steady->median_us;
 	free(r->comparisons);
 	r->comparisons = NULL;
 	r->comparison_count = 0;

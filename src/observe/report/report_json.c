@@ -222,6 +222,21 @@ static void write_fact(struct json_writer *w, const struct report_fact *f)
 	json_write_end(w, '}');
 }
 
+static void write_steadiness(struct json_writer *w, const struct report_steadiness *s)
+{
+	if (!s->looks) {
+		json_write_raw(w, "steadiness", "null");
+		return;
+	}
+	json_write_begin(w, "steadiness", '{');
+	json_write_u64(w, "looks", s->looks);
+	write_number(w, "median_us", s->median_us);
+	write_number(w, "low_us", s->low_us);
+	write_number(w, "high_us", s->high_us);
+	json_write_bool(w, "unsteady", s->unsteady);
+	json_write_end(w, '}');
+}
+
 void report_json(const struct report *r, struct strbuf *out)
 {
 	struct json_writer w = {.out = out};
@@ -247,6 +262,7 @@ void report_json(const struct report *r, struct strbuf *out)
 	for (size_t i = 0; i < r->comparison_count; i++)
 		write_comparison(&w, &r->comparisons[i]);
 	json_write_end(&w, ']');
+	write_steadiness(&w, &r->steadiness);
 	json_write_begin(&w, "findings", '[');
 	for (size_t i = 0; i < r->finding_count; i++)
 		write_finding(&w, r->findings[i]);

@@ -238,6 +238,23 @@ static void put_findings(const struct text *t, const struct report *r, size_t li
 	strbuf_putc(t->out, '\n');
 }
 
+static void put_steadiness(const struct text *t, const struct report_steadiness *s)
+{
+	auto_strbuf struct strbuf line = {0};
+
+	if (!s->looks)
+		return;
+	strbuf_printf(
+		&line,
+		"Steadiness: the same start of a program on the host took %.0f to %.0f us at %zu "
+		"moments of this run (%.0f %%).",
+		s->low_us, s->high_us, s->looks, 100 * (s->high_us - s->low_us) / s->median_us);
+	if (s->unsteady)
+		strbuf_puts(&line, " That is too noisy for figures that another run shall "
+				   "agree with: repeat it when the machine is quiet.");
+	text_paragraph(t, 0, s->unsteady ? TEXT_WARN : TEXT_PLAIN, "", strbuf_str(&line), 0);
+}
+
 /* A report knows itself how far it is to be trusted. */
 static void put_noise(const struct text *t, const struct report *r)
 {
@@ -249,6 +266,7 @@ static void put_noise(const struct text *t, const struct report *r)
 			noisy += r->tests[i]->figures[k]->noisy;
 		}
 	}
+	put_steadiness(t, &r->steadiness);
 	if (noisy)
 		strbuf_printf(t->out,
 			      "%zu of %zu sampled figures are noisy (~): do not build on their "

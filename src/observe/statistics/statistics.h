@@ -11,6 +11,8 @@
 #include <stddef.h>
 
 #define STATISTICS_RESAMPLES 4000
+/* Samples are seen as so many blocks, each taken at one moment (statistics_blocks()). */
+#define STATISTICS_BLOCKS 10
 /* A median whose 95 % interval is wider than this part of it is called noisy: a change of a tenth,
  * which is what the instruments promise to see, could not be told from chance. */
 #define STATISTICS_NOISY 0.20
@@ -30,12 +32,19 @@ struct interval {
 	double value, low, high; /* estimate and its 95 % bootstrap interval */
 };
 
+/* Into ascending order. */
+void statistics_sort(double *values, size_t n);
 /* Middle of n values in ascending order, the mean of the two middle ones for an even n. n > 0. */
 double statistics_median(const double *sorted, size_t n);
-/* Sorts the values in place. n > 0. */
+/* Into how many blocks n samples fall that were taken one after another: STATISTICS_BLOCKS from thirty on,
+ * of three samples each from eighteen on; below that, each is its own. Block b of B are the samples from
+ * b * n / B to (b + 1) * n / B. */
+size_t statistics_blocks(size_t n);
+/* The values as they were taken, one after another; sorts them in place. n > 0. */
 void statistics_summarize(double *values, size_t n, struct summary *out);
-/* median(a) / median(b), both sorted by statistics_summarize(), na, nb > 0, b's values > 0. Samples
- * are resampled independently of each other. */
+/* median(a) / median(b), both as they were taken, na, nb > 0, b's values > 0. Of as many samples on both
+ * sides those of one block are taken to be of one moment, since subjects take turns: what the machine did
+ * to both of them cancels out. Else the sides are resampled independently. */
 struct interval statistics_median_ratio(const double *a, size_t na, const double *b, size_t nb);
 
 struct mann_whitney {

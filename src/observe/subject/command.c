@@ -90,6 +90,9 @@ int command_execute(const struct subject *s, const struct strv *argv, int timeou
 	out->exit_code = p.exit_code;
 	out->spawned_ns = p.spawned_ns;
 	out->ended_ns = p.ended_ns;
+	/* Read after the end, it was written before. */
+	if (rc == 0 && out->first_output_ns > out->ended_ns)
+		out->first_output_ns = out->ended_ns;
 	out->usage = p.usage;
 	out->output = strbuf_take(&output);
 	out->errors = spawned_errors(&p, ERRORS_MAX);

@@ -59,26 +59,44 @@ int subject_call(const struct subject *s, int timeout_ms, char **output, struct 
 
 /* ---- making one ---- */
 
-static int choose_kind(struct subject *s, const char *spec, struct err *err)
+/* NAME, or NAME:RUNTIME of an engine that takes a runtime's name with each container. */
+static bool choose_engine(struct subject *s, const char *spec)
 {
 	static const struct {
 		const char *name;
 		const struct subject_ops *ops;
+		bool has_runtimes;
 	} kinds[] = {
-		{"cloche", &subject_cloche},
-		{"docker", &subject_docker},
-		{"podman", &subject_podman},
-		{"host", &subject_host},
+		{"cloche", &subject_cloche, true},
+		{"docker", &subject_docker, true},
+		{"podman", &subject_podman, false},
+		{"host", &subject_host, false},
 	};
-	const char *program = spec;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (!str_eq(spec, kinds[i].name))
+		size_t n = strlen(kinds[i].name);
+		bool with_runtime = kinds[i].has_runtimes && spec[n] == ':' && spec[n + 1];
+
+		if (strncmp(spec, kinds[i].name, n) != 0 || (spec[n] && !with_runtime))
 			continue;
 		s->ops = kinds[i].ops;
 		s->name = xstrdup(spec);
-		return 0;
+		if (with_runtime) {
+			s->chosen_runtime = xstrdup(spec + n + 1);
+			strv_add_taken(&s->extra_flags,
+				       xasprintf("--runtime=%s", s->chosen_runtime));
+		}
+		return true;
 	}
+	return false;
+}
+
+static int choose_kind(struct subject *s, const char *spec, struct err *err)
+{
+	const char *program = spec;
+
+	if (choose_engine(s, spec))
+		return 0;
 	if (str_starts(spec, RUNTIME_PREFIX))
 		program += strlen(RUNTIME_PREFIX);
 	s->ops = &subject_runtime;
@@ -87,7 +105,8 @@ static int choose_kind(struct subject *s, const char *spec, struct err *err)
 		return err_set(
 			err, ERR_NOT_FOUND, ENOENT,
 			"subject \"%s\": there is no such program; known are cloche, docker, "
-			"podman, host and OCI runtimes by name or path",
+			"podman, host, cloche:RUNTIME, docker:RUNTIME and OCI runtimes by name "
+			"or path",
 			spec);
 	s->name = xstrdup(strrchr(s->program, '/') + 1);
 	return 0;
@@ -115,6 +134,10 @@ int subject_open(const char *spec, const char *prefix, const char *scratch, cons
 		subject_free(s);
 		return rc;
 	}
+	if (s->chosen_runtime) {
+		free(s->runtime);
+		s->runtime = take_ptr(&s->chosen_runtime);
+	}
 	*out = s;
 	return 0;
 }
@@ -122,7 +145,7 @@ int subject_open(const char *spec, const char *prefix, const char *scratch, cons
 void subject_free(struct subject *s)
 {
 	char **owned[] = {&s->name,      &s->program, &s->version, &s->runtime, &s->image,
-			  &s->data_root, &s->prefix,  &s->helper,  &s->scratch};
+			  &s->data_root, &s->prefix,  &s->helper,  &s->scratch, &s->chosen_runtime};
 
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free(*owned[i]);

@@ -100,6 +100,7 @@ struct subject {
 	char *name;              /* as given and shown: "cloche", "docker", "crun" */
 	char *program;           /* absolute path */
 	char *version;           /* one line */
+	char *chosen_runtime;    /* by its spec; only while it is opened */
 	char *runtime;           /* the OCI runtime behind it and its version, or NULL */
 	char *image;             /* reference or directory of the image that all subjects share */
 	char *data_root;         /* where its images and upper layers lie; NULL: unknown */
@@ -112,7 +113,7 @@ struct subject {
 	int sequence;
 };
 
-/* spec: "cloche", "docker", "podman", "host", or the path or name of an OCI runtime ("crun",
+/* spec: "cloche", "docker", "podman", "host", "cloche:RUNTIME" or "docker:RUNTIME", or the path or name of an OCI runtime ("crun",
  * "runtime:/usr/bin/runc"). image NULL: the built-in one. The caller frees. */
 int must_check subject_open(const char *spec, const char *prefix, const char *scratch,
 			    const char *image, struct subject **out, struct err *err);

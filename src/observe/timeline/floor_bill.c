@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,7 +93,7 @@ static int make_mount_points(const char *scratch, struct err *err)
 
 /* Which `true` the image has: tried, since only a run follows its symlinks as the kernel does. */
 static int find_program(const char *base, const char *lower, const char *tag, const char *scratch,
-			struct floor *f, const char **program, struct err *err)
+			struct floor *f, const char *const **argv, struct err *err)
 {
 	static const char *const places[][2] = {{"/bin/true", NULL}, {"/usr/bin/true", NULL}};
 	struct floor_run run;
@@ -105,7 +106,7 @@ static int find_program(const char *base, const char *lower, const char *tag, co
 		if (rc < 0)
 			return rc;
 		rc = floor_measure(f, &run, 1, err);
-		*program = places[i][0];
+		*argv = places[i];
 		if (rc == 0 && run.exit_code == 0)
 			return 0;
 		floor_finish(f);
@@ -138,15 +139,15 @@ static int measure_in(const char *base, const char *lower, const char *tag, cons
 		      size_t n, struct floor_bill *out, struct err *err)
 {
 	auto_free char *layers = xasprintf("%s:%s/points", lower, scratch);
-	const char *program = NULL;
+	const char *const *argv = NULL;
 	struct floor f;
 	int rc = make_mount_points(scratch, err);
 
 	if (rc == 0)
-		rc = find_program(base, layers, tag, scratch, &f, &program, err);
+		rc = find_program(base, layers, tag, scratch, &f, &argv, err);
 	if (rc < 0)
 		return rc;
-	out->program = program;
+	out->program = argv[0];
 	rc = measure(&f, n, out, err);
 	floor_finish(&f);
 	return rc;
@@ -167,6 +168,66 @@ int floor_bill_measure(const char *base, const char *lower, const char *scratch_
 	if (remove_tree_at(AT_FDCWD, scratch) < 0 && rc == 0)
 		rc = err_sys(err, "remove %s", scratch);
 	return rc;
+}
+
+/* As floor_measure(), but directories stay. */
+static int add_runs(const struct floor *f, size_t warm_ups, size_t n, struct floor_samples *out,
+		    struct err *err)
+{
+	out->runs = xrealloc(out->runs, (out->count + n) * sizeof(*out->runs));
+	for (size_t i = 0; i < n + warm_ups; i++) {
+		struct floor_run run;
+		char name[32];
+		int rc;
+
+		snprintf(name, sizeof(name), "%d-%zu", getpid(), i);
+		rc = floor_start(f, name, &run, err);
+		floor_remove_groups(f, name);
+		if (rc == 0 && run.exit_code)
+			rc = err_set(err, ERR_CONFLICT, EIO, "floor: %s ended with %d", f->argv[0],
+				     run.exit_code);
+		if (rc < 0)
+			return rc;
+		if (i >= warm_ups)
+			out->runs[out->count++] = run;
+	}
+	return 0;
+}
+
+int floor_bill_sample(const char *base, const char *lower, const char *scratch_parent,
+		      size_t warm_ups, size_t n, struct floor_samples *out, struct err *err)
+{
+	auto_free char *scratch = xasprintf("%s/floor-%zu", scratch_parent, out->count);
+	auto_free char *layers = xasprintf("%s:%s/points", lower, scratch);
+	char tag[16];
+	struct floor f;
+	int rc = make_mount_points(scratch, err);
+
+	snprintf(tag, sizeof(tag), "%d", getpid());
+	if (rc == 0 && !out->argv) {
+		rc = find_program(base, layers, tag, scratch, &f, &out->argv, err);
+	} else if (rc == 0) {
+		rc = floor_open(&f, FLOOR_IMAGE, tag, scratch, base, layers, out->argv, err);
+		if (rc == 0)
+			rc = floor_prepare(&f, err);
+	}
+	if (rc < 0)
+		return rc;
+	rc = add_runs(&f, warm_ups, n, out, err);
+	floor_finish(&f);
+	return rc;
+}
+
+void floor_bill_of(const struct floor_samples *s, struct floor_bill *out)
+{
+	out->program = s->argv[0];
+	summarize(s->runs, s->count, out);
+}
+
+void floor_samples_free(struct floor_samples *s)
+{
+	free(s->runs);
+	*s = (struct floor_samples){0};
 }
 
 struct json_object *floor_bill_json(const struct floor_bill *b)

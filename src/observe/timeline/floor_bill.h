@@ -22,6 +22,23 @@ enum plan_phase floor_step_phase(enum floor_step step);
 /* Sum of the medians of the steps of that phase, ms. */
 double floor_bill_phase_ms(const struct floor_bill *b, enum plan_phase phase);
 
+/* Starts measured so far, warm-ups left out. Zero before the first. */
+struct floor_samples {
+	struct floor_run *runs; /* heap */
+	size_t count;
+	const char *const *argv; /* what they ran; static */
+};
+
+/* n more starts, after warm_ups that are dropped; otherwise as floor_bill_measure(), but what it makes below
+ * scratch_parent stays there for the caller to remove after the last of them: removing it in between
+ * would slow down the next ones (floor_measure()), and so there is no FLOOR_CLEANUP. */
+int must_check floor_bill_sample(const char *base, const char *lower, const char *scratch_parent,
+				 size_t warm_ups, size_t n, struct floor_samples *out,
+				 struct err *err);
+/* count > 0. */
+void floor_bill_of(const struct floor_samples *s, struct floor_bill *out);
+void floor_samples_free(struct floor_samples *s);
+
 /* Measures n starts after FLOOR_WARM_UPS that are dropped, running `true` from the image whose layers
  * are lower (lowerdir option, relative to base). What it needs is made below scratch_parent and
  * removed again, also after an error. ERR_NOT_FOUND when the image has no `true`. */

@@ -208,6 +208,8 @@ static struct report random_report(uint64_t seed)
 	r.started = hostile(&state);
 	r.took_s = any_number(&state);
 	r.interrupted = below(&state, 2);
+	r.steadiness = (struct report_steadiness){
+		.looks = below(&state, 3), .median_us = 300, .low_us = 200, .high_us = 250.5};
 	strv_add(&r.subjects, "cloche");
 	for (size_t i = below(&state, 3); i > 0; i--)
 		strv_add_taken(&r.subjects, hostile(&state));

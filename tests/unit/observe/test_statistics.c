@@ -11,6 +11,26 @@
 
 #define assert_close(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
 
+/* splitmix64, 0 to 1 */
+static double uniform(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+/* The sum of twelve uniform ones less six. */
+static double normal(uint64_t *state)
+{
+	double sum = -6;
+
+	for (int i = 0; i < 12; i++)
+		sum += uniform(state);
+	return sum;
+}
+
 /* NIST StRD NumAcc1: certified mean 10000002, standard deviation 1. */
 static void meets_nist_numacc1(void **state)
 {
@@ -88,40 +108,181 @@ static void one_sample_has_no_spread(void **state)
 }
 
 /* The asymptotic interval of a median is +-1.96 sd sqrt(pi / 2n); for 1,000 values of a uniform
- * distribution on 0..1 it is +-0.031 (density 1: 1.96 / (2 sqrt n)). */
+ * distribution on 0..1 it is +-0.031 (density 1: 1.96 / (2 sqrt n)); from ten blocks of them some more. */
 static void interval_has_the_asymptotic_width(void **state)
 {
 	static double v[1000];
-	struct summary s;
+	uint64_t seed = 5;
+	double width = 0;
 
 	(void)state;
-	for (int i = 0; i < 1000; i++)
-		v[i] = (i + 0.5) / 1000;
-	statistics_summarize(v, 1000, &s);
-	assert_close(s.median, 0.5, 1e-9);
-	assert_close(s.median_high - s.median_low, 2 * 0.031, 0.006);
+	for (int run = 0; run < 20; run++) {
+		struct summary s;
+
+		for (int i = 0; i < 1000; i++)
+			v[i] = uniform(&seed);
+		statistics_summarize(v, 1000, &s);
+		assert_close(s.median, 0.5, 0.06);
+		width += (s.median_high - s.median_low) / 20;
+	}
+	assert_true(width > 0.9 * 2 * 0.031 && width < 1.4 * 2 * 0.031);
 }
 
 static void ratio_covers_the_true_one_and_repeats(void **state)
 {
 	static double a[200], b[100];
 	struct interval first, second;
-	struct summary s;
+	uint64_t seed = 7;
 
 	(void)state;
 	for (int i = 0; i < 200; i++)
-		a[i] = 30 + i % 10;
+		a[i] = 30 + 10 * uniform(&seed);
 	for (int i = 0; i < 100; i++)
-		b[i] = 10 + i % 10;
-	statistics_summarize(a, 200, &s);
-	statistics_summarize(b, 100, &s);
+		b[i] = 10 + 10 * uniform(&seed);
 	first = statistics_median_ratio(a, 200, b, 100);
 	second = statistics_median_ratio(a, 200, b, 100);
-	assert_close(first.value, 34.5 / 14.5, 1e-9);
 	assert_true(first.low < first.value && first.value < first.high);
+	assert_true(first.low < 35.0 / 15 && first.high > 35.0 / 15);
 	assert_true(first.low > 2 && first.high < 2.8);
 	assert_close(first.low, second.low, 0);
 	assert_close(first.high, second.high, 0);
+}
+
+/* ---- a machine that is not the same from moment to moment ---- */
+
+#define RUNS 300
+#define SAMPLES 30
+#define MOMENTS 10
+
+/* One run of a figure whose long-run median is 100: `level` is how much moments differ, `own` how much the
+ * samples of one moment do. A level is kept for `kept` moments. */
+static void take_run(double level, double own, int kept, uint64_t *state, double out[SAMPLES])
+{
+	double now = 0;
+
+	for (int i = 0; i < SAMPLES; i++) {
+		if (i % (kept * SAMPLES / MOMENTS) == 0)
+			now = level * normal(state);
+		out[i] = 100 + now + own * normal(state);
+	}
+}
+
+struct coverage {
+	double held;       /* intervals that the long-run median is in */
+	double overlapped; /* of two runs after one another */
+	double width;      /* mean */
+};
+
+static struct coverage cover(double level, double own, int kept)
+{
+	struct coverage out = {0};
+	struct summary before = {0};
+	uint64_t state = 1;
+
+	for (int i = 0; i < RUNS; i++) {
+		double v[SAMPLES];
+		struct summary s;
+
+		take_run(level, own, kept, &state, v);
+		statistics_summarize(v, SAMPLES, &s);
+		out.held += (s.median_low <= 100 && s.median_high >= 100) / (double)RUNS;
+		out.width += (s.median_high - s.median_low) / RUNS;
+		out.overlapped += (i && s.median_low <= before.median_high &&
+				   before.median_low <= s.median_high) /
+				  (double)(RUNS - 1);
+		before = s;
+	}
+	print_message("moments differ by %.0f, samples by %.0f: %.3f held, %.3f overlapped, width "
+		      "%.2f\n",
+		      level, own, out.held, out.overlapped, out.width);
+	return out;
+}
+
+/* The interval of independent values must not be wider than such a one has to be: for a normal
+ * distribution 2 * 1.96 * 1.2533 sd / sqrt(n), a quarter more for having but ten blocks. */
+static void holds_the_median_of_a_steady_machine(void **state)
+{
+	struct coverage c = cover(0, 5, 1);
+
+	(void)state;
+	assert_true(c.held >= 0.93);
+	assert_true(c.width < 1.3 * 2 * 1.96 * 1.2533 * 5 / sqrt(SAMPLES));
+}
+
+/* Single samples, drawn as if each were of its own, hold it in three of four runs. */
+static void holds_the_median_where_moments_differ(void **state)
+{
+	struct coverage c = cover(10, 5, 1);
+
+	(void)state;
+	assert_true(c.held >= 0.93);
+	assert_true(c.overlapped >= 0.98);
+	/* No more than what ten independent levels of that spread leave open (t with 9 degrees). */
+	assert_true(c.width < 1.25 * 2 * 2.262 * sqrt((100 + 25 / 3.0 * 1.57) / MOMENTS));
+}
+
+/* A level that lasts for two moments: five of them are in a run, which says less. */
+static void two_runs_agree_where_a_level_lasts(void **state)
+{
+	struct coverage c = cover(10, 5, 2);
+
+	(void)state;
+	assert_true(c.held >= 0.88);
+	assert_true(c.overlapped >= 0.97);
+}
+
+/* What the machine does to both sides of a comparison is not in their ratio. */
+static void a_ratio_knows_that_subjects_take_turns(void **state)
+{
+	uint64_t seed = 3;
+	double a[SAMPLES], b[SAMPLES];
+	struct interval together, apart;
+	struct summary s;
+
+	(void)state;
+	take_run(15, 1, 1, &seed, b);
+	for (int i = 0; i < SAMPLES; i++)
+		a[i] = 1.2 * b[i] + normal(&seed);
+	together = statistics_median_ratio(a, SAMPLES, b, SAMPLES);
+	apart = statistics_median_ratio(a, SAMPLES, b, SAMPLES - 1);
+	statistics_summarize(b, SAMPLES, &s);
+	assert_true(together.low <= 1.2 && together.high >= 1.2);
+	assert_true(together.high - together.low < 0.05);
+	assert_true(apart.high - apart.low > 0.15);
+	assert_true(s.median_high - s.median_low > 15);
+}
+
+/* Subjects that take turns and do not differ, on a machine whose levels do: p is below 0.05 in no more than
+ * one of twenty runs. What moves both sides makes the test more careful, not less. */
+static void interleaved_equals_are_not_told_apart(void **state)
+{
+	uint64_t seed = 9;
+	int shown = 0;
+
+	(void)state;
+	for (int i = 0; i < RUNS; i++) {
+		double a[SAMPLES], b[SAMPLES], level = 0;
+
+		for (int k = 0; k < SAMPLES; k++) {
+			if (k % (SAMPLES / MOMENTS) == 0)
+				level = 10 * normal(&seed);
+			a[k] = level + 5 * normal(&seed);
+			b[k] = level + 5 * normal(&seed);
+		}
+		shown += statistics_mann_whitney(a, SAMPLES, b, SAMPLES).p < 0.05;
+	}
+	assert_true(shown <= RUNS / 20);
+}
+
+static void blocks_by_count(void **state)
+{
+	(void)state;
+	assert_int_equal(statistics_blocks(1), 1);
+	assert_int_equal(statistics_blocks(17), 17);
+	assert_int_equal(statistics_blocks(18), 6);
+	assert_int_equal(statistics_blocks(29), 9);
+	assert_int_equal(statistics_blocks(30), 10);
+	assert_int_equal(statistics_blocks(1000), 10);
 }
 
 /* Hollander and Wolfe (1973), p. 69: permeability of the human chorioamnion at term and at 12 to 26
@@ -260,6 +421,12 @@ int main(void)
 		cmocka_unit_test(one_sample_has_no_spread),
 		cmocka_unit_test(interval_has_the_asymptotic_width),
 		cmocka_unit_test(ratio_covers_the_true_one_and_repeats),
+		cmocka_unit_test(blocks_by_count),
+		cmocka_unit_test(holds_the_median_of_a_steady_machine),
+		cmocka_unit_test(holds_the_median_where_moments_differ),
+		cmocka_unit_test(two_runs_agree_where_a_level_lasts),
+		cmocka_unit_test(a_ratio_knows_that_subjects_take_turns),
+		cmocka_unit_test(interleaved_equals_are_not_told_apart),
 		cmocka_unit_test(meets_hollander_and_wolfe),
 		cmocka_unit_test(meets_the_example_of_scipy),
 		cmocka_unit_test(is_exact_for_thirty_runs_each),
