@@ -11,7 +11,7 @@ teardown() { teardown_engine; }
 # What a container shows of itself, as text: run in it.
 # shellcheck disable=SC2016 # for the shell in the container
 show='cat /proc/1/limits /proc/1/cgroup /proc/1/oom_score_adj /proc/1/personality
-grep -E "^(Umask|SigBlk|SigIgn|SigCgt|Cap|NoNewPrivs|Seccomp|Cpus_allowed_list|Groups|Uid|Gid)" /proc/1/status
+grep -E "^(Umask|SigBlk|SigIgn|SigCgt|Cap|NoNewPrivs|Seccomp|Cpus_allowed_list|THP_enabled|Groups|Uid|Gid)" /proc/1/status
 for f in /proc/1/fd/*; do echo "fd ${f##*/}"; done
 echo "nice $(cut -d" " -f19 /proc/1/stat) policy $(cut -d" " -f41 /proc/1/stat)"
 echo "session $(cut -d" " -f6 /proc/1/stat) umask $(umask)"; env | sort; stat -c "%a %n" /etc/hosts /etc/hostname / /tmp
@@ -91,6 +91,26 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 	if command -v keyctl >/dev/null; then assert_shows_the_same keyctl session - ; fi
 	assert_shows_the_same setarch --addr-no-randomize
 	assert_shows_the_same env FOO=bar LD_PRELOAD=/nonexistent LC_ALL=C.UTF-8
+}
+
+# prctl NUMBER VALUE COMMAND...: run after that call of prctl(2).
+prctl() {
+	python3 -c 'import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(int(sys.argv[1]), int(sys.argv[2]), 0, 0, 0) == 0
+os.execvp(sys.argv[3], sys.argv[3:])' "$@"
+}
+
+# Only a privileged process reads another's slack.
+slack_under() { # WRAPPER...
+	"$@" cloche run -d --name timers --network none cloche/busybox sleep 1000 >/dev/null
+	cat "/proc/$(container_pid timers)/timerslack_ns"
+	cloche rm -f timers >/dev/null
+}
+
+@test "huge pages switched off, timers allowed to be late or never" {
+	assert_shows_the_same prctl 41 1 # PR_SET_THP_DISABLE
+	assert_equal "$(slack_under prctl 29 5000000)" 50000 # PR_SET_TIMERSLACK
+	assert_equal "$(slack_under chrt --rr 10)" 50000
 }
 
 # ---- the session's end ----
