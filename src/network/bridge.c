@@ -294,6 +294,22 @@ static int delete_device(const struct network *n, struct err *err)
 				       : 0;
 }
 
+/* Under the lock of the records, as whatever makes one stand. */
+static bool none_stands(const struct network_store *s)
+{
+	int fd = openat(s->run_fd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char path[RUN_PATH_BYTES];
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		snprintf(path, sizeof(path), "%.*s/ready", ID_LEN, entry->d_name);
+		if (faccessat(fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return false;
+	}
+	return dir != NULL;
+}
+
 int network_bring_down(const struct network_store *s, const struct network *n, struct err *err)
 {
 	struct network_behaviour b;
@@ -315,7 +331,9 @@ int network_bring_down(const struct network_store *s, const struct network *n, s
 	run_path(n, "", path);
 	path[strlen(path) - 1] = '\0';
 	rc = remove_tree_at(s->run_fd, path);
-	return rc < 0 ? err_set(err, ERR_SYSTEM, -rc, "remove %s/%s: %s", s->run_root, path,
-				err_errno_text(-rc))
-		      : 0;
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "remove %s/%s: %s", s->run_root, path,
+			       err_errno_text(-rc));
+	/* The last one takes the table along. */
+	return none_stands(s) ? table_remove(s, err) : 0;
 }

@@ -195,6 +195,21 @@ Error response from daemon: bridge is a pre-defined network and cannot be remove
 	[ "$(cloche network create three)" != "$id" ]
 }
 
+@test "the last network that stands takes the rules along" {
+	local name
+	for name in one two; do
+		cloche network create $name >/dev/null
+		cloche run --rm --network $name cloche/busybox true
+	done
+	cloche network rm one >/dev/null
+	assert_contains "$(on_host nft list tables)" "table inet cloche-"
+	cloche network rm two >/dev/null
+	assert_equal "$(on_host nft list tables)" ""
+	cloche network create three >/dev/null
+	cloche run --rm --network three cloche/busybox true
+	assert_contains "$(on_host nft list tables)" "table inet cloche-"
+}
+
 @test "inspect shows what it finds and says what it does not find" {
 	cloche network create one >/dev/null
 	run -1 --separate-stderr cloche network inspect nosuch one -f '{{.Name}}'
