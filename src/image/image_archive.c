@@ -23,6 +23,8 @@
 /* An image of 127 layers in every layout at once has fewer than a thousand. */
 #define ENTRIES_MAX 100000
 #define LINKS_MAX 8
+#define TAR_BLOCK 512
+#define TAR_CHECKSUM 148 /* where a header has it, in octal digits */
 
 int archive_clean_name(const char *name, char out[static PATH_MAX])
 {
@@ -259,11 +261,32 @@ static bool usable_in_place(int fd, uint64_t *size)
 	       memcmp(magic, "\x04\x22\x4d\x18", 4) != 0 && memcmp(magic, "BZh", 3) != 0;
 }
 
-/* Copies the input, decompressed, into an unnamed file. */
+/* Whether these first bytes can begin a tar: by the checksum of the first header, which some have summed
+ * with signed bytes. */
+static bool begins_a_tar(const unsigned char *header, size_t n)
+{
+	long stated = 0, sum = 0, signed_sum = 0;
+
+	if (n < TAR_BLOCK)
+		return true;
+	for (size_t i = 0; i < TAR_BLOCK; i++) {
+		bool checksum = i >= TAR_CHECKSUM && i < TAR_CHECKSUM + 8;
+
+		sum += checksum ? ' ' : header[i];
+		signed_sum += checksum ? ' ' : (signed char)header[i];
+		if (checksum && header[i] >= '0' && header[i] <= '7')
+			stated = stated * 8 + header[i] - '0';
+	}
+	return stated == sum || stated == signed_sum;
+}
+
+/* Copies the input, decompressed, into an unnamed file. What is no tar may have no end either, and must
+ * not fill the disk before it is refused. */
 static int spool(int input, int tmp_dir, struct stream_budget *budget, struct err *err)
 {
 	auto_stream struct stream *in = NULL;
 	auto_close int fd = -1;
+	bool first = true;
 
 	fd = openat(tmp_dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
@@ -284,6 +307,11 @@ static int spool(int input, int tmp_dir, struct stream_budget *budget, struct er
 			return (int)n;
 		if (n == 0)
 			return take_fd(&fd);
+		if (first && !begins_a_tar(bytes, (size_t)n))
+			return err_set(
+				err, ERR_INVALID, EBADMSG,
+				"the archive is no tar or damaged: it begins with no header");
+		first = false;
 		rc = fd_write_all(fd, bytes, (size_t)n);
 		if (rc < 0)
 			return err_set(err, ERR_SYSTEM, -rc, "write a temporary file: %s",
@@ -356,6 +384,15 @@ static const struct archive_entry_index *find(const struct image_archive *a, con
 bool image_archive_has(const struct image_archive *a, const char *name)
 {
 	return find(a, name) != NULL;
+}
+
+bool image_archive_size(const struct image_archive *a, const char *name, uint64_t *bytes)
+{
+	const struct archive_entry_index *index = find(a, name);
+
+	if (index)
+		*bytes = index->size_bytes;
+	return index != NULL;
 }
 
 struct entry_stream {

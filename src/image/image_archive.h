@@ -42,6 +42,8 @@ void image_archive_close(struct image_archive *a);
 #define auto_image_archive __attribute__((cleanup(image_archive_close)))
 
 bool image_archive_has(const struct image_archive *a, const char *name);
+/* The length of a file; false when there is none of that name. */
+bool image_archive_size(const struct image_archive *a, const char *name, uint64_t *bytes);
 /* Reads a whole file of at most max bytes, with a NUL after it; the caller frees *out. ERR_NOT_FOUND,
  * or ERR_INVALID "... is larger than ...". */
 int must_check image_archive_read(const struct image_archive *a, const char *name, size_t max,

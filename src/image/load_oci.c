@@ -54,14 +54,21 @@ static int add_layers(struct load *l, struct load_image *i, const struct oci_man
 		      struct err *err)
 {
 	for (size_t n = 0; n < m->layers.count; n++) {
+		const struct oci_descriptor *d = &m->layers.items[n];
+		uint64_t size;
 		char name[128];
 
-		blob_name(m->layers.items[n].digest, name);
-		if (!image_archive_has(&l->archive, name))
+		blob_name(d->digest, name);
+		if (!image_archive_size(&l->archive, name, &size))
 			return err_set(err, ERR_INVALID, ENOENT, "layer %s is not in the archive",
-				       m->layers.items[n].digest);
+				       d->digest);
+		if (size != d->size_bytes)
+			return err_set(err, ERR_INVALID, EBADMSG,
+				       "layer %s: has %llu bytes, its descriptor says %llu",
+				       d->digest, (unsigned long long)size,
+				       (unsigned long long)d->size_bytes);
 		strv_add(&i->blobs, name);
-		strv_add(&i->blob_digests, m->layers.items[n].digest);
+		strv_add(&i->blob_digests, d->digest);
 	}
 	return 0;
 }

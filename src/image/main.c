@@ -152,6 +152,20 @@ static void warn(void *context, const char *line)
 	log_message(LOG_LEVEL_WARN, "%s", line);
 }
 
+/* Names in an archive are anybody's: they must neither steer the terminal that a message is shown on nor
+ * begin a line of their own. */
+static void make_printable(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		if (*p < 0x20 || *p == 0x7f || c1)
+			*p = '?';
+		if (c1)
+			*++p = '?';
+	}
+}
+
 /* A layer stack is an fd per layer, twice. */
 static void raise_fd_limit(void)
 {
@@ -218,6 +232,7 @@ static int run_for_engine(int (*run)(char **arguments, struct err *err), char **
 
 	if (rc == 0)
 		err.kind = ERR_NONE;
+	make_printable(err.msg);
 	if (fd_write_all(IMAGE_PROGRAM_ERROR_FD, &err, sizeof(err)) < 0)
 		return EXIT_USAGE;
 	return rc < 0;
@@ -242,6 +257,7 @@ int main(int argc, char **argv)
 		return rc;
 	rc = load(&a, &err);
 	if (rc < 0) {
+		make_printable(err.msg);
 		/* it stands in for the command line, whose user knows no other name */
 		log_message(LOG_LEVEL_ERROR, "cloche: %s", err.msg);
 		return 1;

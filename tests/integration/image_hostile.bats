@@ -33,10 +33,12 @@ assert_refused() {
 		assert_contains "$output" "$text"
 	done <<-'END'
 		bad-dotdot|entry "../cloche-escape" leads out of the image
+		bad-control-bytes|entry "../a?]0;title??b???c?" leads out of the image
 		bad-hardlink-out|leads out of the image
 		bad-whiteout-dotdot|invalid whiteout
 		bad-diff-id|the image configuration says sha256:
 		bad-blob-digest|content does not match, its digest is sha256:
+		bad-layer-size|bytes, its descriptor says
 		bad-manifest-digest|content does not match
 		bad-manifest-size|larger than the 4194304 bytes allowed
 		bad-media-type|unsupported media type "application/x-unknown"
@@ -51,6 +53,13 @@ assert_refused() {
 		bad-legacy-loop|max depth exceeded
 		bad-trailing|after the end of the tar
 	END
+}
+
+@test "a stream that never ends and is no tar is refused at its beginning" {
+	run timeout "$(patience 20)" bash -c 'cloche load </dev/zero'
+	assert_status 1
+	assert_contains "$output" "it begins with no header"
+	assert_empty_store
 }
 
 @test "symlinks, absolute names and overlay attributes stay inside the image" {
