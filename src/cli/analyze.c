@@ -8,12 +8,11 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/observe_commands.h"
+#include "cli/observe_output.h"
 #include "cli/output_file.h"
 #include "observe/experiment/driver.h"
 #include "observe/report/report_render.h"
 #include "observe/subject/target.h"
-
-#define EXIT_INTERRUPTED 130
 
 struct analyze_options {
 	struct strv subjects, run_flags;
@@ -57,15 +56,10 @@ struct display {
 	const struct report_test *test;
 };
 
-static void clear_line(const struct display *d)
-{
-	if (d->progress && write(STDERR_FILENO, "\r\033[K", 4) < 0)
-		return;
-}
-
 static void show(struct display *d, struct strbuf *text)
 {
-	clear_line(d);
+	if (d->progress)
+		observe_clear_progress();
 	/* Output that nobody takes any more does not end a run that must still be swept. */
 	if (!d->quiet && fd_write_all(STDOUT_FILENO, strbuf_str(text), text->len) < 0)
 		d->quiet = true;
@@ -76,7 +70,7 @@ static void on_progress(void *opaque, const char *what, size_t done, size_t of)
 	struct display *d = opaque;
 
 	if (d->progress)
-		fprintf(stderr, "\r\033[K%.60s %zu of %zu", what, done, of);
+		observe_show_progress(what, done, of);
 }
 
 static void on_begun(void *opaque, const struct report *r)
@@ -105,25 +99,12 @@ static int write_json(const struct report *r, const char *path, struct err *err)
 	return output_file_write(path, strbuf_str(&out), out.len, err);
 }
 
-static int exit_code(const struct report *r)
-{
-	if (r->interrupted)
-		return EXIT_INTERRUPTED;
-	for (size_t i = 0; i < r->test_count; i++) {
-		if (r->tests[i]->status == REPORT_FAILED)
-			return EXIT_FAILED;
-	}
-	return 0;
-}
-
 static int analyze(const struct analyze_options *o, const struct strv *tests, struct engine *e,
 		   const struct target *container)
 {
 	struct display d = {
-		.text = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
-			 .details = o->details,
-			 .brief = o->brief},
-		.progress = !o->no_progress && isatty(STDERR_FILENO),
+		.text = {.colour = observe_has_styles(), .details = o->details, .brief = o->brief},
+		.progress = !o->no_progress && observe_has_progress(),
 		.quiet = o->json && str_eq(o->json, "-"),
 	};
 	const struct driver_options options = {
@@ -147,25 +128,19 @@ static int analyze(const struct analyze_options *o, const struct strv *tests, st
 	auto_strbuf struct strbuf out = {0};
 	auto_report struct report r = {0};
 	struct err err = ERR_INIT;
-	int rc = driver_run(&options, &r, &err);
+	int rc = output_file_check(o->json, &err);
 
-	clear_line(&d);
+	if (rc == 0)
+		rc = driver_run(&options, &r, &err);
+	if (d.progress)
+		observe_clear_progress();
 	if (rc < 0)
 		return cli_fail(&err);
 	report_text_end(&r, &d.text, &out);
 	show(&d, &out);
 	if (o->json && write_json(&r, o->json, &err) < 0)
 		return cli_fail(&err);
-	return exit_code(&r);
-}
-
-/* The engine's command lines that are started look in the same places. */
-static int hand_down_roots(const struct cli_context *ctx, struct err *err)
-{
-	if ((ctx->root && setenv("CLOCHE_ROOT", ctx->root, 1) < 0) ||
-	    (ctx->run_root && setenv("CLOCHE_RUN_ROOT", ctx->run_root, 1) < 0))
-		return err_sys(err, "set the roots");
-	return 0;
+	return observe_exit_code(&r);
 }
 
 /* The tests that can look at what others made. */
@@ -207,7 +182,7 @@ static int cmd_analyze(struct cli_context *ctx, int argc, char **argv)
 		return rc;
 	if (o.runs < 0 || o.runs > 100000)
 		rc = cli_usage_error(ctx, "--runs: a number of samples");
-	else if (hand_down_roots(ctx, &err) < 0)
+	else if (observe_hand_down_roots(ctx, &err) < 0)
 		rc = cli_fail(&err);
 	else if (!o.container)
 		rc = analyze(&o, &tests, NULL, NULL);

@@ -2,21 +2,22 @@
 /* explain: what one container is, topic by topic, with what was read for each statement. */
 #include "observe/explain/explain.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/observe_commands.h"
+#include "cli/observe_output.h"
 #include "cli/output_file.h"
 #include "engine/engine.h"
 #include "observe/experiment/driver.h"
 #include "observe/explain/lab.h"
 #include "observe/report/report_render.h"
-
-#define EXIT_INTERRUPTED 130
 
 struct explain_options {
 	const char *json;
@@ -67,7 +68,7 @@ static void describe(struct report *r, const struct target *t)
 static int render(struct report *r, const struct explain_options *o, bool course, struct err *err)
 {
 	auto_strbuf struct strbuf out = {0};
-	bool colour = !o->plain && isatty(STDOUT_FILENO);
+	bool colour = !o->plain && observe_has_styles();
 	int rc = 0;
 
 	if (o->json)
@@ -95,7 +96,16 @@ static int explain_one(struct cli_context *ctx, struct strv *args, const struct 
 	auto_strv struct strv topics = {0};
 	struct explain x = {.report = &r, .target = &t};
 	uint64_t start_ns = clock_now_ns();
-	int rc = cli_engine(ctx, &x.engine, err);
+	int rc;
+
+	if (geteuid() != 0)
+		return err_set(
+			err, ERR_SYSTEM, EPERM,
+			"reading what the kernel knows of a container needs root; run it with "
+			"sudo");
+	rc = output_file_check(o->json, err);
+	if (rc == 0)
+		rc = cli_engine(ctx, &x.engine, err);
 
 	if (rc == 0)
 		rc = target_resolve(x.engine, args->items[0], &t, err);
@@ -121,26 +131,25 @@ static int explain_one(struct cli_context *ctx, struct strv *args, const struct 
 static void on_progress(void *opaque, const char *what, size_t done, size_t of)
 {
 	(void)opaque;
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K%.60s %zu of %zu", what, done, of);
+	if (observe_has_progress())
+		observe_show_progress(what, done, of);
 }
 
-/* The engine's command lines that are started look in the same places. */
-static int hand_down_roots(const struct cli_context *ctx, struct err *err)
+static bool is_engine(const char *name)
 {
-	if ((ctx->root && setenv("CLOCHE_ROOT", ctx->root, 1) < 0) ||
-	    (ctx->run_root && setenv("CLOCHE_RUN_ROOT", ctx->run_root, 1) < 0))
-		return err_sys(err, "set the roots");
+	return str_eq(name, "cloche") || str_eq(name, "docker") || str_eq(name, "podman");
+}
+
+/* One that cannot be had would be found out only when nothing is left to show. */
+static int check_subjects(const struct strv *subjects, struct err *err)
+{
+	for (size_t i = 0; i < subjects->count; i++)
+		if (!is_engine(subjects->items[i]))
+			return err_set(err, ERR_INVALID, 0,
+				       "the course needs an engine that knows containers by name: "
+				       "cloche, docker or podman, not \"%s\"",
+				       subjects->items[i]);
 	return 0;
-}
-
-static int exit_code(const struct report *r)
-{
-	for (size_t i = 0; i < r->test_count; i++) {
-		if (r->tests[i]->status == REPORT_FAILED)
-			return EXIT_FAILED;
-	}
-	return r->interrupted ? EXIT_INTERRUPTED : 0;
 }
 
 static int give_course(struct cli_context *ctx, const struct explain_options *o, struct err *err)
@@ -153,15 +162,19 @@ static int give_course(struct cli_context *ctx, const struct explain_options *o,
 		.subjects = &o->subjects,
 		.progress = on_progress,
 	};
-	int rc = hand_down_roots(ctx, err);
+	int rc = check_subjects(&o->subjects, err);
 
 	if (rc == 0)
+		rc = output_file_check(o->json, err);
+	if (rc == 0)
+		rc = observe_hand_down_roots(ctx, err);
+	if (rc == 0)
 		rc = driver_run(&options, &r, err);
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	if (observe_has_progress())
+		observe_clear_progress();
 	if (rc == 0)
 		rc = render(&r, o, true, err);
-	return rc ? rc : exit_code(&r);
+	return rc ? rc : observe_exit_code(&r);
 }
 
 static int cmd_explain(struct cli_context *ctx, int argc, char **argv)

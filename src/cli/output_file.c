@@ -84,6 +84,16 @@ int output_file_end(struct output_file *f, int rc, struct err *err)
 	return rc;
 }
 
+int output_file_check(const char *path, struct err *err)
+{
+	struct output_file f = {.fd = STDOUT_FILENO};
+	int rc = !path || str_eq(path, "-") ? 0 : output_file_open(path, &f, err);
+
+	if (rc == 0 && output_file_end(&f, -ECANCELED, err) == -ECANCELED)
+		*err = ERR_INIT;
+	return rc;
+}
+
 int output_file_write(const char *path, const void *bytes, size_t n, struct err *err)
 {
 	struct output_file f = {.fd = STDOUT_FILENO};

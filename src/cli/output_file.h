@@ -20,6 +20,9 @@ int must_check output_file_open(const char *path, struct output_file *out, struc
 /* Puts a complete file in place (mode 0600), or takes away what an error left. Returns rc, or the
  * error of its own. */
 int must_check output_file_end(struct output_file *f, int rc, struct err *err);
+/* Whether a file can be put there: asked before long work whose result it is to take. NULL and "-" can
+ * always be written. */
+int must_check output_file_check(const char *path, struct err *err);
 /* A picture or report in one piece; everybody may read it. path "-" is standard output. */
 int must_check output_file_write(const char *path, const void *bytes, size_t n, struct err *err);
 
