@@ -50,6 +50,10 @@ late_runtime() { # PATH REAL SECONDS
 	run -1 cloche analyze startup --subject nosuchengine --no-progress
 	[[ $output == *nosuchengine* ]]
 	run -125 cloche analyze --runs -1
+	# Before the work whose result it was to take.
+	run -1 cloche analyze layers --no-progress --json "$ENGINE_DIR/nowhere/report.json"
+	assert_equal "${#lines[@]}" 1
+	[[ $output == *"$ENGINE_DIR/nowhere"* ]]
 }
 
 # bats test_tags=any-kernel
@@ -96,4 +100,17 @@ is_as() { assert_engine_as "$1" >/dev/null; }
 	cloche analyze startup --runs 2 --no-progress >/dev/null
 	wait_for 5 is_as "$before" || assert_engine_as "$before"
 	assert_equal "$(cloche images --no-trunc)" "$images"
+	# Nobody reads on; then an end in the middle of making an image of its own.
+	cloche analyze layers --brief --no-progress | head -n 1 >/dev/null
+	assert_engine_as "$before"
+	local status=0
+	cloche analyze startup --runs 2 --no-progress >/dev/null 3>&- &
+	wait_for 30 has_image_to_load
+	kill -INT $!
+	wait $! || status=$?
+	assert_equal "$status" 130
+	assert_equal "$(cloche images --no-trunc)" "$images"
+	wait_for 5 is_as "$before" || assert_engine_as "$before"
 }
+
+has_image_to_load() { [ -n "$(cloche images -q --filter 'reference=cloche-analyze-*/load')" ]; }

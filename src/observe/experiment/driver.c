@@ -284,12 +284,14 @@ static void end(struct driver *d)
 {
 	d->report->interrupted = d->report->interrupted || interrupt_came();
 	interrupt_ignore();
-	sweep(d, true);
-	if (d->cloche)
-		sweep_one(d, d->cloche, false);
+	/* Without the lock the name is another run's, and so is what bears it. */
+	if (d->scratch_lock >= 0)
+		sweep(d, true);
+	if (d->scratch_lock >= 0 && d->cloche)
+		sweep_one(d, d->cloche, true);
 	for (size_t i = 0; i < d->subject_count; i++)
 		subject_free(d->subjects[i]);
-	if (d->scratch && remove_tree_at(AT_FDCWD, d->scratch) < 0)
+	if (d->scratch_lock >= 0 && remove_tree_at(AT_FDCWD, d->scratch) < 0)
 		report_fact(d->report, REPORT_AFTERWARDS, "left_behind", "%s", d->scratch);
 	if (d->scratch_lock >= 0)
 		close(d->scratch_lock);

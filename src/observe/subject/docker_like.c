@@ -188,13 +188,30 @@ int docker_like_sweep(struct subject *s, struct err *err)
 	return rc < 0 ? rc : volumes < 0 ? volumes : networks;
 }
 
+/* Images that a test made bear the prefix, in their name or as the name before the slash, whether what
+ * made them was waited for or not. */
+static int remove_images(struct subject *s, struct err *err)
+{
+	auto_free char *names = xasprintf("reference=%s*", s->prefix);
+	auto_free char *below =
+		xasprintf("reference=%.*s/*", (int)strlen(s->prefix) - 1, s->prefix);
+	const char *const filters[] = {names, below};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		int gone = remove_listed(s,
+					 SUBJECT_WORDS("images", "--format", "{{.Repository}}",
+						       "--filter", filters[i]),
+					 (const char *const[]){"image", "rm", "-f"}, err);
+
+		rc = gone < 0 ? gone : rc;
+	}
+	return rc;
+}
+
 int docker_like_unload(struct subject *s, struct err *err)
 {
-	auto_free char *filter = xasprintf("reference=%s*", s->prefix);
-	/* Images that a test made bear the prefix, whether its commit was waited for or not. */
-	int rc = remove_listed(
-		s, SUBJECT_WORDS("images", "--format", "{{.Repository}}", "--filter", filter),
-		(const char *const[]){"image", "rm", "-f"}, err);
+	int rc = 0;
 
 	for (size_t i = 0; i < s->undo.count; i++) {
 		int gone = subject_call(s, CALL_TIMEOUT_MS, NULL, err,
@@ -204,5 +221,5 @@ int docker_like_unload(struct subject *s, struct err *err)
 	}
 	strv_free(&s->undo);
 	s->undo = (struct strv){0};
-	return rc;
+	return remove_images(s, err) < 0 ? err_code(err) : rc;
 }

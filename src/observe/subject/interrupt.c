@@ -21,6 +21,7 @@ void interrupt_catch(void)
 
 	fill(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
 }
 
 /* A signal that is not blocked (in a program that measures nothing) is never pending. */

@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-/* From now on the three signals wait. */
+/* From now on the three signals wait. Nor does one who stops to listen end the run: writing to somebody
+ * who has gone is an error like another (SIGPIPE is ignored). */
 void interrupt_catch(void);
 bool interrupt_came(void);
 /* Forgets what came and ignores what comes: for the sweep, which must run to its end. */

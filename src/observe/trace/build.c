@@ -68,7 +68,10 @@ static char *command_line(int pid)
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	if (file_read_at(AT_FDCWD, path, 1 << 16, &text, &len) < 0)
 		return xstrdup("");
-	for (size_t i = 0; i + 1 < len; i++) {
+	/* A process may have written over the NUL at the end. */
+	while (len > 0 && !text[len - 1])
+		len--;
+	for (size_t i = 0; i < len; i++) {
 		if (text[i] < ' ' || text[i] > '~')
 			text[i] = text[i] ? '?' : ' ';
 	}
@@ -487,7 +490,7 @@ struct trace *trace_build(const struct recording *r)
 	t->program_ns = t->program_end_ns = TRACE_NEVER;
 	t->init = TRACE_NONE;
 	t->records = r->count + r->scheduling_count;
-	t->lost = r->lost + r->scheduling_dropped;
+	t->lost = r->lost + r->dropped;
 	t->missed = r->missed;
 	t->recorder_cpu_ns = r->cpu_ns;
 	t->kernel_cpu_ns = r->kernel_ns;

@@ -27,7 +27,9 @@
 
 #define DRAIN_MS 10
 #define SETTLE_MS 200 /* what daemons still clean up after the command ended */
+/* What a host does in an hour must not take its memory: 320 MiB of the ones, as much of the others. */
 #define SCHEDULING_MAX (8U << 20)
+#define RECORDS_MAX_BYTES (320U << 20)
 
 /* "PID (name) S PARENT": the name may hold anything. */
 static int read_stat(const char *path, char comm[static 16], pid_t *parent)
@@ -83,11 +85,12 @@ static void know_processes(struct recording *r)
 static void take(void *opaque, const void *record, size_t size)
 {
 	struct recording *r = opaque;
+	size_t kept = size < RAW_TEXT_SIZE ? RAW_TEXT_SIZE : sizeof(struct raw_record);
 	struct raw_record *copy;
 
 	if (size == sizeof(struct raw_head)) {
 		if (r->scheduling_count == SCHEDULING_MAX) {
-			r->scheduling_dropped++;
+			r->dropped++;
 			return;
 		}
 		if (r->scheduling_count == r->scheduling_room) {
@@ -98,11 +101,16 @@ static void take(void *opaque, const void *record, size_t size)
 		memcpy(&r->scheduling[r->scheduling_count++], record, size);
 		return;
 	}
+	if (r->bytes + kept > RECORDS_MAX_BYTES) {
+		r->dropped++;
+		return;
+	}
+	r->bytes += kept;
 	if (r->count == r->room) {
 		r->room = r->room ? r->room * 2 : 1024;
 		r->records = xrealloc(r->records, r->room * sizeof(struct raw_record *));
 	}
-	copy = xcalloc(1, size < RAW_TEXT_SIZE ? RAW_TEXT_SIZE : sizeof(*copy));
+	copy = xcalloc(1, kept);
 	memcpy(copy, record, size);
 	r->records[r->count++] = copy;
 }
@@ -125,7 +133,7 @@ static int heads_by_time(const void *a, const void *b)
 _Noreturn static void run_command(const struct trace_options *o, const char *const *argv,
 				  int report)
 {
-	static const int handed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+	static const int handed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE};
 	sigset_t none;
 	int rc = 0;
 
@@ -171,15 +179,16 @@ static int start_command(const struct trace_options *o, const char *const *argv,
 		       "start %s: %s", argv[0], err_errno_text(-failure));
 }
 
-/* What asks this process to end is handed on to the command, but for what a terminal sent it already;
- * the caller gets to see it afterwards. */
+/* What asks this process to end is handed on to the command, but for what a terminal (or the kernel) sent it
+ * already, being in the same process group; the caller gets to see it afterwards. */
 static void hand_on(const struct recording *r, int signals, sigset_t *came)
 {
-	uint32_t info[32]; /* struct signalfd_siginfo: 128 bytes, the number first */
+	uint32_t info[32]; /* struct signalfd_siginfo: 128 bytes; number, errno, code */
 
 	while (read(signals, info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		sigaddset(came, (int)info[0]);
-		if (info[0] == SIGTERM || info[0] == SIGHUP)
+		/* By a process: 0 or negative (sigaction(2), si_code). */
+		if (info[0] == SIGTERM || info[0] == SIGHUP || (int32_t)info[2] <= 0)
 			kill(r->command, (int)info[0]);
 	}
 }

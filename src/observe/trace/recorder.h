@@ -16,10 +16,10 @@ struct known_thread {
 
 struct recording {
 	struct raw_record **records; /* by ns; each only as long as it was */
-	size_t count, room;
+	size_t count, room, bytes;   /* bytes: of all of them */
 	struct raw_head *scheduling; /* by ns */
 	size_t scheduling_count, scheduling_room;
-	uint64_t scheduling_dropped; /* beyond SCHEDULING_MAX */
+	uint64_t dropped; /* what came when this program had kept as much as it keeps at most */
 	struct known_thread *known;
 	size_t known_count;
 	pid_t command;

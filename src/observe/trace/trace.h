@@ -150,7 +150,8 @@ struct trace_options {
 };
 
 /* Runs the command (argv[0] is looked up in PATH) and records until it ended. Signals that ask this
- * process to end are held back until then; SIGTERM and SIGHUP are handed on to the command. ERR_UNSUPPORTED with the reason where the kernel or a lack of rights
+ * process to end are held back until then and handed on to the command, but for those of a terminal,
+ * which the command has got itself. ERR_UNSUPPORTED with the reason where the kernel or a lack of rights
  * forbids recording: the command was not started then. */
 int must_check trace_record(const struct trace_options *o, const char *const *argv,
 			    struct trace **out, struct err *err);
