@@ -42,22 +42,42 @@ static const struct option rows[] = {
 };
 static const struct option_table table = {OPTION_ROWS(rows), .stop_at_positional = true};
 
+static const int to_command[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+static void set_signals(void (*handler)(int))
+{
+	for (size_t i = 0; i < sizeof(to_command) / sizeof(to_command[0]); i++)
+		signal(to_command[i], handler);
+}
+
+/* A signal ended it: whoever sent it did not mean this run alone. */
+static int check_end(const char *name, int signal_number, struct err *err)
+{
+	if (signal_number <= 0)
+		return 0;
+	return err_set(err, ERR_SYSTEM, EINTR,
+		       "compare with and without recording: %s was ended by signal %d", name,
+		       signal_number);
+}
+
 /* The command without any recording: how long it takes, ms. */
 static int run_plain(const char *const *argv, int output, double *ms, struct err *err)
 {
 	uint64_t begin = clock_now_ns();
 	pid_t pid = fork();
+	int status = 0;
 
 	if (pid < 0)
 		return err_sys(err, "start %s", argv[0]);
 	if (pid == 0) {
+		set_signals(SIG_DFL);
 		if (dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0)
 			execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(EXIT_NO_COMMAND);
 	}
-	waitpid(pid, NULL, 0);
+	waitpid(pid, &status, 0);
 	*ms = (double)(clock_now_ns() - begin) / 1e6;
-	return 0;
+	return check_end(argv[0], WIFSIGNALED(status) ? WTERMSIG(status) : 0, err);
 }
 
 static int run_traced(const char *const *argv, int output, double *ms, struct err *err)
@@ -66,9 +86,10 @@ static int run_traced(const char *const *argv, int output, double *ms, struct er
 	auto_trace struct trace *t = NULL;
 	int rc = trace_record(&o, argv, &t, err);
 
-	if (rc == 0)
-		*ms = (double)t->end_ns / 1e6;
-	return rc;
+	if (rc < 0)
+		return rc;
+	*ms = (double)t->end_ns / 1e6;
+	return check_end(argv[0], t->exit_code - 128, err);
 }
 
 /* With and without by turns, so that both see the same machine. */
@@ -95,15 +116,6 @@ static int show_cost(const char *const *argv, struct strbuf *out, struct err *er
 	return 0;
 }
 
-/* Who is asked to end is the command; its trace is shown all the same. */
-static void leave_signals_to_command(void)
-{
-	static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		signal(numbers[i], SIG_IGN);
-}
-
 static int trace(const struct trace_command_options *o, const char *const *argv, int *exit_code,
 		 struct err *err)
 {
@@ -112,13 +124,19 @@ static int trace(const struct trace_command_options *o, const char *const *argv,
 	auto_strbuf struct strbuf json = {0};
 	auto_strbuf struct strbuf svg = {0};
 	auto_trace struct trace *t = NULL;
-	int rc = trace_record(&options, argv, &t, err);
+	int rc = output_file_check(o->json, err);
 
+	if (rc == 0)
+		rc = output_file_check(o->svg, err);
+	if (rc == 0)
+		rc = trace_record(&options, argv, &t, err);
 	if (rc < 0)
 		return rc;
 	*exit_code = t->exit_code;
 	trace_text(t, o->calls, &text);
 	if (o->cost)
+		rc = check_end(argv[0], t->exit_code - 128, err);
+	if (o->cost && rc == 0)
 		rc = show_cost(argv, &text, err);
 	if (fd_write_all(STDERR_FILENO, strbuf_str(&text), text.len) < 0)
 		return err_set(err, ERR_SYSTEM, EIO, "write the trace to standard error");
@@ -143,7 +161,8 @@ static int cmd_trace(struct cli_context *ctx, int argc, char **argv)
 	rc = cli_parse(ctx, &o, argc, argv, &args);
 	if (rc != CLI_GO_ON)
 		return rc;
-	leave_signals_to_command();
+	/* Who is asked to end is the command; its trace is shown all the same. */
+	set_signals(SIG_IGN);
 	rc = trace(&o, (const char *const *)args.items, &exit_code, &err);
 	if (rc == 0)
 		return exit_code;

@@ -70,6 +70,19 @@ jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))'
 }
 
 # bats test_tags=any-kernel
+@test "a request to end ends the comparison, too, and an interrupt by a process is one" {
+	# shellcheck disable=SC2016 # the command's shell expands it
+	cloche trace --cost -- sh -c 'echo run >>"$0"; exec sleep 20' "$ENGINE_DIR/runs" \
+		>/dev/null 2>"$ENGINE_DIR/text" 3>&- &
+	local pid=$!
+	wait_for 10 test -s "$ENGINE_DIR/runs"
+	kill -INT "$pid"
+	wait "$pid" || true
+	assert_equal "$(wc -l <"$ENGINE_DIR/runs")" 1
+	assert_contains "$(cat "$ENGINE_DIR/text")" "signal 2"
+}
+
+# bats test_tags=any-kernel
 @test "a start of cloche's own is whole: command, monitor, init" {
 	cloche trace --json "$TRACE" -- cloche run --rm --network none cloche/busybox echo hello 2>/dev/null
 	assert_equal "$(of '[.processes[] | select(.role == "command")][0].name')" cloche
