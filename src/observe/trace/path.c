@@ -103,6 +103,23 @@ static void read_calls(struct finder *f)
 	}
 }
 
+/* The first of its calls that ended after ns; they are in the order of their ends, and one thread is in one
+ * call at a time, so they are in the order of their begins, too. */
+static size_t first_call_after(const struct track *k, uint64_t ns)
+{
+	size_t low = 0, high = k->call_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (k->calls[middle]->head.ns > ns)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 /* The call that took most of the interval, or NULL. *ns: how much of it. */
 static const struct call_row *call_in(const struct track *k, uint64_t begin, uint64_t end,
 				      uint64_t *ns)
@@ -110,11 +127,13 @@ static const struct call_row *call_in(const struct track *k, uint64_t begin, uin
 	const struct call_row *found = NULL;
 	uint64_t most = 0;
 
-	for (size_t i = 0; i < k->call_count; i++) {
+	for (size_t i = first_call_after(k, begin); i < k->call_count; i++) {
 		const struct raw_head *h = &k->calls[i]->head;
 		uint64_t from = h->begin_ns > begin ? h->begin_ns : begin;
 		uint64_t to = h->ns < end ? h->ns : end;
 
+		if (h->begin_ns >= end)
+			break;
 		if (to > from && to - from > most) {
 			most = to - from;
 			found = call_find(h->nr);
@@ -127,9 +146,19 @@ static const struct call_row *call_in(const struct track *k, uint64_t begin, uin
 /* The last moment of that kind before ns (or at it); SIZE_MAX: none. */
 static size_t last(const struct track *k, int kind, uint64_t ns)
 {
-	for (size_t i = k->count; i-- > 0;) {
-		if (k->moments[i].ns <= ns && (int)k->moments[i].kind == kind)
-			return i;
+	size_t low = 0, high = k->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (k->moments[middle].ns > ns)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	while (low-- > 0) {
+		if ((int)k->moments[low].kind == kind)
+			return low;
 	}
 	return SIZE_MAX;
 }
@@ -182,12 +211,12 @@ static bool timed_out(const struct raw_record *r)
 /* Whether what ended the call is outside: a clock or a disk, whose interrupt comes while anybody runs. */
 static bool by_itself(const struct track *k, uint64_t out, uint64_t woken)
 {
-	for (size_t i = 0; i < k->call_count; i++) {
+	for (size_t i = first_call_after(k, woken ? woken - 1 : 0); i < k->call_count; i++) {
 		const struct raw_head *h = &k->calls[i]->head;
 		const struct call_row *row;
 
-		if (h->begin_ns > out || h->ns < woken)
-			continue;
+		if (h->begin_ns > out)
+			break;
 		row = call_find(h->nr);
 		return h->nr == SYS_nanosleep || h->nr == SYS_clock_nanosleep ||
 		       (row && row->group == TRACE_DISK) || timed_out(k->calls[i]);
@@ -351,13 +380,16 @@ static void bill_step(struct finder *f, const struct trace_step *s)
 	uint64_t begin = s->begin_ns + f->r->begin_ns, end = s->end_ns + f->r->begin_ns;
 	uint64_t left = end - begin;
 
-	for (size_t i = 0; s->state != TRACE_READY && i < k->call_count; i++) {
+	for (size_t i = first_call_after(k, begin); s->state != TRACE_READY && i < k->call_count;
+	     i++) {
 		const struct raw_head *h = &k->calls[i]->head;
 		const struct call_row *row = call_find(h->nr);
 		uint64_t from = h->begin_ns > begin ? h->begin_ns : begin;
 		uint64_t to = h->ns < end ? h->ns : end;
 		enum trace_group group;
 
+		if (h->begin_ns >= end)
+			break;
 		if (!row || h->begin_ns == 0 || to <= from || row->group == TRACE_WAITS ||
 		    to - from > left)
 			continue;

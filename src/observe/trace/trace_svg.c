@@ -178,6 +178,8 @@ static void put_life(struct picture *p, const struct trace_process *c, double y)
 		const struct trace_exec *e = &c->execs[i];
 		double x = svg_axis_x(&p->axis, e->at_ns);
 
+		if (e->at_ns > p->trace->end_ns)
+			break;
 		if (e->at_ns > from)
 			put_stretch(p, c, y, from, e->at_ns, program,
 				    i ? c->execs[i - 1].command : "before it executed a program");
@@ -189,13 +191,20 @@ static void put_life(struct picture *p, const struct trace_process *c, double y)
 		put_stretch(p, c, y, from, end, program, c->command);
 }
 
+/* What daemons tidy up when the command has ended is in the trace, but not on its axis. */
+static bool is_late(const struct picture *p, const struct trace_process *c)
+{
+	return c->start_ns > p->trace->end_ns;
+}
+
 static void put_length(struct picture *p, const struct trace_process *c, double y)
 {
 	char time[32];
 
-	svg_format_ns(life_end(p, c) - c->start_ns, time, sizeof(time));
+	svg_format_ns(is_late(p, c) ? 0 : life_end(p, c) - c->start_ns, time, sizeof(time));
 	svg_text(&p->svg, WIDTH - MARGIN, y + 12, &small_right,
 		 c->before                  ? "was there"
+		 : is_late(p, c)            ? "afterwards"
 		 : c->end_ns == TRACE_NEVER ? "stays"
 					    : time);
 }

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
+#include "base/strv.h"
+#include "observe/report/text.h"
 #include "observe/trace/trace.h"
 
 #define BAR 34
 #define NAME 26
 #define TEXT 44
+#define COLUMNS 99
 
 static double ms(uint64_t ns)
 {
@@ -28,10 +32,14 @@ static uint64_t whole(const struct trace *t)
 static void heading(const struct trace *t, struct strbuf *out)
 {
 	auto_strbuf struct strbuf command = {0};
+	auto_free char *clean = NULL;
+	auto_strv struct strv lines = {0};
 
 	for (size_t i = 0; i < t->command.count; i++)
 		strbuf_printf(&command, "%s%s", i ? " " : "", t->command.items[i]);
-	strbuf_printf(out, "%.*s%s\n", 96, strbuf_str(&command), command.len > 96 ? "..." : "");
+	clean = text_clean(strbuf_str(&command));
+	text_break(clean, COLUMNS, 1, &lines);
+	strbuf_printf(out, "%s\n", lines.items[0]);
 	if (t->program_ns != TRACE_NEVER)
 		strbuf_printf(out, "  the container's program runs after %.2f ms",
 			      ms(t->program_ns));

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "observe/trace/recorder.h"
+#include "observe/trace/trace_svg.h"
 
 #define BEGIN 1000000
 #define COMMAND 100 /* the command's pid */
@@ -215,6 +216,39 @@ static void test_texts_and_json_of_nothing(void **state)
 	assert_non_null(strstr(json.data, "\"program_ns\":null"));
 }
 
+/* What a daemon starts when the command has ended has no length on an axis that ends with it. */
+static void test_picture_of_what_comes_afterwards(void **state)
+{
+	auto_recording struct recording r;
+	auto_trace struct trace *t = NULL;
+	auto_strbuf struct strbuf svg = {0};
+
+	(void)state;
+	make_client_and_daemon(&r, SYS_write);
+	fork_at(&r, DAEMON, 400, 310000);
+	exec_at(&r, 400, 320000, "/usr/bin/tidy");
+	t = trace_build(&r);
+	assert_non_null(named(t, "tidy"));
+	trace_svg(t, &svg);
+	assert_non_null(strstr(svg.data, ">afterwards<"));
+	assert_null(strstr(svg.data, "184467"));
+}
+
+/* The command's words are the user's, but a line is a line. */
+static void test_heading_is_one_line(void **state)
+{
+	auto_recording struct recording r = {
+		.command = COMMAND, .begin_ns = BEGIN, .end_ns = BEGIN + 1};
+	auto_trace struct trace *t = trace_build(&r);
+	auto_strbuf struct strbuf text = {0};
+
+	(void)state;
+	strv_add(&t->command, "sh");
+	strv_add(&t->command, "one\ntwo\033[2J \303\244");
+	trace_text(t, false, &text);
+	assert_true(str_starts(text.data, "sh one two?[2J \303\244\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +256,8 @@ int main(void)
 		cmocka_unit_test(test_path_has_no_gaps),
 		cmocka_unit_test(test_daemon_that_was_not_asked),
 		cmocka_unit_test(test_texts_and_json_of_nothing),
+		cmocka_unit_test(test_picture_of_what_comes_afterwards),
+		cmocka_unit_test(test_heading_is_one_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
