@@ -23,6 +23,7 @@
 #include "base/str.h"
 
 #define LOG_MAX (1U << 20)
+#define CPUS_MAX 65536
 /* BPF_LD | BPF_DW | BPF_IMM, two of which are 0: a constant of 64 bits, in two slots. */
 #define LOAD_64 0x18
 
@@ -252,20 +253,40 @@ int bpf_map_next(int fd, const void *key, void *next)
 	return element(BPF_MAP_GET_NEXT_KEY, fd, key, next);
 }
 
+int bpf_count_cpus(const char *list)
+{
+	int count = 0;
+
+	for (;;) {
+		char *end;
+		long first = strtol(list, &end, 10), last = first;
+
+		if (end == list || first < 0)
+			return -1;
+		if (*end == '-') {
+			list = end + 1;
+			last = strtol(list, &end, 10);
+			if (end == list || last < first)
+				return -1;
+		}
+		if (last - first >= CPUS_MAX - count)
+			return -1;
+		count += (int)(last - first) + 1;
+		if (*end != ',')
+			return *end == '\0' || *end == '\n' ? count : -1;
+		list = end + 1;
+	}
+}
+
+/* The kernel copies as many values as there are such CPUs, whatever their numbers are. */
 int bpf_possible_cpus(void)
 {
-	char text[256];
-	const char *last;
+	char text[4096];
 	ssize_t n = file_read_small_at(AT_FDCWD, "/sys/devices/system/cpu/possible", text,
 				       sizeof(text));
+	int count = n > 0 ? bpf_count_cpus(text) : -1;
 
-	if (n <= 0)
-		return (int)sysconf(_SC_NPROCESSORS_CONF);
-	/* "0-3", "0": one more than the last number. */
-	last = strrchr(text, '-');
-	if (!last)
-		last = strrchr(text, ',');
-	return (int)strtol(last ? last + 1 : text, NULL, 10) + 1;
+	return count > 0 ? count : (int)sysconf(_SC_NPROCESSORS_CONF);
 }
 
 /* The last lines of what the verifier said, without its statistics, on one line. */

@@ -65,6 +65,8 @@ int must_check bpf_map_remove(int fd, const void *key);
 /* The key after key (NULL: the first); -ENOENT: that was the last. */
 int must_check bpf_map_next(int fd, const void *key, void *next);
 int bpf_possible_cpus(void);
+/* How many CPUs a list of the kernel's names ("0-3,8"), -1 when it is none; also for tests. */
+int bpf_count_cpus(const char *list);
 
 /* Loads a finished program. The error holds the end of the verifier's log. */
 int must_check bpf_program_load(struct bpf_code *c, enum bpf_prog_type type, const char *name,

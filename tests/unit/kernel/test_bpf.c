@@ -58,6 +58,21 @@ static bool allowed(void)
 	return false;
 }
 
+/* The kernel copies one value for each CPU that there may be: one too few counted is memory overwritten. */
+static void test_lists_of_cpus(void **state)
+{
+	(void)state;
+	assert_int_equal(bpf_count_cpus("0\n"), 1);
+	assert_int_equal(bpf_count_cpus("0-3\n"), 4);
+	assert_int_equal(bpf_count_cpus("0-1,4\n"), 3);
+	assert_int_equal(bpf_count_cpus("0,2-5,8-9"), 7);
+	assert_int_equal(bpf_count_cpus(""), -1);
+	assert_int_equal(bpf_count_cpus("3-1"), -1);
+	assert_int_equal(bpf_count_cpus("0-"), -1);
+	assert_int_equal(bpf_count_cpus("0-4294967295"), -1);
+	assert_int_equal(bpf_count_cpus("0;1"), -1);
+}
+
 static void test_maps(void **state)
 {
 	struct err err = ERR_INIT;
@@ -191,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format_files),
+		cmocka_unit_test(test_lists_of_cpus),
 		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_verifier_is_quoted),
 		cmocka_unit_test(test_open_label_is_refused),
