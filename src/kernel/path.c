@@ -63,6 +63,26 @@ int path_open_nosymlink(int rootfd, const char *path, int flags, mode_t mode)
 	return open_resolved(rootfd, path, flags, mode, HOW_NO_SYMLINKS);
 }
 
+/* The descriptor stays on what it was opened on, so what is checked is what is opened. */
+int path_open_regular(int rootfd, const char *path, bool symlinks)
+{
+	auto_close int found = symlinks ? path_open(rootfd, path, O_PATH, 0)
+					: path_open_nosymlink(rootfd, path, O_PATH, 0);
+	char own[32];
+	struct stat st;
+	int fd;
+
+	if (found < 0)
+		return found;
+	if (fstat(found, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", found);
+	fd = open(own, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* The last component of path without trailing slashes: its start, and the end of it. */
 static size_t leaf_bounds(const char *path, size_t *end)
 {

@@ -12,6 +12,7 @@
 #define CLOCHE_KERNEL_PATH_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -27,6 +28,11 @@ int must_check path_open(int rootfd, const char *path, int flags, mode_t mode);
 
 /* The same for a path that must not contain any symlink at all, not even last (-ELOOP). */
 int must_check path_open_nosymlink(int rootfd, const char *path, int flags, mode_t mode);
+
+/* Opens a regular file to be read. What else lies there, or is put there meanwhile, is not opened: a device
+ * may act when it is, a pipe may wait. -EINVAL then. symlinks: false refuses them as
+ * path_open_nosymlink() does. Needs /proc. */
+int must_check path_open_regular(int rootfd, const char *path, bool symlinks);
 
 /* Opens (O_PATH | O_DIRECTORY) the directory that holds path's last component and copies that
  * component, trailing slashes cut, for use with the *at() family and AT_SYMLINK_NOFOLLOW. A path

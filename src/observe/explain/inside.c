@@ -16,6 +16,7 @@
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -26,6 +27,8 @@
 
 #define ANSWER_MAX (64 << 10)
 #define PATIENCE_MS 3000
+#define REAP_MS 200 /* for one that was killed */
+#define REAP_PAUSE_MS 5
 
 struct look {
 	pid_t pid;
@@ -41,19 +44,20 @@ void inside_file_free(struct inside_file *f)
 	*f = (struct inside_file){.text = NULL};
 }
 
-static int open_below_root(const struct look *l, int flags)
+static int open_root(const struct look *l)
 {
 	char root[48];
-	auto_close int fd = -1;
+	int fd;
 
 	snprintf(root, sizeof(root), "/proc/%d/root", l->pid);
 	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : path_open(fd, l->path, flags, 0);
+	return fd < 0 ? -errno : fd;
 }
 
 static int send_file(const struct look *l, int out)
 {
-	auto_close int fd = open_below_root(l, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_close int root = open_root(l);
+	auto_close int fd = root < 0 ? root : path_open_regular(root, l->path, true);
 	struct inside_file head = {.text = NULL};
 	char text[ANSWER_MAX];
 	struct statfs fs;
@@ -64,8 +68,6 @@ static int send_file(const struct look *l, int out)
 		return fd;
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
 	if (l->proc && fs.f_type != PROC_SUPER_MAGIC)
 		return -EXDEV;
 	head.device = st.st_dev;
@@ -83,7 +85,8 @@ static int send_process_count(const struct look *l, int out)
 	auto_closedir DIR *dir = NULL;
 	struct statfs fs;
 	ssize_t n = 0;
-	int fd = open_below_root(l, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int root = open_root(l);
+	int fd = root < 0 ? root : path_open(root, l->path, O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0)
 		return fd;
@@ -136,6 +139,26 @@ static ssize_t collect(int fd, char *out, size_t size)
 	}
 }
 
+/* A file system that has taken a question and does not answer holds whoever asked, even one that is killed
+ * (fs/fuse/dev.c, request_wait_answer). That one is left to process 1. */
+static int reap(pid_t child, bool killed)
+{
+	const struct timespec pause = {.tv_nsec = REAP_PAUSE_MS * 1000000L};
+	int status = 0;
+
+	for (int waited_ms = 0; !killed || waited_ms < REAP_MS; waited_ms += REAP_PAUSE_MS) {
+		pid_t rc = waitpid(child, &status, killed ? WNOHANG : 0);
+
+		if (rc == child)
+			return status;
+		if (rc < 0 && errno != EINTR)
+			break;
+		if (killed)
+			nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
 static ssize_t look(look_fn fn, const struct look *l, char *out, size_t size)
 {
 	auto_close int ours = -1;
@@ -155,8 +178,7 @@ static ssize_t look(look_fn fn, const struct look *l, char *out, size_t size)
 	n = collect(ours, out, size);
 	if (n < 0)
 		kill(child, SIGKILL);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
+	status = reap(child, n < 0);
 	if (n < 0)
 		return n;
 	if (!WIFEXITED(status))

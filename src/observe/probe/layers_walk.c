@@ -59,9 +59,10 @@ static bool has_mark(int fd, const char *name)
 	       fgetxattr(fd, user, value, sizeof(value)) > 0;
 }
 
-static bool path_has_mark(int root, const char *path, const char *name)
+static bool path_has_mark(int root, const char *path, bool directory, const char *name)
 {
-	auto_close int fd = path_open_nosymlink(root, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	auto_close int fd = directory ? path_open_nosymlink(root, path, O_RDONLY | O_DIRECTORY, 0)
+				      : path_open_regular(root, path, false);
 
 	return fd >= 0 && has_mark(fd, name);
 }
@@ -78,7 +79,7 @@ static enum hiding hidden_by(const struct walk *w, const char *path, bool direct
 			return BY_WHITEOUT;
 		if (!S_ISDIR(st.st_mode) || !directory)
 			return BY_NEWER;
-		if (path_has_mark(w->roots[i], path, "opaque"))
+		if (path_has_mark(w->roots[i], path, true, "opaque"))
 			return BY_OPAQUE;
 	}
 	return SEEN;
@@ -140,7 +141,7 @@ static void count_regular(struct walk *w, const char *path, const struct stat *s
 	d->files++;
 	w->bytes += (double)st->st_size / names;
 	w->disk_bytes += (double)blocks / names;
-	if (d->upper && path_has_mark(w->roots[w->layer], path, "origin")) {
+	if (d->upper && path_has_mark(w->roots[w->layer], path, false, "origin")) {
 		d->copied_up++;
 		d->copied_up_bytes += blocks;
 	}

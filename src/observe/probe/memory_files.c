@@ -23,6 +23,9 @@
 #define OVERLAY_MAGIC 0x794c7630
 #define FILES_MAX 4096
 #define PAGEMAP_BATCH 512
+/* Pages of one process that are looked at, resident or not: a mapping costs who makes it nothing, however
+ * large it is. */
+#define PAGEMAP_MAX (16U << 20)
 /* pagemap: present; of a file or shared memory; number of the frame. */
 #define PAGE_PRESENT (1ULL << 63)
 #define PAGE_OF_FILE (1ULL << 61)
@@ -38,7 +41,9 @@ struct walk {
 	pid_t pid;
 	int pagemap;
 	uint64_t page_size;
+	uint64_t pages_left;      /* of PAGEMAP_MAX */
 	struct memory_file *file; /* of the mapping whose lines come; NULL: of none */
+	struct mapping mapping;   /* that one */
 };
 
 void memory_files_free(struct memory_files *f)
@@ -99,6 +104,11 @@ static void add_frames(struct walk *w, struct memory_file *f, const struct mappi
 	uint64_t entries[PAGEMAP_BATCH];
 	uint64_t first = m->from / w->page_size, count = (m->to - m->from) / w->page_size;
 
+	if (count > w->pages_left) {
+		f->has_frames = false;
+		return;
+	}
+	w->pages_left -= count;
 	for (uint64_t done = 0; w->pagemap >= 0 && done < count;) {
 		uint64_t want = count - done < PAGEMAP_BATCH ? count - done : PAGEMAP_BATCH;
 		ssize_t n = pread(w->pagemap, entries, want * sizeof(entries[0]),
@@ -120,20 +130,19 @@ static void add_frames(struct walk *w, struct memory_file *f, const struct mappi
 
 static void take_line(struct walk *w, const char *line)
 {
-	struct mapping m;
 	uint64_t kib;
 
 	/* Values have a capital letter first, mappings a number. */
 	if (line[0] >= 'A' && line[0] <= 'Z') {
-		if (w->file && sscanf(line, "Rss: %lu kB", &kib) == 1)
+		if (w->file && sscanf(line, "Rss: %lu kB", &kib) == 1 && kib > 0) {
 			w->file->rss += kib * 1024;
+			add_frames(w, w->file, &w->mapping);
+		}
 		if (w->file && sscanf(line, "Pss: %lu kB", &kib) == 1)
 			w->file->pss += kib * 1024;
 		return;
 	}
-	w->file = parse_mapping(line, &m) ? file_of(w, &m) : NULL;
-	if (w->file)
-		add_frames(w, w->file, &m);
+	w->file = parse_mapping(line, &w->mapping) ? file_of(w, &w->mapping) : NULL;
 }
 
 static void walk_process(struct walk *w)
@@ -150,6 +159,7 @@ static void walk_process(struct walk *w)
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)w->pid);
 	w->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	w->file = NULL;
+	w->pages_left = PAGEMAP_MAX;
 	while (getline(&line, &room, smaps) > 0)
 		take_line(w, line);
 	cleanup_close(&w->pagemap);
@@ -182,11 +192,10 @@ static void order_pages(struct memory_file *f)
 static bool take_real(struct memory_file *f, const char *directory)
 {
 	auto_close int dir = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	auto_close int fd =
-		dir < 0 ? -1 : path_open_nosymlink(dir, f->path + 1, O_RDONLY | O_NONBLOCK, 0);
+	auto_close int fd = dir < 0 ? -1 : path_open_regular(dir, f->path + 1, false);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != f->inode)
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != f->inode)
 		return false;
 	f->real_path = xasprintf("%s%s", directory, f->path);
 	f->real_device = st.st_dev;
@@ -198,11 +207,11 @@ static bool take_real(struct memory_file *f, const char *directory)
 
 static void resolve(struct memory_file *f, int root_fd, const struct layers_mount *root)
 {
-	auto_close int fd = path_open(root_fd, f->path, O_RDONLY | O_NONBLOCK, 0);
+	auto_close int fd = path_open_regular(root_fd, f->path, true);
 	struct statfs fs;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0 || !S_ISREG(st.st_mode))
+	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return;
 	f->device = st.st_dev;
 	f->size = (uint64_t)st.st_size;

@@ -85,6 +85,27 @@ static void test_mkdir_follows_dangling_link_inside(void **state)
 	assert_int_equal(fstatat(f->top, "run", &st, 0), -1);
 }
 
+/* What is no regular file is not opened at all: a pipe that nobody writes to would be waited for. */
+static void test_regular_files_only(void **state)
+{
+	struct fixture *f = *state;
+	auto_close int made = openat(f->root, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	auto_close int fd = -1;
+	char byte = 0;
+
+	assert_int_equal(write(made, "x", 1), 1);
+	assert_int_equal(mkfifoat(f->root, "pipe", 0600), 0);
+	assert_int_equal(symlinkat("/file", f->root, "link"), 0);
+	assert_int_equal(path_open_regular(f->root, "pipe", true), -EINVAL);
+	assert_int_equal(path_open_regular(f->root, ".", true), -EINVAL);
+	assert_int_equal(path_open_regular(f->root, "nothing", true), -ENOENT);
+	assert_int_equal(path_open_regular(f->root, "link", false), -ELOOP);
+	fd = path_open_regular(f->root, "link", true);
+	assert_int_equal(read(fd, &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+
 static void test_make_file(void **state)
 {
 	struct fixture *f = *state;
@@ -144,6 +165,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mkdir_follows_dangling_link_inside, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_make_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_regular_files_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_magic_links_refused, setup, teardown),
 	};
