@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/human.h"
 #include "observe/explain/topics.h"
 #include "observe/probe/cgroup.h"
 
 #define PLACES_SHOWN 4
+#define PAGE_BYTES ((uint64_t)sysconf(_SC_PAGESIZE))
 
 static void free_view(struct group_view **g)
 {
@@ -113,6 +115,17 @@ static uint64_t asked(const struct explain *x, enum group_limit_kind kind, uint6
 	return value > 0 ? (uint64_t)value : 0;
 }
 
+/* The kernel keeps memory in whole pages (page_counter_memparse), and of a share of processors engines write
+ * whole microseconds, rounded in their own way. */
+static bool is_written(enum group_limit_kind kind, uint64_t wanted, uint64_t written)
+{
+	if (kind == GROUP_MEMORY)
+		return written == wanted / PAGE_BYTES * PAGE_BYTES;
+	if (kind == GROUP_CPU_QUOTA)
+		return written <= wanted + 1 && wanted <= written + 1;
+	return written == wanted;
+}
+
 static void claim_limit(struct explain *x, const struct group_view *g, enum group_limit_kind kind,
 			const char *key, const char *what, const char *without)
 {
@@ -137,7 +150,7 @@ static void claim_limit(struct explain *x, const struct group_view *g, enum grou
 				target_engine_name(x->target->engine), (unsigned long long)wanted,
 				wanted ? "" : ", that is, nothing");
 	c->verdict = l->in_force == GROUP_UNLIMITED ? REPORT_BROKEN : REPORT_HOLDS;
-	if (wanted && l->written != wanted)
+	if (wanted && !is_written(kind, wanted, l->written))
 		report_consequence(
 			c, "the file does not hold what was asked for: the container runs with %s",
 			strbuf_str(&in_force));

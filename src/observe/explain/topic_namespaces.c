@@ -44,17 +44,16 @@ static const char *const host_means[NAMESPACE_KINDS] = {
 	[NAMESPACE_UTS] = "it has the host's name, and with CAP_SYS_ADMIN could change it",
 };
 
-/* Lines of a file of /proc/PID, "" after the key: of all of them. */
+/* Lines of a file of /proc/PID, however many. */
 static size_t count_lines(pid_t pid, const char *name)
 {
 	auto_free char *path = xasprintf("/proc/%d/%s", pid, name);
-	auto_free char *text = NULL;
-	size_t n = 0;
+	auto_free char *line = NULL;
+	auto_fclose FILE *f = fopen(path, "re");
+	size_t n = 0, room = 0;
 
-	if (file_read_at(AT_FDCWD, path, TEXT_MAX, &text, NULL) < 0)
-		return 0;
-	for (const char *p = text; *p; p++)
-		n += *p == '\n';
+	while (f && getline(&line, &room, f) > 0)
+		n++;
 	return n;
 }
 

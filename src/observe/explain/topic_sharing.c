@@ -12,8 +12,6 @@
 #include "observe/explain/inside.h"
 #include "observe/explain/topics.h"
 
-#define TEXT_MAX (4u << 20)
-
 /* What the engine was asked for, by kind; NULL: engines have no such setting. */
 static const char *const settings[NAMESPACE_KINDS] = {
 	[NAMESPACE_CGROUP] = "HostConfig.CgroupnsMode", [NAMESPACE_IPC] = "HostConfig.IpcMode",
@@ -156,14 +154,14 @@ static size_t listeners(pid_t pid)
 
 	for (size_t i = 0; i < 2; i++) {
 		auto_free char *path = xasprintf("/proc/%d/%s", pid, files[i]);
-		auto_free char *text = NULL;
+		auto_free char *line = NULL;
+		auto_fclose FILE *f = fopen(path, "re");
+		size_t room = 0;
 		unsigned state;
 
-		if (file_read_at(AT_FDCWD, path, TEXT_MAX, &text, NULL) < 0)
-			continue;
 		/* "  0: 0100007F:0035 00000000:0000 0A ...": 0A is TCP_LISTEN */
-		for (const char *p = strchr(text, '\n'); p; p = strchr(p + 1, '\n'))
-			n += sscanf(p + 1, " %*d: %*s %*s %2x", &state) == 1 && state == 0x0A;
+		while (f && getline(&line, &room, f) > 0)
+			n += sscanf(line, " %*d: %*s %*s %2x", &state) == 1 && state == 0x0A;
 	}
 	return n;
 }

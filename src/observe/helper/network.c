@@ -440,7 +440,7 @@ static int lookup(const struct helper_request *r)
 		rc = -ETIMEDOUT;
 	if (rc == 0) {
 		n = recv(p.fd, bytes, sizeof(bytes), 0);
-		rc = n < 0 ? -errno : n < 12 || bytes[0] != id >> 8 ? -EBADMSG : 0;
+		rc = n < 0 ? -errno : n < 12 || (bytes[0] << 8 | bytes[1]) != id ? -EBADMSG : 0;
 	}
 	if (rc == 0)
 		helper_answer("took_ns=%llu code=%d answers=%d",
