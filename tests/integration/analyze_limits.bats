@@ -52,10 +52,10 @@ loop_devices() { losetup -ln | grep -c deleted || true; }
 	analyze --verify
 	for key in memory pids; do [ "$(verdict "limits.$key")" = holds ]; done
 	[ "$(nproc)" -lt 2 ] || [ "$(verdict limits.cpuset)" = holds ]
-	# a host without block throttling or loop devices has to say so
+	# a host without block throttling or loop devices, or with others at its disk, has to say so
 	case "$(verdict limits.io)" in
-	holds) about "$(median limits.io_rate)" 4 ;;
-	*) report '.tests[].claims[] | select(.key == "limits.io") | .evidence[]' | grep -q 'not tested: .' ;;
+	holds) awk -v rate="$(median limits.io_rate)" 'BEGIN { exit !(rate > 3.4 && rate < 4.7) }' ;;
+	*) report '.tests[].claims[] | select(.key == "limits.io") | .evidence[]' | grep -qE 'not tested: .|slower than the limit' ;;
 	esac
 	awk -v a="$(median limits.memory_reached)" 'BEGIN { exit !(a > 48 * 1048576 && a <= 64 * 1048576) }'
 	[ "$(awk 'length > 100' "$ENGINE_DIR/out" | wc -l)" = 0 ]

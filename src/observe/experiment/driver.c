@@ -189,9 +189,10 @@ static int make_archive(struct driver *d, struct err *err)
 static void tell_subject(struct report *r, const struct subject *s)
 {
 	strv_add(&r->subjects, s->name);
-	report_fact(r, "subject", s->name, "%s%s%s%s%s", s->version, s->runtime ? ", runtime " : "",
-		    s->runtime ? s->runtime : "", s->data_root ? ", data in " : "",
-		    s->data_root ? s->data_root : "");
+	report_fact(r, "subject", s->name, "%s%s%s%s%s%s%s", s->version,
+		    s->runtime ? ", runtime " : "", s->runtime ? s->runtime : "",
+		    s->data_root ? ", data in " : "", s->data_root ? s->data_root : "",
+		    s->remark ? "; " : "", s->remark ? s->remark : "");
 }
 
 /* By an earlier subject that is the same engine. */

@@ -228,8 +228,8 @@ static int measure_exec(struct experiment_context *x, struct startup *st, struct
 		if (rc == -EINTR)
 			return rc;
 		if (rc < 0)
-			report_status(x->test, REPORT_PARTIAL, "no container to execute in: %s",
-				      err->msg);
+			report_status(x->test, REPORT_PARTIAL, "%s: no container to execute in: %s",
+				      x->subjects[i]->name, err->msg);
 	}
 	rc = experiment_interleave(x, experiment_warm_ups(x), x->runs, exec_once, &open, err);
 	return rc < 0 ? rc : exec_floor(x, st, err);
@@ -371,7 +371,9 @@ static int conclude(struct experiment_context *x, struct startup *st, struct err
 	}
 	put_exec_floor(x, st);
 	startup_phases_conclude(x, has_floor ? &floor : NULL);
-	rc = startup_load(x, err);
+	rc = startup_parts(x, err);
+	if (rc == 0)
+		rc = startup_load(x, err);
 	if (rc == 0)
 		rc = measure_cold(x, err);
 	if (rc == 0)

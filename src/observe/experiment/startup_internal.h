@@ -13,6 +13,8 @@
 int must_check startup_phases(struct experiment_context *x, bool *told, struct err *err);
 /* The same phases of the floor beside them (NULL: there is none), and the findings that follow. */
 void startup_phases_conclude(struct experiment_context *x, const struct floor_bill *floor);
+/* Who a start waits for, by the kernel's tracepoints; where there are subjects besides cloche. */
+int must_check startup_parts(struct experiment_context *x, struct err *err);
 /* Taking an image in from a file. */
 int must_check startup_load(struct experiment_context *x, struct err *err);
 /* With --verify: the bills against the kernel's tracepoints. */

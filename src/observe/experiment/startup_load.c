@@ -138,7 +138,7 @@ static int load_once(struct experiment_context *x, struct subject *s, size_t rou
 
 int startup_load(struct experiment_context *x, struct err *err)
 {
-	size_t n = x->runs < LOAD_RUNS_MAX ? x->runs : LOAD_RUNS_MAX;
+	size_t n = x->all_runs < LOAD_RUNS_MAX ? x->all_runs : LOAD_RUNS_MAX;
 	struct load l = {.archive = NULL};
 	int rc = make_archive(x, &l, err);
 	double floor;

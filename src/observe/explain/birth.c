@@ -96,12 +96,20 @@ static void claim_processes(struct report_test *test, const struct trace *t)
 		   "show them");
 }
 
+static int prepare(void *opaque)
+{
+	const struct subject *s = opaque;
+
+	return s->ops->prepare_child ? s->ops->prepare_child(s) : 0;
+}
+
 int explain_birth(struct report_test *test, struct subject *s, struct err *err)
 {
 	const struct container_spec spec = {.name = BORN,
 					    .argv = (const char *const[]){"true", NULL}};
 	auto_close int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	const struct trace_options options = {.output_fd = nowhere};
+	const struct trace_options options = {
+		.output_fd = nowhere, .prepare_child = prepare, .opaque = s};
 	auto_trace struct trace *t = NULL;
 	auto_strv struct strv argv = {0};
 	struct err why = ERR_INIT;
@@ -118,6 +126,11 @@ int explain_birth(struct report_test *test, struct subject *s, struct err *err)
 		report_note(test, "not read: the birth of one more container: %s", why.msg);
 		return 0;
 	}
+	if (t->exit_code)
+		report_note(test,
+			    "one more container was started to watch it; it ended with exit "
+			    "code %d",
+			    t->exit_code);
 	claim_calls(test, t);
 	claim_processes(test, t);
 	return 0;

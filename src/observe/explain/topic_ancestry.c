@@ -74,7 +74,8 @@ static bool is_adopted(const struct process *p, const struct process *parent)
 	return parent && parent->start_ticks > p->start_ticks;
 }
 
-/* What speaks for somebody between parent and p who has ended. Returns how much. */
+/* What speaks for somebody between parent and p who has ended. Returns how much. What a shell or a daemon
+ * has waited for may have been anything; what a supervisor has was for its container. */
 static unsigned show_gone(struct explain *x, struct report_claim *c, const struct process *p,
 			  const struct process *parent)
 {
@@ -100,7 +101,7 @@ static unsigned show_gone(struct explain *x, struct report_claim *c, const struc
 			"ended",
 			p->pid, p->group, p->name, p->group);
 	}
-	if (p->pid != 1 && p->gone_children_faults) {
+	if (p->gone_children_faults && supervisor_of(p) && supervisor_of(p)->gone) {
 		found++;
 		report_evidence(
 			c,
@@ -143,7 +144,7 @@ static void claim_gone(struct explain *x)
 		report_evidence(
 			c,
 			"no parent is younger than its child, no session or group has lost its "
-			"leader, and %s (%d) has waited for no child",
+			"leader, and %s (%d) is no supervisor that has waited for a child",
 			chain[0]->name, chain[0]->pid);
 	if (!found)
 		report_consequence(
@@ -229,7 +230,8 @@ int explain_ancestry(struct explain *x, struct err *err)
 	(void)err;
 	claim_chain(x);
 	claim_gone(x);
-	claim_daemons(x);
+	if (x->target->engine != TARGET_PROCESS)
+		claim_daemons(x);
 	claim_inside(x);
 	report_note(x->test,
 		    "not read: the names of processes that have ended; the kernel forgets them. "

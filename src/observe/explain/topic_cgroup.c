@@ -18,6 +18,18 @@ static void free_view(struct group_view **g)
 	free(*g);
 }
 
+/* others: hierarchies in which it is the same. */
+static void show_place(struct report_claim *c, const struct group_view *g, size_t i, size_t others)
+{
+	const struct group_place *p = &g->places[i];
+	auto_free char *more = others ? xasprintf(", and in %zu more hierarch%s", others,
+						  others == 1 ? "y" : "ies")
+				      : xstrdup("");
+
+	report_evidence(c, "/proc/%d/cgroup: %s%s is %s%s", g->pid,
+			p->v2 ? "version 2" : "version 1, ", p->v2 ? "" : p->name, p->path, more);
+}
+
 static void claim_own(struct explain *x, const struct group_view *g)
 {
 	const struct group_place *p = group_place_of(g, CGROUP_PIDS);
@@ -27,17 +39,22 @@ static void claim_own(struct explain *x, const struct group_view *g)
 
 	c = explain_claim(x, "cgroup.own", own ? REPORT_HOLDS : REPORT_BROKEN,
 			  "%s has a control group to itself", x->name);
-	for (size_t i = 0; i < g->count; i++) {
-		bool same = i && str_eq(g->places[i].path, g->places[0].path);
+	for (size_t i = 0; i < g->count && shown < PLACES_SHOWN; i++) {
+		size_t same = 0;
+		bool told = false;
 
-		if (same || shown++ >= PLACES_SHOWN)
+		for (size_t k = 0; k < g->count; k++) {
+			bool equal = str_eq(g->places[k].path, g->places[i].path);
+
+			told = told || (equal && k < i);
+			same += equal && k > i;
+		}
+		if (told)
 			continue;
-		report_evidence(c, "/proc/%d/cgroup: %s%s is %s", g->pid,
-				g->places[i].v2 ? "version 2" : "version 1, ",
-				g->places[i].v2 ? "" : g->places[i].name, g->places[i].path);
+		shown++;
+		show_place(c, g, i, same);
 	}
-	report_evidence(c, "the same in %zu hierarchies; as a directory: %s", g->count - shown + 1,
-			p ? p->dir : g->places[0].dir);
+	report_evidence(c, "as a directory: %s", p ? p->dir : g->places[0].dir);
 	if (x->processes.group)
 		report_evidence(
 			c,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -125,7 +126,17 @@ static bool is_place(const struct layers_mount *m, int upper, const char *target
 	return S_ISDIR(st.st_mode);
 }
 
-/* How many of the added things are but places where something is mounted. */
+/* Podman puts a link there, so that programs which look for mounts in /etc find those of /proc. */
+static bool is_mount_table(int upper)
+{
+	char target[32];
+	auto_close int fd = path_open_nosymlink(upper, "/etc", O_PATH | O_DIRECTORY, 0);
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "mtab", target, sizeof(target));
+
+	return n == (ssize_t)strlen("/proc/mounts") && !strncmp(target, "/proc/mounts", (size_t)n);
+}
+
+/* How many of the added things are the engine's: places where something is mounted. */
 static uint64_t count_places(const struct explain *x, const struct layers_mount *m)
 {
 	auto_free char *path = xasprintf("/proc/%d/mountinfo", x->target->pid);
@@ -145,7 +156,7 @@ static uint64_t count_places(const struct explain *x, const struct layers_mount 
 			n += is_place(m, upper, target);
 		line = next + more;
 	}
-	return n;
+	return n + is_mount_table(upper);
 }
 
 static void claim_changes(struct explain *x, const struct layers_mount *m,
@@ -171,8 +182,8 @@ static void claim_changes(struct explain *x, const struct layers_mount *m,
 		report_evidence(c, "%s", d->change_examples.items[i]);
 	if (places)
 		report_evidence(
-			c, "%llu of the added are but places where the engine mounts something",
-			show(places));
+			c, "%llu of the added are the engine's: places where it mounts something%s",
+			show(places), x->target->engine == TARGET_PODMAN ? ", /etc/mtab" : "");
 	report_evidence(c, "copied up from a lower directory: %llu files, %s", show(d->copied_up),
 			copied);
 	report_evidence(c, "marks that hide what is below: %llu whiteouts, %llu opaque directories",

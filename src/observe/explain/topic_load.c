@@ -230,8 +230,8 @@ static void claim_pressure(struct explain *x, const struct readings *r)
 								      : REPORT_BROKEN;
 	} else {
 		report_note(x->test,
-			    "not read: the pressure of its group; only version 2 of control groups "
-			    "counts it, so the host's stands here");
+			    "not read: the pressure of its group, which is counted in groups of "
+			    "version 2 below the root alone; so the host's stands here");
 	}
 	host_pressure(x, c);
 	report_consequence(
@@ -239,8 +239,27 @@ static void claim_pressure(struct explain *x, const struct readings *r)
 		   "it tells need from use");
 }
 
+/* What is counted for a group with others in it is not known to be the container's doing. */
+static void doubt_shared(struct explain *x, const struct readings *r, size_t first)
+{
+	const struct group_place *p = group_place_of(&r->group, CGROUP_CPU);
+
+	if (x->processes.scope == PROCESS_SCOPE_GROUP)
+		return;
+	for (size_t i = first; i < x->test->claim_count; i++) {
+		struct report_claim *c = x->test->claims[i];
+
+		report_evidence(c,
+				"counted for its whole group (%s), in which there are others, too",
+				p ? p->path : "/");
+		if (c->verdict == REPORT_HOLDS)
+			c->verdict = REPORT_UNKNOWN;
+	}
+}
+
 int explain_load(struct explain *x, struct err *err)
 {
+	size_t first = x->test->claim_count;
 	struct readings *r __attribute__((cleanup(free_readings))) = xcalloc(1, sizeof(*r));
 	int rc = take(x, r, err);
 
@@ -251,5 +270,6 @@ int explain_load(struct explain *x, struct err *err)
 	claim_killed(x, r);
 	claim_pids(x, r);
 	claim_pressure(x, r);
+	doubt_shared(x, r, first);
 	return 0;
 }

@@ -284,8 +284,8 @@ int explain_namespaces(struct explain *x, struct err *err)
 		claim_apart_from_other(x);
 	if (x->census.unreadable)
 		report_note(x->test,
-			    "not read: namespaces of %zu processes (ended, or not permitted), "
+			    "not read: namespaces of %zu process%s (ended, or not permitted), "
 			    "missing in the counts",
-			    x->census.unreadable);
+			    x->census.unreadable, x->census.unreadable == 1 ? "" : "es");
 	return 0;
 }

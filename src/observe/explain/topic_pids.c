@@ -70,8 +70,8 @@ static void claim_first(struct explain *x)
 		(unsigned long long)x->host.inode[NAMESPACE_PID]);
 	if (first)
 		report_consequence(
-			c, "it inherits orphans inside, is not ended by signals that it has no "
-			   "handler for, and when it ends the kernel kills all the others");
+			c, "it inherits orphans inside, is not ended by signals from inside that "
+			   "it has no handler for, and when it ends the kernel kills all others");
 	else
 		report_consequence(
 			c, "when it ends, the others go on: whoever ends the container must "

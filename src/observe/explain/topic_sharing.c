@@ -47,9 +47,9 @@ static void claim_joint(struct explain *x, enum namespace_kind kind, const struc
 	report_consequence(
 		c,
 		who->joined ? "process %d was there first: %s joined it with setns(2) (or was born "
-			      "in it); %s are shared both ways"
+			      "in it); shared both ways: %s"
 			    : "process %d came later, with setns(2): the namespace was made for "
-			      "%s; %s are shared both ways",
+			      "%s; shared both ways: %s",
 		who->oldest ? who->oldest->pid : 0, x->name, about->holds);
 }
 
@@ -69,7 +69,7 @@ static void claim_host(struct explain *x, enum namespace_kind kind, const struct
 	report_consequence(
 		c,
 		"nothing was made and nothing joined: it stayed where the process that made "
-		"it was; %s are the host's",
+		"it was; so these are the host's: %s",
 		about->holds);
 }
 
@@ -177,9 +177,10 @@ static void claim_visible_network(struct explain *x)
 	c = explain_claim(x, "sharing.visible_network",
 			  who.strangers ? REPORT_BROKEN : REPORT_HOLDS,
 			  "%s sees only its own devices and sockets", x->name);
-	report_evidence(c,
-			"/proc/%d/net/tcp and tcp6: %zu sockets listen; in the host's network: %zu",
-			x->own.pid, listeners(x->own.pid), listeners(explain_host_pid(x)));
+	report_evidence(
+		c,
+		"/proc/%d/net/tcp and tcp6, sockets that listen: %zu; in the host's network: %zu",
+		x->own.pid, listeners(x->own.pid), listeners(explain_host_pid(x)));
 	report_evidence(
 		c, "/proc/PID/ns/net: processes in its network namespace that are not its own: %zu",
 		who.strangers);
@@ -201,7 +202,8 @@ int explain_sharing(struct explain *x, struct err *err)
 	claim_visible_network(x);
 	report_note(
 		x->test,
-		"of %u namespaces %u are the host's, %u are shared with others, %u are its alone",
-		counts[0] + counts[1] + counts[2], counts[0], counts[1], counts[2]);
+		"of the %u namespaces of %s %u are the host's, %u are shared with others, %u are "
+		"its alone",
+		counts[0] + counts[1] + counts[2], x->name, counts[0], counts[1], counts[2]);
 	return 0;
 }

@@ -540,7 +540,8 @@ static void take_other_counters(const struct group_view *g, struct group_counter
 		snprintf(c->cpu_stat_file, FILE_MAX, "%s/cpu.stat", p->dir);
 	for (size_t i = 0; i < g->count; i++) {
 		p = &g->places[i];
-		if (!p->v2)
+		/* In the root the kernel counts the whole host's. */
+		if (!p->v2 || str_eq(p->path, "/"))
 			continue;
 		c->has_pressure = pressure_of(p, "cpu.pressure", &c->cpu_pressure_us);
 		(void)pressure_of(p, "memory.pressure", &c->memory_pressure_us);

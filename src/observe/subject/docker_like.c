@@ -73,6 +73,7 @@ static void add_limits(struct strv *out, const struct container_spec *spec)
 	add_text(out, "--cpuset-cpus", spec->cpuset);
 	add_text(out, "--device-write-bps", spec->device_write_bps);
 	add_text(out, "--device-read-bps", spec->device_read_bps);
+	add_each(out, "--device", spec->devices);
 }
 
 static void add_privilege(struct strv *out, const struct container_spec *spec)
@@ -86,6 +87,14 @@ static void add_privilege(struct strv *out, const struct container_spec *spec)
 	if (spec->no_new_privileges)
 		add_text(out, "--security-opt", "no-new-privileges");
 	add_text(out, "--user", spec->user);
+}
+
+static bool sets_limits(const struct strv *flags)
+{
+	for (size_t i = 0; i < flags->count; i++)
+		if (str_starts(flags->items[i], "--ulimit"))
+			return true;
+	return false;
 }
 
 /* Networks add up where they are given twice, so a flag of the caller's replaces our none. */
@@ -125,6 +134,8 @@ int docker_like_run(struct subject *s, const struct container_spec *spec, struct
 	add_mounts(out, s, spec);
 	add_limits(out, spec);
 	add_privilege(out, spec);
+	if (!sets_limits(&s->extra_flags))
+		strv_add_all(out, &s->host_flags);
 	strv_add_all(out, &s->extra_flags);
 	if (!words) {
 		add_text(out, "--entrypoint", SUBJECT_HELPER_PATH);

@@ -335,7 +335,7 @@ int session_open(struct subject *s, const struct container_spec *spec, struct se
 	if (rc == 0)
 		rc = hear_hello(made, err);
 	if (rc < 0)
-		return err_wrap(err, "%s", s->name);
+		return rc;
 	*out = take_ptr(&made);
 	return 0;
 }

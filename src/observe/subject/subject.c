@@ -144,13 +144,15 @@ int subject_open(const char *spec, const char *prefix, const char *scratch, cons
 
 void subject_free(struct subject *s)
 {
-	char **owned[] = {&s->name,      &s->program, &s->version, &s->runtime, &s->image,
-			  &s->data_root, &s->prefix,  &s->helper,  &s->scratch, &s->chosen_runtime};
+	char **owned[] = {&s->name,    &s->program,        &s->version, &s->runtime,
+			  &s->image,   &s->data_root,      &s->prefix,  &s->helper,
+			  &s->scratch, &s->chosen_runtime, &s->remark};
 
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
 		free(*owned[i]);
 	strv_free(&s->undo);
 	strv_free(&s->extra_flags);
+	strv_free(&s->host_flags);
 	if (s->mount_namespace >= 0)
 		close(s->mount_namespace);
 	free(s);

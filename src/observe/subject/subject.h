@@ -64,6 +64,7 @@ struct container_spec {
 	const char *cpuset;
 	const char *device_write_bps; /* "/dev/loop0:1048576" */
 	const char *device_read_bps;
+	const char *const *devices; /* of the host, for reading and writing at the same path */
 	const char *const *cap_add, *const *cap_drop;
 	bool privileged, read_only, no_new_privileges;
 	const char *const *environment; /* KEY=VALUE */
@@ -109,6 +110,8 @@ struct subject {
 	char *scratch;           /* a directory of this run, for bundles and the like */
 	struct strv undo;        /* private to the kind */
 	struct strv extra_flags; /* of run, put in verbatim; by --run-flag and tests */
+	struct strv host_flags;  /* of run: without them the engine starts nothing on this host */
+	char *remark;            /* what had to be done for it here and why, or NULL */
 	int mount_namespace;     /* of an OCI runtime's bundles; -1 elsewhere */
 	int sequence;
 };

@@ -439,13 +439,14 @@ static bool alive_at(const struct trace_process *p, uint64_t ns)
 	return p->end_ns == TRACE_NEVER || p->end_ns > ns;
 }
 
-/* Those of the same program as one whose part is certain play it too: `runc start`, `shim delete`. */
-static void spread_role(struct trace *t, enum trace_role role)
+/* Those of the same program as one whose part is certain play it too: `runc start`, `shim delete`, and a
+ * shim or conmon that only started the one which stays. */
+static void spread_role(struct trace *t, enum trace_role role, enum trace_role to)
 {
 	for (size_t i = 0; i < t->process_count; i++) {
 		struct trace_process *p = &t->processes[i];
 
-		for (size_t k = 0; p->role == TRACE_HELPER && k < t->process_count; k++) {
+		for (size_t k = 0; p->role == to && k < t->process_count; k++) {
 			if (t->processes[k].role == role && str_eq(t->processes[k].name, p->name))
 				p->role = role;
 		}
@@ -473,8 +474,9 @@ static void find_roles(struct trace *t)
 		else if (p->exec_count == 0 && p->parent == 0)
 			p->role = TRACE_COMMAND;
 	}
-	spread_role(t, TRACE_SUPERVISOR);
-	spread_role(t, TRACE_RUNTIME);
+	spread_role(t, TRACE_SUPERVISOR, TRACE_RUNTIME);
+	spread_role(t, TRACE_SUPERVISOR, TRACE_HELPER);
+	spread_role(t, TRACE_RUNTIME, TRACE_HELPER);
 }
 
 struct trace *trace_build(const struct recording *r)

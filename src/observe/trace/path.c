@@ -376,6 +376,7 @@ static void bill_step(struct finder *f, const struct trace_step *s)
 		[TRACE_ASLEEP] = "asleep: timers, disk, the kernel",
 	};
 	struct trace *t = f->t;
+	struct trace_process *p = &t->processes[s->process];
 	const struct track *k = f->tracks[s->tid];
 	uint64_t begin = s->begin_ns + f->r->begin_ns, end = s->end_ns + f->r->begin_ns;
 	uint64_t left = end - begin;
@@ -395,8 +396,11 @@ static void bill_step(struct finder *f, const struct trace_step *s)
 			continue;
 		group = call_namespaces(k->calls[i]) ? TRACE_NAMESPACES : row->group;
 		bill(&t->phases, &t->phase_count, trace_group_name(group), to - from, 1);
+		p->path_calls_ns += to - from;
 		left -= to - from;
 	}
+	if (s->state != TRACE_RUNNING)
+		*(s->state == TRACE_READY ? &p->path_ready_ns : &p->path_asleep_ns) += left;
 	bill(&t->phases, &t->phase_count, rest[s->state], left, 1);
 }
 

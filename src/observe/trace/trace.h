@@ -64,7 +64,9 @@ struct trace_process {
 	uint64_t contact_ns; /* daemons: when the first of ours woke it; only what is later counts */
 	uint64_t cpu_ns;     /* on a processor, since the command began */
 	uint64_t path_ns;    /* what it contributes to the path until the program runs */
-	uint64_t flags;      /* of the clone that made it: CLONE_NEW* and others */
+	/* of that: in calls that are recorded; asleep outside of them; without a processor */
+	uint64_t path_calls_ns, path_asleep_ns, path_ready_ns;
+	uint64_t flags; /* of the clone that made it: CLONE_NEW* and others */
 	struct trace_exec *execs;
 	size_t exec_count;
 	int depth; /* in the tree, for indentation */
