@@ -10,10 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "engine/brief.h"
 #include "engine/cgroup_path.h"
@@ -22,6 +24,7 @@
 #include "engine/exec_internal.h"
 #include "engine/internal.h"
 #include "engine/monitor/exec.h"
+#include "engine/monitor/protocol.h"
 #include "engine/start_internal.h"
 #include "engine/user_files.h"
 #include "kernel/pidfd.h"
@@ -94,7 +97,6 @@ static int fill_operations(struct exec_launch *x, struct container *as, struct e
 				   .columns = x->options->columns,
 				   .clone_before_filter = container_has_own_profile(&as->config),
 				   .limits_best_effort = true};
-	struct cgroup_join join;
 	uint64_t caps;
 	int rc = user_resolve(name, &as->config.group_add, l->passwd, l->group, user, err);
 
@@ -105,11 +107,8 @@ static int fill_operations(struct exec_launch *x, struct container *as, struct e
 		rc = container_capabilities(&l->c->config, &caps, err);
 	if (rc == 0)
 		rc = container_seccomp(l->e, &l->c->config, caps, &seccomp, err);
-	if (rc == 0)
-		rc = cgroup_join_of(&l->e->cgroups, l->cgroup_path, &join, err);
 	if (rc < 0)
 		return rc;
-	input.join = &join;
 	input.seccomp = seccomp.count ? &seccomp : NULL;
 	return plan_build_exec(l->plan, &l->oci.process, &input, err);
 }
@@ -194,34 +193,105 @@ static int open_group(struct launch *l, struct err *err)
 	return l->cgroup_fd < 0 ? err_sys(err, "open %s", dir) : 0;
 }
 
-static int fill_early(struct exec_launch *x, struct err *err)
+static void fill_early(struct exec_launch *x)
 {
 	struct plan_early *early = &x->l.plan->early;
-	struct launch *l = &x->l;
-	int rc;
 
 	early->exec = 1;
 	early->terminal = x->options->tty;
 	early->open_stdin = x->options->open_stdin;
-	early->run_directory = plan_add_string(l->plan, l->run_path);
-	rc = container_cgroup_path(l->e, l->c, l->cgroup_path, err);
-	if (rc == 0)
-		rc = open_group(l, err);
-	early->has_cgroup_fd = l->cgroup_fd >= 0;
-	return rc;
+	early->run_directory = plan_add_string(x->l.plan, x->l.run_path);
 }
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Has the container's monitor fork the supervisor: FRAME_EXEC. Whether it did is seen later. */
+static void ask_monitor(struct exec_launch *x)
+{
+	const int fds[EXEC_DESCRIPTORS] = {x->l.plan_fd, x->l.lock_fd, x->target};
+	struct frame_header header;
+	auto_close int fd = monitor_connect(x->l.e, x->l.c->id);
+
+	frame_header_set(&header, FRAME_EXEC, 0);
+	if (fd >= 0 && fd_send(fd, &header, sizeof(header), fds, EXEC_DESCRIPTORS) == 0)
+		x->l.control_fd = take_fd(&fd);
+}
+
+/* What a monitor has of its container, for a supervisor that is started instead. */
+static int fill_groups(struct launch *l, struct err *err)
+{
+	struct cgroup_join join;
+	plan_ref end = 0;
+	int rc = engine_detect_cgroups(l->e, err);
+
+	if (rc == 0)
+		rc = container_cgroup_path(l->e, l->c, l->cgroup_path, err);
+	if (rc == 0)
+		rc = cgroup_join_of(&l->e->cgroups, l->cgroup_path, &join, err);
+	if (rc == 0)
+		rc = open_group(l, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < join.count; i++) {
+		plan_ref at = plan_add_string(l->plan, join.tasks[i]);
+
+		l->plan->early.groups = i == 0 ? at : l->plan->early.groups;
+	}
+	end = plan_add_string(l->plan, "");
+	if (!l->plan->early.groups)
+		l->plan->early.groups = end;
+	l->plan->early.has_cgroup_fd = l->cgroup_fd >= 0;
+	return plan_check(l->plan, err);
+}
+
+/* Where the monitor cannot be asked. */
 static int spawn_supervisor(struct exec_launch *x, struct err *err)
+{
+	int rc = fill_groups(&x->l, err);
+
+	return rc < 0 ? rc : launch_spawn_monitor(&x->l, x->target, err);
+}
+
+/* A monitor that was asked has hung up if it would not fork, or is at its end; what it has forked has
+ * stamped the plan before it could say anything. */
+static bool was_refused(const struct launch *l)
+{
+	const uint64_t *begun = &l->plan->shared.point_ns[POINT_MONITOR_MAIN];
+	struct pollfd p = {.fd = l->control_fd, .events = POLLIN};
+
+	while (!__atomic_load_n(begun, __ATOMIC_ACQUIRE)) {
+		if (poll(&p, 1, -1) > 0)
+			return !__atomic_load_n(begun, __ATOMIC_ACQUIRE);
+	}
+	return false;
+}
+
+static int confirm(struct exec_launch *x, struct err *err)
+{
+	if (x->l.monitor_pid > 0 || !was_refused(&x->l))
+		return 0;
+	close_fd(&x->l.control_fd);
+	return spawn_supervisor(x, err);
+}
+
+/* The supervisor, and with it the operations that need nothing of the record. */
+static int begin_process(struct exec_launch *x, struct err *err)
 {
 	struct launch *l = &x->l;
 	int rc = plan_create(&l->plan_fd, &l->plan, err);
 
-	if (rc == 0)
-		rc = fill_early(x, err);
 	if (rc < 0)
 		return rc;
+	fill_early(x);
+	plan_begin_exec(l->plan);
 	launch_test_hooks(l->plan);
-	return launch_spawn_monitor(l, x->target, err);
+	ask_monitor(x);
+	return l->control_fd < 0 ? spawn_supervisor(x, err) : 0;
 }
 
 /* From a running container to a released child. */
@@ -232,7 +302,7 @@ static int run(struct exec_launch *x, struct err *err)
 	int rc = made ? 0 : exec_state_make(l->e, l->c->id, x->id, l->run_path, &l->lock_fd, err);
 
 	if (rc == 0)
-		rc = spawn_supervisor(x, err);
+		rc = begin_process(x, err);
 	if (rc == 0)
 		rc = complete(x, err);
 	if (rc == 0 && !made)
@@ -246,14 +316,7 @@ static int run(struct exec_launch *x, struct err *err)
 	say(x, "exec_start");
 	launch_test_hooks(l->plan);
 	launch_release(l->plan, PLAN_GO);
-	return 0;
-}
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	return confirm(x, err);
 }
 
 /* Takes everything back but what is in *handle. */
@@ -285,7 +348,8 @@ static struct exec_launch *begin(struct engine *e, struct container *c,
 {
 	struct exec_launch *x = xcalloc(1, sizeof(*x));
 
-	x->l = (struct launch){.e = e, .c = c};
+	x->l.e = e;
+	x->l.c = c;
 	x->l.plan_fd = x->l.lock_fd = x->l.run_dir = x->l.control_fd = x->l.cgroup_fd =
 		x->l.image_lock = x->l.program_fd = -1;
 	x->target = -1;
@@ -330,8 +394,6 @@ static int start(struct engine *e, struct container *c, const struct exec_option
 
 	x->l.lock_fd = lock_fd;
 	rc = check(e, c, options, &x->target, err);
-	if (rc == 0)
-		rc = engine_detect_cgroups(e, err);
 	if (rc == 0)
 		rc = run(x, err);
 	if (rc == 0)

@@ -14,7 +14,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/str.h"
 
 #define CAPABILITY_VERSION_3 0x20080522U
@@ -130,19 +129,17 @@ int capability_mask_of(uint64_t base, uint64_t all, const char *const *add, size
 
 int capability_kernel_mask(uint64_t *out, struct err *err)
 {
-	char text[16];
-	uint64_t last;
-	ssize_t n =
-		file_read_small_at(AT_FDCWD, "/proc/sys/kernel/cap_last_cap", text, sizeof(text));
+	unsigned count = CAPABILITY_COUNT;
 
-	if (n < 0)
-		return err_set(err, ERR_SYSTEM, (int)-n, "read /proc/sys/kernel/cap_last_cap: %s",
-			       err_errno_text((int)-n));
-	text[strcspn(text, "\n")] = '\0';
-	if (str_to_u64(text, &last) || last > 63)
-		return err_set(err, ERR_CORRUPT, 0, "/proc/sys/kernel/cap_last_cap is \"%s\"",
-			       text);
-	*out = last == 63 ? UINT64_MAX : CAPABILITY_BIT(last + 1) - 1;
+	/* The kernel knows a capability if it can say whether it is in the bounding set; and what it
+	 * knows begins with 0 and has no gaps. */
+	while (count < 64 && prctl(PR_CAPBSET_READ, count, 0, 0, 0) >= 0)
+		count++;
+	while (count && prctl(PR_CAPBSET_READ, count - 1, 0, 0, 0) < 0)
+		count--;
+	if (!count)
+		return err_sys(err, "read the bounding set");
+	*out = count == 64 ? UINT64_MAX : CAPABILITY_BIT(count) - 1;
 	return 0;
 }
 

@@ -38,7 +38,7 @@ int must_check capability_mask_of(uint64_t base, uint64_t all, const char *const
 				  size_t add_count, const char *const *drop, size_t drop_count,
 				  uint64_t *out, struct err *err);
 
-/* Mask of all capabilities that the running kernel has (/proc/sys/kernel/cap_last_cap). */
+/* Mask of all capabilities that the running kernel has (as /proc/sys/kernel/cap_last_cap). */
 int must_check capability_kernel_mask(uint64_t *out, struct err *err);
 /* Mask of the calling process's bounding set: what it can still hand on. */
 int must_check capability_bounding_mask(uint64_t *out);

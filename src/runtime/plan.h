@@ -19,7 +19,7 @@
 
 #include "base/err.h"
 
-#define PLAN_VERSION 1u
+#define PLAN_VERSION 2u
 /* The memfd's size: sparse, so only what is used costs memory. ARG_MAX is 2 MiB. */
 #define PLAN_BYTES (4u << 20)
 /* In the same memfd: the plan of the container's health check, if it has one. */
@@ -53,6 +53,7 @@ enum plan_phase {
 enum plan_op_type {
 	OP_NONE,
 	OP_JOIN_CGROUP, /* a: host path of a `tasks` file; writes "0" */
+	OP_JOIN_GROUPS, /* the same with child_context.groups */
 	OP_UNSHARE,     /* n: CLONE_NEW* */
 	OP_SETNS, /* a: host path of a namespace; n: CLONE_NEW* it must be; m: its inode, 0 any */
 	OP_JOIN,  /* n: CLONE_NEW* taken over from the process PLAN_FD_TARGET; / is its root then */
@@ -181,6 +182,8 @@ enum plan_release {
 	PLAN_WAIT = 0,
 	PLAN_GO = 1,
 	PLAN_CANCEL = 2,
+	PLAN_BEGIN =
+		3, /* the first begin_count operations stand and may run; the others are to come */
 };
 
 /* Which part of an op failed, for the error's words. */
@@ -208,6 +211,7 @@ struct plan_shared {
 	int32_t failed_errno;
 	int32_t failed_detail;
 	uint32_t warned_count; /* best-effort ops that failed */
+	uint32_t begin_count;  /* see PLAN_BEGIN; 0: none before the release */
 	int32_t child_pid;     /* of the process that OP_CLONE made, as the host counts */
 	uint16_t warned_ops[32];
 	int32_t warned_errno[32];
@@ -235,9 +239,10 @@ struct plan_early {
 	plan_ref monitor_tasks[PLAN_MAX_CGROUPS]; /* `tasks` files of the monitor's own v1 groups */
 	uint32_t monitor_tasks_count;
 	uint32_t has_cgroup_fd; /* PLAN_FD_CGROUP is open: clone into it */
-	plan_ref scope;         /* plan_list: the program that asks systemd for a scope; 0 none */
-	plan_ref scope_stop;    /* plan_list: the same, to end it */
-	uint32_t foreign; /* another OCI runtime makes the container: see struct plan_foreign */
+	plan_ref groups;     /* for OP_JOIN_GROUPS, where the monitor does not know them itself */
+	plan_ref scope;      /* plan_list: the program that asks systemd for a scope; 0 none */
+	plan_ref scope_stop; /* plan_list: the same, to end it */
+	uint32_t foreign;    /* another OCI runtime makes the container: see struct plan_foreign */
 	uint32_t network; /* the launcher will send FRAME_NETWORK: see engine/monitor/protocol.h */
 };
 

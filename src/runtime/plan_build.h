@@ -67,6 +67,10 @@ int must_check plan_build(struct plan *p, const struct oci_config *c,
 /* The same for one more process in a running container, by a process of the host: OP_JOIN takes the
  * namespaces from the pidfd PLAN_FD_TARGET. Of the input counts what concerns a process: join,
  * seccomp, rows, columns, limits, clone_before_filter. */
+/* Its first operations alone, in a plan that nobody has seen yet: they may run while the others are laid
+ * out. OP_JOIN_GROUPS among them asks the monitor, or plan_early.groups, which groups. */
+void plan_begin_exec(struct plan *p);
+/* The rest, or, where nothing stands in p yet, all. */
 int must_check plan_build_exec(struct plan *p, const struct oci_process *process,
 			       const struct plan_input *input, struct err *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The order in which one more process gets into a container that runs. What differs from a birth:
+ *   baseline and groups first             they need nothing of the record: see plan_begin_exec()
  *   all namespaces are joined at once         the last of the host's paths are used before that
  *   terminal while there is still privilege   it belongs to the container's user, whoever that is
  *   the clone into the pid namespace last     until then nobody in the container can see, trace or
@@ -12,8 +13,23 @@
 
 #include "runtime/plan_parts.h"
 
+#define DEFAULT_UMASK 022
 #define JOINED \
 	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+static void add_baseline(struct plan *p)
+{
+	plan_add_op(p, OP_BASELINE, PHASE_OTHER, "reset scheduler, signals, keyring")->n =
+		DEFAULT_UMASK;
+}
+
+void plan_begin_exec(struct plan *p)
+{
+	add_baseline(p);
+	plan_add_op(p, OP_JOIN_GROUPS, PHASE_CGROUP, "join the container's groups");
+	p->shared.begin_count = p->op_count;
+	p->shared.released = PLAN_BEGIN;
+}
 
 int plan_build_exec(struct plan *p, const struct oci_process *process,
 		    const struct plan_input *input, struct err *err)
@@ -22,9 +38,10 @@ int plan_build_exec(struct plan *p, const struct oci_process *process,
 
 	if (!process->args.count)
 		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
-	plan_add_op(p, OP_BASELINE, PHASE_OTHER, "reset scheduler, signals, keyring")->n =
-		process->has_umask ? process->umask : 022;
-	plan_add_groups(p, input);
+	if (!p->op_count) {
+		add_baseline(p);
+		plan_add_groups(p, input);
+	}
 	plan_add_limits(p, process, input);
 	plan_add_op(p, OP_JOIN, PHASE_NAMESPACES, "join the container")->n = JOINED;
 	plan_add_streams(p, process, input, OP_FLAG_LATER);

@@ -35,11 +35,12 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 
 @test "exec runs in all namespaces and groups of the container, as a start would make it" {
 	start_box -m 64m -e A=1 -w /tmp --hostname inside --group-add 42
-	local pid kind own
+	local pid kind own groups
 	own=$(cloche exec box sh -c 'for n in pid mnt net ipc uts cgroup; do readlink /proc/self/ns/$n; done')
 	pid=$(container_pid box)
 	assert_equal "$own" "$(for kind in pid mnt net ipc uts cgroup; do readlink "/proc/$pid/ns/$kind"; done)"
-	assert_equal "$(cloche exec box cat /proc/self/cgroup)" "$(cloche exec box cat /proc/1/cgroup)"
+	groups=$(cloche exec box cat /proc/1/cgroup)
+	assert_equal "$(cloche exec box cat /proc/self/cgroup)" "$groups"
 	assert_equal "$(cloche exec box sh -c 'pwd; hostname; echo $A $HOME')" $'/tmp\ninside\n1 /root'
 	assert_equal "$(cloche exec box grep -E '^(Cap|Groups|Seccomp|NoNewPrivs|Umask)' /proc/self/status)" \
 		"$(grep -E '^(Cap|Groups|Seccomp|NoNewPrivs|Umask)' "/proc/$pid/status")"
@@ -51,6 +52,10 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$(cloche exec box sh -c 'cd /proc/self/fd && echo *')" "0 1 2 3"
 	run cloche exec box ps -o pid,args
 	assert_contains "$output" "1 sleep 1000"
+	# Without a monitor that could be asked for it, all is the same.
+	rm "$CLOCHE_RUN_ROOT"/containers/*/attach.sock
+	assert_equal "$(cloche exec box sh -c 'for n in pid mnt net ipc uts cgroup; do readlink /proc/self/ns/$n; done')" "$own"
+	assert_equal "$(cloche exec box cat /proc/self/cgroup)" "$groups"
 }
 
 # bats test_tags=any-kernel
@@ -167,7 +172,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 
 @test "a hundred at once: each has its own exit code" {
 	start_box
-	local i failed=0
+	local i failed=0 monitor
 	local -a pids
 	for ((i = 0; i < 100; i++)); do
 		cloche exec box sh -c "exit $i" &
@@ -179,6 +184,9 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 		[ "$code" = "$i" ] || { echo "exec $i ended with $code" && failed=1; }
 	done
 	[ "$failed" = 0 ]
+	# The monitor has forked their supervisors, and waits for the end of each.
+	monitor=$(jq .MonitorPid "$CLOCHE_RUN_ROOT"/containers/*/state.json)
+	wait_for 5 eval '! ps -o stat= --ppid "$monitor" | grep -q Z'
 	assert_equal "$(states | jq -s '[.[] | select(.Status == "exited")] | length')" 100
 }
 

@@ -265,6 +265,10 @@ static void on_control(struct monitor *m, struct client *c)
 		if (!network_take(m, &u.network, c->launcher))
 			client_drop(m, c);
 		return;
+	case FRAME_EXEC:
+		supervise_begin(m, c->fd);
+		client_drop(m, c);
+		return;
 	default:
 		return;
 	}
@@ -301,6 +305,8 @@ static bool header_is_valid(const struct client *c)
 
 	if (c->header.type == FRAME_STDIN)
 		return c->ready && length <= FRAME_PAYLOAD_MAX;
+	if (c->header.type == FRAME_EXEC)
+		return length == 0;
 	if (!c->ready && c->header.type != FRAME_ATTACH)
 		return false;
 	return c->header.type >= FRAME_STDIN_END && c->header.type <= FRAME_NETWORK &&

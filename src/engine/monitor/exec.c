@@ -101,9 +101,12 @@ static bool container_has_ended(const struct plan *p)
 	uint32_t failed = p->shared.failed_op;
 	int type = failed && failed <= p->op_count ? p->ops[failed - 1].type : OP_NONE;
 
-	/* A pid namespace without its first process takes in no other: the kernel says ENOMEM. */
-	return (type == OP_JOIN && p->shared.failed_errno == ESRCH) ||
-	       (type == OP_CLONE && p->shared.failed_errno == ENOMEM);
+	int rc = p->shared.failed_errno;
+
+	/* A pid namespace without its first process takes in no other: the kernel says ENOMEM. Groups
+	 * are removed by the monitor at the end. */
+	return (type == OP_JOIN && rc == ESRCH) || (type == OP_CLONE && rc == ENOMEM) ||
+	       (type == OP_JOIN_GROUPS && (rc == ENOENT || rc == ENODEV));
 }
 
 _Noreturn void exec_refuse(struct monitor *m)

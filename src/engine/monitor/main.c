@@ -36,7 +36,7 @@
 /* How long nothing may happen before buffers are given back. */
 #define REST_DELAY_MS 1000
 
-static struct plan *map_plan(int fd)
+struct plan *monitor_map_plan(int fd)
 {
 	struct plan *p = mmap(NULL, PLAN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -53,7 +53,7 @@ static int run_as_init(const char *base_text)
 				  .gate_fd = base + 2,
 				  .mask_fd = -1,
 				  .preserve_fds = base > 3 ? (unsigned)base - 3 : 0};
-	struct plan *p = base >= 3 ? map_plan(base + 1) : NULL;
+	struct plan *p = base >= 3 ? monitor_map_plan(base + 1) : NULL;
 
 	if (!p)
 		return 125;
@@ -347,6 +347,8 @@ static _Noreturn void run(struct monitor *m)
 		 * says that its monitor was lost. */
 		if (n < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
 			_exit(1);
+		if (m->supervisors)
+			supervise_reap(m);
 		if (!m->exited && !m->restart.waiting)
 			on_quiet(m, n == 0);
 		if (n > 0)
@@ -378,21 +380,8 @@ static _Noreturn void refuse(struct monitor *m)
 	m->plan->early.exec ? exec_refuse(m) : end_start_failed(m);
 }
 
-static struct monitor monitor;
-
-int main(int argc, char **argv)
+_Noreturn void monitor_main(struct monitor *m, bool forked)
 {
-	struct monitor *m = &monitor;
-
-	if (argc == 3 && strcmp(argv[1], "init") == 0)
-		return run_as_init(argv[2]);
-	m->plan = map_plan(PLAN_FD_PLAN);
-	if (!m->plan) {
-		static const char text[] = "cloche-monitor is started by cloche, not by hand\n";
-
-		(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-		return 125;
-	}
 	stamp(m->plan, POINT_MONITOR_MAIN);
 	caller_leave_descriptors(m);
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
@@ -403,13 +392,35 @@ int main(int argc, char **argv)
 	m->timeline_stored = m->plan->early.exec;
 	client_init_all(m);
 	client_add(m, PLAN_FD_CONTROL, true);
-	caller_leave_session();
+	if (!forked)
+		caller_leave_session();
 	if (monitor_spawn_child(m, &m->start_error) < 0) {
 		await_release(m);
 		refuse(m);
 	}
-	caller_leave_groups(m);
-	caller_leave_limits();
-	store_read_boot_id(m);
+	if (!forked) {
+		caller_leave_groups(m);
+		caller_leave_limits();
+	}
+	if (!m->plan->early.exec)
+		store_read_boot_id(m);
 	run(m);
+}
+
+static struct monitor monitor;
+
+int main(int argc, char **argv)
+{
+	struct monitor *m = &monitor;
+
+	if (argc == 3 && strcmp(argv[1], "init") == 0)
+		return run_as_init(argv[2]);
+	m->plan = monitor_map_plan(PLAN_FD_PLAN);
+	if (!m->plan) {
+		static const char text[] = "cloche-monitor is started by cloche, not by hand\n";
+
+		(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+		return 125;
+	}
+	monitor_main(m, false);
 }

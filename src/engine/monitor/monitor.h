@@ -124,7 +124,20 @@ struct monitor {
 	bool foreign_made; /* the runtime knows the container */
 	pid_t guard_pid;   /* ends the container when we die; 0 none */
 	struct monitor_network network;
+	const char *groups;   /* of the container, for a process of an exec: child_context.groups */
+	uint32_t supervisors; /* of execs: processes of ours that have not been reaped */
 };
+
+/* main.c */
+/* The plan behind a descriptor, mapped; NULL. */
+struct plan *monitor_map_plan(int fd);
+/* From the first step to the last. forked: by another monitor, so that nothing of a caller is left. */
+_Noreturn void monitor_main(struct monitor *m, bool forked);
+/* supervise.c */
+/* Makes a supervisor for the process that m->network.pending brings the plan of, if it can; control is
+ * the connection to whoever asked. */
+void supervise_begin(struct monitor *m, int control);
+void supervise_reap(struct monitor *m);
 
 /* caller.c */
 void caller_leave_descriptors(const struct monitor *m);

@@ -12,6 +12,7 @@
  *	  | ----- SIGNAL {number} ------> |   to PID 1 of the container
  *	  | ----- RESTART {policy,max} -> |   another restart policy from now on
  *	  | ----- NETWORK {kind,count} -> |   sockets, see below
+ *	  | ----- EXEC ---------------> |   sockets, see below
  *	  | <---- STDOUT / STDERR bytes - |
  *	  | <---- EXIT {code...} -------- |   after all output; the connection then ends, also when the
  *	  |                               |   container is to be restarted
@@ -46,6 +47,7 @@ enum frame_type {
 	FRAME_ATTACH = 19, /* first frame of a client that came by attach.sock */
 	FRAME_RESTART = 20,
 	FRAME_NETWORK = 21,
+	FRAME_EXEC = 22,
 	FRAME_STARTED = 32,
 	FRAME_ERROR = 33,
 	FRAME_EXIT = 34,
@@ -97,6 +99,14 @@ struct frame_network {
 	uint8_t last;
 	uint16_t count; /* how many came with this frame */
 };
+
+/*
+ * EXEC is the only frame of a connection, and empty; by SCM_RIGHTS come, in this order, the plan of one
+ * more process in the container, the lock of its state, and a pidfd of PID 1. The monitor forks a
+ * supervisor, which has the connection from then on and stamps POINT_MONITOR_MAIN; or it hangs up, and
+ * whoever asked starts a supervisor himself.
+ */
+#define EXEC_DESCRIPTORS 3
 
 struct frame_started {
 	int32_t pid;

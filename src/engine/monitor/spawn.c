@@ -83,11 +83,14 @@ static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *
 				  .report_fd = report,
 				  .gate_fd = -1,
 				  .mask_fd = -1,
+				  .groups = m->groups,
 				  .die_with_parent = 1};
 
 	close(PLAN_FD_LOCK);
 	close(m->report_fd);
 	close_others(m);
+	if (!c.groups)
+		c.groups = plan_string(m->plan, m->plan->early.groups);
 	/* It leads to the host's directories (CVE-2024-21626). */
 	if (m->plan->early.has_cgroup_fd)
 		close(PLAN_FD_CGROUP);

@@ -22,6 +22,7 @@
 
 static const child_op_fn ops[OP_COUNT] = {
 	[OP_JOIN_CGROUP] = child_op_join_cgroup,
+	[OP_JOIN_GROUPS] = child_op_join_groups,
 	[OP_UNSHARE] = child_op_unshare,
 	[OP_SETNS] = child_op_setns,
 	[OP_JOIN] = child_op_join,
@@ -109,16 +110,25 @@ static void stamp_point(struct plan_shared *shared, const struct child_context *
 	shared->point_ns[point] = clock_now_ns();
 }
 
-static void wait_for_release(struct plan_shared *shared, const struct child_context *c)
+/* Returns once the launcher is further than `before`: PLAN_WAIT, or PLAN_BEGIN. */
+static void wait_beyond(struct plan_shared *shared, enum plan_release before)
 {
 	uint32_t seen;
 
-	__atomic_store_n(&shared->child_ready, 1, __ATOMIC_RELEASE);
-	while ((seen = __atomic_load_n(&shared->released, __ATOMIC_ACQUIRE)) == PLAN_WAIT)
-		syscall(SYS_futex, &shared->released, FUTEX_WAIT, PLAN_WAIT, NULL, NULL, 0);
-	if (seen != PLAN_GO)
+	while ((seen = __atomic_load_n(&shared->released, __ATOMIC_ACQUIRE)) == PLAN_WAIT ||
+	       seen == (uint32_t)before)
+		syscall(SYS_futex, &shared->released, FUTEX_WAIT, seen, NULL, NULL, 0);
+	if (seen == PLAN_CANCEL)
 		_exit(1);
+}
+
+/* From here on all operations stand. */
+static void await_release(struct plan_shared *shared, const struct child_context *c)
+{
+	wait_beyond(shared, PLAN_BEGIN);
 	stamp_point(shared, c, POINT_CHILD_RELEASED);
+	if (!c->die_with_parent && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		_exit(1);
 }
 
 static void fail(struct plan_shared *shared, const struct child_context *c, uint32_t index, int rc)
@@ -141,6 +151,23 @@ static void warn(struct plan_shared *shared, uint32_t index, int rc)
 	}
 }
 
+static void run_op(struct plan *plan, struct child_context *c, uint32_t i)
+{
+	struct plan_shared *shared = &plan->shared;
+	const struct plan_op *op = &plan->ops[i];
+	int rc;
+
+	c->step = STEP_NONE;
+	c->detail = 0;
+	test_hook(shared, c, shared->test_delay_op == i + 1, shared->test_kill_op == i + 1);
+	rc = op->type < OP_COUNT && ops[op->type] ? ops[op->type](c, plan, op) : -ENOSYS;
+	if (rc < 0 && !(op->flags & OP_FLAG_BEST_EFFORT))
+		fail(shared, c, i, rc);
+	if (rc < 0 && !(op->flags & OP_FLAG_QUIET))
+		warn(shared, i, rc);
+	shared->op_end_ns[i] = clock_now_ns();
+}
+
 _Noreturn void child_run(struct plan *plan, struct child_context *c)
 {
 	struct plan_shared *shared = &plan->shared;
@@ -152,22 +179,14 @@ _Noreturn void child_run(struct plan *plan, struct child_context *c)
 	/* The network namespace costs more than all the others; its maker has other things to do. */
 	if (plan->early.own_namespaces && syscall(SYS_unshare, (int)plan->early.own_namespaces) < 0)
 		c->early_result = -errno;
-	wait_for_release(shared, c);
-	if (!c->die_with_parent && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
-		_exit(1);
-	for (uint32_t i = 0; i < plan->op_count && i < PLAN_MAX_OPS; i++) {
-		const struct plan_op *op = &plan->ops[i];
-		int rc;
-
-		c->step = STEP_NONE;
-		c->detail = 0;
-		test_hook(shared, c, shared->test_delay_op == i + 1, shared->test_kill_op == i + 1);
-		rc = op->type < OP_COUNT && ops[op->type] ? ops[op->type](c, plan, op) : -ENOSYS;
-		if (rc < 0 && !(op->flags & OP_FLAG_BEST_EFFORT))
-			fail(shared, c, i, rc);
-		if (rc < 0 && !(op->flags & OP_FLAG_QUIET))
-			warn(shared, i, rc);
-		shared->op_end_ns[i] = clock_now_ns();
+	__atomic_store_n(&shared->child_ready, 1, __ATOMIC_RELEASE);
+	wait_beyond(shared, PLAN_WAIT);
+	for (uint32_t i = 0, begin = shared->begin_count; i < PLAN_MAX_OPS; i++) {
+		if (i == begin)
+			await_release(shared, c);
+		if (i >= begin && i >= plan->op_count)
+			break;
+		run_op(plan, c, i);
 	}
 	_exit(1);
 }

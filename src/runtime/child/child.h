@@ -16,6 +16,7 @@ struct child_context {
 	int report_fd; /* socket to the parent: bytes of enum child_report */
 	int gate_fd;   /* OP_GATE reads one byte here */
 	int mask_fd; /* empty read-only tmpfs on the first masked directory, cloned for the others */
+	const char *groups;    /* host paths of `tasks` files, the last followed by an empty one */
 	int die_with_parent;   /* 1: SIGKILL when the parent dies */
 	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 cross execve */
 	int early_result;      /* of plan_early.own_namespaces */
@@ -54,6 +55,7 @@ int child_op_symlink(struct child_context *c, struct plan *p, const struct plan_
 int child_op_sysctl(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_chdir(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_join_cgroup(struct child_context *c, struct plan *p, const struct plan_op *op);
+int child_op_join_groups(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_oom_score_adj(struct child_context *c, struct plan *p, const struct plan_op *op);
 /* op_process.c */
 int child_op_unshare(struct child_context *c, struct plan *p, const struct plan_op *op);

@@ -147,6 +147,17 @@ int child_op_join_cgroup(struct child_context *c, struct plan *p, const struct p
 	return file_write_kernel_at(AT_FDCWD, plan_string(p, op->a), "0");
 }
 
+int child_op_join_groups(struct child_context *c, struct plan *p, const struct plan_op *op)
+{
+	int rc = c->groups ? 0 : -ESRCH;
+
+	(void)p;
+	(void)op;
+	for (const char *at = c->groups; rc == 0 && *at; at += strlen(at) + 1)
+		rc = file_write_kernel_at(AT_FDCWD, at, "0");
+	return rc;
+}
+
 int child_op_oom_score_adj(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
 	(void)c;
