@@ -68,6 +68,12 @@ row() {
 }
 
 # bats test_tags=any-kernel
+@test "where pids are other than the kernel's nothing is counted, and nothing claimed" {
+	unshare --pid --fork --mount-proc cloche analyze syscalls --brief --no-progress --json "$ENGINE_DIR/report.json" >/dev/null
+	[ "$(jq -r '.tests[0] | "\(.status) \(.claims | length)"' "$ENGINE_DIR/report.json")" = "unavailable 0" ]
+	assert_contains "$(jq -r '.tests[0].reason' "$ENGINE_DIR/report.json")" "pid namespace of its own"
+}
+
 @test "strace counts the same" {
 	analyze_syscalls --verify
 	[ "$(the '.checks | length')" -eq 5 ] || { the .notes && return 1; }

@@ -159,6 +159,19 @@ unsigned namespaces_same_count(const struct namespace_set *a, const struct names
 	return n;
 }
 
+/* Its inode is fixed (PROC_PID_INIT_INO in the kernel's proc_ns.h). */
+int namespaces_check_pids(struct err *err)
+{
+	struct stat s;
+
+	if (stat("/proc/self/ns/pid", &s) < 0 || s.st_ino == 0xEFFFFFFCU)
+		return 0;
+	return err_set(
+		err, ERR_UNSUPPORTED, 0,
+		"record: the kernel tells of processes by the host's pids, but this is a pid "
+		"namespace of its own (a container?): run it on the host");
+}
+
 /* ---- who is where ---- */
 
 static void count_process(struct namespace_census *c, pid_t pid)

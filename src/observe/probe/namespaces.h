@@ -68,6 +68,8 @@ enum namespace_relation {
 };
 enum namespace_relation namespaces_relate(const struct namespace_set *a,
 					  const struct namespace_set *b, enum namespace_kind kind);
+/* Whether /proc here has the pids that the kernel's tracepoints tell; ERR_UNSUPPORTED with the reason. */
+int must_check namespaces_check_pids(struct err *err);
 /* How many kinds are the same in both. */
 unsigned namespaces_same_count(const struct namespace_set *a, const struct namespace_set *b);
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "kernel/bpf.h"
+#include "observe/probe/namespaces.h"
 #include "observe/probe/processes.h"
 #include "observe/trace/count_program.h"
 
@@ -95,10 +96,12 @@ static void have_nothing(struct call_counter *c)
 int call_counter_open(struct call_counter **out, struct err *err)
 {
 	auto_call_counter struct call_counter *c = xcalloc(1, sizeof(*c));
-	int rc;
+	int rc = namespaces_check_pids(err);
 
 	*out = NULL;
 	have_nothing(c);
+	if (rc < 0)
+		return rc;
 	c->cpus = bpf_possible_cpus();
 	c->cost = bpf_count_cost();
 	rc = bpf_map_create(BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct counted_thread),

@@ -4,6 +4,7 @@
  * buffer at fixed intervals, so that it does not wake with each record; it keeps everything and thinks
  * afterwards. Attached first, then looked who is there, then forked: so nobody is missed.
  */
+#include "observe/probe/namespaces.h"
 #include "observe/trace/recorder.h"
 
 #include <dirent.h>
@@ -280,14 +281,6 @@ static int record_attached(const struct trace_options *o, const char *const *arg
 	return rc;
 }
 
-/* Its inode is fixed (PROC_PID_INIT_INO in the kernel's proc_ns.h). */
-static bool in_first_pid_namespace(void)
-{
-	struct stat s;
-
-	return stat("/proc/self/ns/pid", &s) < 0 || s.st_ino == 0xEFFFFFFCU;
-}
-
 int recording_make(const struct trace_options *o, const char *const *argv, struct recording *out,
 		   struct err *err)
 {
@@ -296,11 +289,9 @@ int recording_make(const struct trace_options *o, const char *const *argv, struc
 	int rc;
 
 	*out = (struct recording){.command = -1};
-	if (!in_first_pid_namespace())
-		return err_set(
-			err, ERR_UNSUPPORTED, 0,
-			"record: the kernel tells of processes by the host's pids, but this is a "
-			"pid namespace of its own (a container?): run it on the host");
+	rc = namespaces_check_pids(err);
+	if (rc < 0)
+		return rc;
 	rc = programs_attach((uint32_t)getpid(), !o->no_scheduling, &p, err);
 	if (rc < 0)
 		return rc;
