@@ -125,7 +125,8 @@ static int explain_one(struct cli_context *ctx, struct strv *args, const struct 
 	if (rc < 0)
 		return rc;
 	report_finish(&r);
-	return render(&r, o, false, err);
+	rc = render(&r, o, false, err);
+	return rc ? rc : observe_exit_code(&r);
 }
 
 static void on_progress(void *opaque, const char *what, size_t done, size_t of)

@@ -48,12 +48,14 @@ void explain_topic_add(struct explain *x, const struct explain_topic *topic)
 
 	x->test = test_of(x->report, topic);
 	rc = topic->explain(x, &err);
-	if (rc < 0 && err.kind == ERR_UNSUPPORTED)
-		report_status(x->test, REPORT_UNAVAILABLE, "%s", err.msg);
-	else if (rc < 0)
-		report_status(x->test, REPORT_FAILED, "%s", err.msg);
+	/* What could not be read of one that ended says no more than that it ended. */
 	if (!target_is_alive(x->target))
-		report_status(x->test, REPORT_PARTIAL, "%s ended while it was looked at", x->name);
+		report_status(x->test, rc < 0 ? REPORT_FAILED : REPORT_PARTIAL,
+			      "%s ended while it was looked at", x->name);
+	else if (rc < 0)
+		report_status(x->test,
+			      err.kind == ERR_UNSUPPORTED ? REPORT_UNAVAILABLE : REPORT_FAILED,
+			      "%s", err.msg);
 	x->test->took_s += (double)(clock_now_ns() - start_ns) / 1e9;
 }
 
