@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -15,18 +16,27 @@
 #define HELPER_PROGRAM "cloche-helper"
 #define RUNTIME_PREFIX "runtime:"
 
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 char *subject_find_program(const char *name)
 {
 	const char *path = getenv("PATH");
 	auto_free char *places = xstrdup(path ? path : "/usr/sbin:/usr/bin:/sbin:/bin");
 	char *save, *place = strtok_r(places, ":", &save);
 
+	if (!*name)
+		return NULL;
 	if (strchr(name, '/'))
-		return access(name, X_OK) == 0 ? realpath(name, NULL) : NULL;
+		return is_program(name) ? realpath(name, NULL) : NULL;
 	for (; place; place = strtok_r(NULL, ":", &save)) {
 		auto_free char *candidate = xasprintf("%s/%s", place, name);
 
-		if (access(candidate, X_OK) == 0)
+		if (is_program(candidate))
 			return take_ptr(&candidate);
 	}
 	return NULL;

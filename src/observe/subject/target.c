@@ -269,9 +269,13 @@ static int resolve_pid(const char *text, struct target *t, struct err *err)
 	return 0;
 }
 
-static bool is_number(const char *text)
+/* As pids are written: no longer than the largest (PID_MAX_LIMIT, 4194304). The beginning of an id may be all
+ * digits, too. */
+static bool is_pid(const char *text)
 {
-	return *text && text[strspn(text, "0123456789")] == '\0';
+	size_t digits = strspn(text, "0123456789");
+
+	return digits > 0 && digits <= 7 && text[digits] == '\0';
 }
 
 static int resolve(struct engine *e, const char *reference, struct target *t, struct err *err)
@@ -283,7 +287,7 @@ static int resolve(struct engine *e, const char *reference, struct target *t, st
 
 	if (colon && len == 3 && !strncmp(reference, "pid", len))
 		return resolve_pid(colon + 1, t, err);
-	if (is_number(reference))
+	if (is_pid(reference))
 		return resolve_pid(reference, t, err);
 	for (enum target_engine i = TARGET_CLOCHE; i <= TARGET_PODMAN; i++) {
 		const char *engine = target_engine_name(i);
