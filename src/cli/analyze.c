@@ -52,7 +52,8 @@ static const struct option_table table = {OPTION_ROWS(rows)};
 struct display {
 	struct report_text_options text;
 	bool progress; /* a line is rewritten on the terminal */
-	bool quiet;    /* standard output takes JSON alone */
+	bool quiet;    /* standard output takes JSON alone, or nothing any more */
+	int failed;    /* why it takes nothing: -errno */
 	const struct report_test *test;
 };
 
@@ -61,8 +62,9 @@ static void show(struct display *d, struct strbuf *text)
 	if (d->progress)
 		observe_clear_progress();
 	/* Output that nobody takes any more does not end a run that must still be swept. */
-	if (!d->quiet && fd_write_all(STDOUT_FILENO, strbuf_str(text), text->len) < 0)
-		d->quiet = true;
+	if (!d->quiet)
+		d->failed = fd_write_all(STDOUT_FILENO, strbuf_str(text), text->len);
+	d->quiet = d->quiet || d->failed < 0;
 }
 
 static void on_progress(void *opaque, const char *what, size_t done, size_t of)
@@ -140,6 +142,11 @@ static int analyze(const struct analyze_options *o, const struct strv *tests, st
 	show(&d, &out);
 	if (o->json && write_json(&r, o->json, &err) < 0)
 		return cli_fail(&err);
+	if (d.failed < 0) {
+		err_set(&err, ERR_SYSTEM, -d.failed, "write to standard output: %s",
+			err_errno_text(-d.failed));
+		return cli_fail(&err);
+	}
 	return observe_exit_code(&r);
 }
 

@@ -44,6 +44,7 @@ median() {
 	run -1 cloche analyze startup --subject nosuchengine --no-progress
 	[[ $output == *nosuchengine* ]]
 	run -125 cloche analyze --runs -1
+	run -1 bash -c 'cloche analyze namespaces --brief --no-progress >/dev/full'
 	# Before the work whose result it was to take.
 	run -1 cloche analyze layers --no-progress --json "$ENGINE_DIR/nowhere/report.json"
 	assert_equal "${#lines[@]}" 1
