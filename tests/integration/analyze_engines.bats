@@ -9,6 +9,8 @@ load helpers
 setup_file() {
 	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "compared where the kernel is not emulated"
 	setup_engine
+	# Three engines take turns; where others want the processors each start waits for them.
+	export BATS_TEST_TIMEOUT=$((BATS_TEST_TIMEOUT * 3))
 	export PEER_DIR=$ENGINE_DIR/peer DOCKER_HOST=unix://$ENGINE_DIR/peer/d.sock HOME=$ENGINE_DIR
 	mkdir -p "$PEER_DIR"
 	if command -v dockerd docker >/dev/null; then start_dockerd; fi

@@ -61,10 +61,13 @@ static int backing_file(const char *scratch)
 static int loop_make(const char *scratch, struct loop *out, struct err *err)
 {
 	auto_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int why = control < 0 ? errno : 0;
 	auto_close int backing = backing_file(scratch);
 
-	if (control < 0)
-		return err_sys(err, "open /dev/loop-control");
+	if (why)
+		return err_set(err, ERR_UNSUPPORTED, why,
+			       "no device to write to: open /dev/loop-control: %s%s",
+			       err_errno_text(why), why == ENOENT ? " (modprobe loop)" : "");
 	if (backing < 0)
 		return err_set(err, ERR_SYSTEM, -backing, "make a file in %s: %s", scratch,
 			       err_errno_text(-backing));

@@ -144,7 +144,7 @@ static void claim_gone(struct explain *x)
 		report_evidence(
 			c,
 			"no parent is younger than its child, no session or group has lost its "
-			"leader, and %s (%d) is no supervisor that has waited for a child",
+			"leader, and nothing that %s (%d) waited for is known to be of it",
 			chain[0]->name, chain[0]->pid);
 	if (!found)
 		report_consequence(

@@ -184,9 +184,9 @@ static void claim_changes(struct explain *x, const struct layers_mount *m,
 		report_evidence(
 			c, "%llu of the added are the engine's: places where it mounts something%s",
 			show(places), x->target->engine == TARGET_PODMAN ? ", /etc/mtab" : "");
-	report_evidence(c, "copied up from a lower directory: %llu files, %s", show(d->copied_up),
+	report_evidence(c, "copied up from a lower directory, files: %llu, %s", show(d->copied_up),
 			copied);
-	report_evidence(c, "marks that hide what is below: %llu whiteouts, %llu opaque directories",
+	report_evidence(c, "marks that hide what is below: whiteouts %llu, opaque directories %llu",
 			show(d->whiteouts), show(d->opaque));
 	report_consequence(
 		c, "an added file lies in the upper directory alone; a changed one was copied "

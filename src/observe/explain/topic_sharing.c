@@ -37,7 +37,7 @@ static void claim_joint(struct explain *x, enum namespace_kind kind, const struc
 	struct report_claim *c = explain_claim(
 		x, key, REPORT_BROKEN, "%s has its %s namespace to itself", x->name, about->name);
 
-	report_evidence(c, "/proc/PID/ns/%s is %s:[%llu] for %zu of its processes and %zu others",
+	report_evidence(c, "/proc/PID/ns/%s is %s:[%llu] for its processes (%zu) and others (%zu)",
 			about->name, about->name, (unsigned long long)x->own.inode[kind],
 			who->members, who->strangers);
 	for (size_t i = 0; i < who->strangers && i < COMPANY_SHOWN; i++)
@@ -63,7 +63,7 @@ static void claim_host(struct explain *x, enum namespace_kind kind, const struct
 	report_evidence(c, "/proc/%d/ns/%s and /proc/%d/ns/%s: both %s:[%llu]", x->own.pid,
 			about->name, explain_host_pid(x), about->name, about->name,
 			(unsigned long long)x->own.inode[kind]);
-	report_evidence(c, "in it: %zu of its processes and %zu others of this host", who->members,
+	report_evidence(c, "in it: its processes (%zu) and others of this host (%zu)", who->members,
 			who->strangers);
 	show_setting(x, c, kind);
 	report_consequence(
