@@ -108,7 +108,8 @@ int must_check experiment_each(struct experiment_context *x, const char *lacks,
 					   struct err *err),
 			       struct err *err);
 void experiment_progress(struct experiment_context *x, const char *what, size_t done, size_t of);
-/* Writes a raw file NAME below --keep and notes it in the test; does nothing without --keep. */
+/* Writes a raw file NAME below --keep (a slash, as in a subject's name, becomes "_") and notes it in the
+ * test; does nothing without --keep. */
 void experiment_keep(struct experiment_context *x, const char *name, const char *bytes, size_t len);
 
 #endif

@@ -132,15 +132,18 @@ int experiment_each(struct experiment_context *x, const char *lacks,
 
 void experiment_keep(struct experiment_context *x, const char *name, const char *bytes, size_t len)
 {
+	auto_free char *file = xstrdup(name);
 	auto_free char *path = NULL;
 	int rc;
 
 	if (!x->keep)
 		return;
-	path = xasprintf("%s/%s", x->keep, name);
+	for (char *p = file; *p; p++)
+		*p = *p == '/' ? '_' : *p;
+	path = xasprintf("%s/%s", x->keep, file);
 	rc = file_replace_at(AT_FDCWD, path, bytes, len, 0644, FILE_VOLATILE);
 	if (rc < 0)
-		report_note(x->test, "%s could not be kept: %s", name, err_errno_text(-rc));
+		report_note(x->test, "%s could not be kept: %s", path, err_errno_text(-rc));
 	else
-		strv_add(&x->test->raw, name);
+		strv_add(&x->test->raw, file);
 }

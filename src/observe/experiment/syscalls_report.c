@@ -157,8 +157,6 @@ static void keep_all(struct syscalls_test *t, const struct counted_subject *c)
 					      n->errors, n->refused, n->time_ns, n->longest_ns);
 		}
 	}
-	for (char *p = name; *p; p++)
-		*p = *p == '/' ? '_' : *p;
 	experiment_keep(t->x, name, text.data, text.len);
 }
 
