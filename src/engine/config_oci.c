@@ -278,7 +278,17 @@ static int add_user_mounts(struct engine *e, const struct container *c, struct o
 	return 0;
 }
 
-/* What every container has, whatever the caller's own limits are. */
+static bool limit_is_asked_for(const struct container_config *c, int resource)
+{
+	for (size_t i = 0; i < c->ulimit_count; i++) {
+		if (rlimit_number(c->ulimits[i].name) == resource)
+			return true;
+	}
+	return false;
+}
+
+/* What every container has, whatever the caller's own limits are. One limit a resource: where none may be
+ * raised, a first that is refused would be told to who asked for a second that is not. */
 static void add_limits(const struct container_config *c, struct oci_config *out, uint32_t *quiet)
 {
 	static const struct rlimit_value baseline[] = {
@@ -298,6 +308,8 @@ static void add_limits(const struct container_config *c, struct oci_config *out,
 
 	*quiet = 0;
 	for (size_t i = 0; i < sizeof(baseline) / sizeof(baseline[0]); i++) {
+		if (limit_is_asked_for(c, baseline[i].resource))
+			continue;
 		oci_config_add_rlimit(out, baseline[i]);
 		*quiet |= 1u << baseline[i].resource;
 	}
@@ -312,7 +324,6 @@ static void add_limits(const struct container_config *c, struct oci_config *out,
 		if (resource < 0)
 			continue; /* container_validate() has refused it */
 		oci_config_add_rlimit(out, v);
-		*quiet &= ~(1u << resource);
 	}
 }
 

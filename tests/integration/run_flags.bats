@@ -121,6 +121,10 @@ refused() {
 
 @test "a limit that cannot be raised, or a score that cannot be lowered, is said" {
 	local wanted
+	# Nothing is said of one that is only lowered.
+	run --separate-stderr -0 cloche run --rm --ulimit nofile=300:400 cloche/busybox sh -c 'ulimit -n; ulimit -Hn'
+	assert_equal "$output" $'300\n400'
+	assert_equal "$stderr" ""
 	wanted=$(($(ulimit -Hn) + 1000))
 	run --separate-stderr -0 cloche run --rm --ulimit nofile=$wanted cloche/busybox true
 	if (ulimit -Hn $wanted) 2>/dev/null; then
