@@ -33,6 +33,7 @@ struct experiment_context {
 	size_t all_runs;      /* in all of them: --runs */
 	size_t moment;        /* which call of run() this is, from 0, */
 	size_t moments;       /* of how many: 1, or more of an experiment that is spread */
+	uint64_t turns;       /* state of the generator that orders them; 0 at first */
 	void *state;          /* that a spread experiment keeps from call to call; see release */
 	bool cold;            /* page cache may be dropped */
 	bool verify;          /* measure again by a second instrument */
@@ -94,7 +95,7 @@ int must_check experiment_pause(struct experiment_context *x, struct err *err);
 uint64_t experiment_now_ns(const struct experiment_context *x);
 
 /* n rounds after `warm_ups` more that are marked as such: in each, step is called once per subject, in
- * an order that is shuffled anew (by a constant seed). A step that fails counts as a failed run of its
+ * an order that is shuffled anew (by a constant seed). At a later moment rounds are counted on. A step that fails counts as a failed run of its
  * figure, which the step itself records; it returns an error only for what makes going on senseless. */
 typedef int (*experiment_step)(struct experiment_context *x, struct subject *s, size_t round,
 			       bool warm_up, void *arg, struct err *err);

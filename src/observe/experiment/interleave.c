@@ -77,8 +77,9 @@ int experiment_interleave(struct experiment_context *x, size_t warm_ups, size_t 
 			  experiment_step step, void *arg, struct err *err)
 {
 	auto_free size_t *order = xcalloc(x->subject_count + 1, sizeof(*order));
-	uint64_t state = ORDER_SEED + x->moment;
+	size_t first = x->moment * x->all_runs / (x->moments ? x->moments : 1);
 
+	x->turns = x->turns ? x->turns : ORDER_SEED;
 	for (size_t i = 0; i < x->subject_count; i++)
 		order[i] = i;
 	for (size_t round = 0; round < warm_ups + n; round++) {
@@ -87,14 +88,15 @@ int experiment_interleave(struct experiment_context *x, size_t warm_ups, size_t 
 
 		if (rc < 0)
 			return rc;
-		shuffle(order, x->subject_count, &state);
+		shuffle(order, x->subject_count, &x->turns);
 		experiment_progress(x, warm_up ? "warm-up" : "runs",
 				    warm_up ? round : round - warm_ups, warm_up ? warm_ups : n);
 		for (size_t i = 0; i < x->subject_count; i++) {
 			rc = experiment_go_on(err);
 			if (rc == 0)
 				rc = step(x, x->subjects[order[i]],
-					  warm_up ? round : round - warm_ups, warm_up, arg, err);
+					  warm_up ? round : first + round - warm_ups, warm_up, arg,
+					  err);
 			if (rc < 0)
 				return rc;
 		}

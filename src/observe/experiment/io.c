@@ -69,19 +69,6 @@ double io_now_s(const struct io_run *r)
 	return (double)experiment_now_ns(r->x) / 1e9;
 }
 
-double io_median(const struct report_figure *f)
-{
-	auto_free double *sorted = NULL;
-	struct summary s;
-
-	if (!f || f->count == 0)
-		return NAN;
-	sorted = xcalloc(f->count, sizeof(*sorted));
-	memcpy(sorted, f->samples, f->count * sizeof(*sorted));
-	statistics_summarize(sorted, f->count, &s);
-	return s.median;
-}
-
 /* ---- places ---- */
 
 /* Adds the place when the helper can make a directory there. */

@@ -47,8 +47,6 @@ size_t *io_shuffled(struct io_run *r);
 double io_budget_s(const struct io_run *r, double share);
 /* Without the time that other tests took meanwhile. */
 double io_now_s(const struct io_run *r);
-/* NAN without samples. */
-double io_median(const struct report_figure *f);
 
 int must_check io_transfers(struct io_run *r, struct err *err);
 int must_check io_metadata(struct io_run *r, struct err *err);

@@ -31,7 +31,7 @@ static struct report_figure *find(const struct io_run *r, const struct copy_subj
 static double median(const struct io_run *r, const struct copy_subject *of,
 		     const struct copy_file *f, const char *what)
 {
-	return io_median(find(r, of, f, what));
+	return report_median(find(r, of, f, what));
 }
 
 /* Of a plain copy, which was synced where the overlay syncs. */

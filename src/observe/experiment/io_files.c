@@ -165,8 +165,8 @@ static void set_floors(struct io_run *r)
 			const struct kind *kind = &kinds[k / OPERATIONS];
 			const char *operation = operations[k % OPERATIONS];
 			auto_free char *key = xasprintf("io.host.%s_%s", operation, kind->key);
-			double floor =
-				io_median(report_find_figure(r->x->test, r->x->host->name, key));
+			double floor = report_median(
+				report_find_figure(r->x->test, r->x->host->name, key));
 
 			if (!isnan(floor))
 				report_floor(figure(r, p, kind, operation), floor,

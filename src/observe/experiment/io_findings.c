@@ -33,7 +33,7 @@ static double share_of_host(const struct io_run *r, const struct report_figure *
 	m = statistics_mann_whitney(f->samples, f->count, host->samples, host->count);
 	if (m.p >= SIGNIFICANT || str_eq(statistics_magnitude(m.cliff_delta), "negligible"))
 		return NAN;
-	ratio = io_median(f) / io_median(host);
+	ratio = report_median(f) / report_median(host);
 	return f->better == REPORT_LOWER ? 1 / ratio : ratio;
 }
 
@@ -71,7 +71,7 @@ static void find_slowest(struct io_run *r, const struct io_place *p)
 	finding = report_finding(r->x->report, share < BAD_SHARE ? REPORT_MEDIUM : REPORT_LOW,
 				 1 - share, r->x->test->key, p->subject->name,
 				 "%s: %.2f of the host's speed (%.4g against %.4g %s)", f->label,
-				 share, io_median(f), io_median(of_host(r, f->key)),
+				 share, report_median(f), report_median(of_host(r, f->key)),
 				 str_eq(f->unit, "1/s") ? "operations a second" : f->unit);
 	report_reason(
 		finding,
@@ -118,7 +118,7 @@ static double median_of(const struct io_run *r, const char *subject, const char 
 {
 	auto_free char *key = xasprintf("io.%s.%s", place, operation);
 
-	return io_median(report_find_figure(r->x->test, subject, key));
+	return report_median(report_find_figure(r->x->test, subject, key));
 }
 
 static void show_places(struct io_run *r, const struct subject *s)

@@ -179,8 +179,8 @@ static void set_floors(struct io_run *r)
 
 		for (size_t o = 0; o < io_operation_count && p->disk; o++) {
 			auto_free char *key = xasprintf("io.host.%s", io_operations[o].key);
-			double floor =
-				io_median(report_find_figure(r->x->test, r->x->host->name, key));
+			double floor = report_median(
+				report_find_figure(r->x->test, r->x->host->name, key));
 
 			if (!str_eq(p->key, "host") && !isnan(floor) && !(p->refused & (1u << o)))
 				report_floor(io_figure(r, p, &io_operations[o]), floor,

@@ -301,12 +301,8 @@ static enum report_verdict judge_quota(const struct group_limit *l, double share
 static double median_share(const struct experiment_context *x, const struct subject *s)
 {
 	const struct report_figure *f = report_find_figure(x->test, s->name, "limits.quota_share");
-	auto_free double *values = xcalloc(f->count, sizeof(*values));
-	struct summary sum;
 
-	memcpy(values, f->samples, f->count * sizeof(*values));
-	statistics_summarize(values, f->count, &sum);
-	return sum.median / 100;
+	return report_median(f) / 100;
 }
 
 static void quota_evidence(const struct quota *q, const struct quota_subject *qs, double share,

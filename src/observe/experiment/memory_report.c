@@ -371,15 +371,8 @@ static double middle_of_figure(const struct experiment_context *x, const struct 
 			       const char *key)
 {
 	const struct report_figure *f = report_find_figure(x->test, m->s->name, key);
-	auto_free double *values = NULL;
-	struct summary s;
 
-	if (!f || !f->count)
-		return 0;
-	values = xcalloc(f->count, sizeof(*values));
-	memcpy(values, f->samples, f->count * sizeof(*values));
-	statistics_summarize(values, f->count, &s);
-	return s.median;
+	return f && f->count ? report_median(f) : 0;
 }
 
 static void supervisor_finding(struct experiment_context *x, const struct memory_subject *m)
@@ -482,18 +475,13 @@ static int verify_round(struct memory_container *c, struct verify *v, size_t i, 
 
 static double median_of(double *values)
 {
-	struct summary s;
-
-	statistics_summarize(values, VERIFY_ROUNDS, &s);
-	return s.median;
+	return statistics_median_of(values, VERIFY_ROUNDS);
 }
 
 /* Of the middle values: one that somebody else's program spoilt does not count. */
 static double spread_of(double *values)
 {
-	struct summary s;
-
-	statistics_summarize(values, VERIFY_ROUNDS, &s);
+	statistics_sort(values, VERIFY_ROUNDS);
 	return values[VERIFY_ROUNDS - 2] - values[1];
 }
 

@@ -48,12 +48,7 @@ static double median_of_times(const struct strv *lines)
 		     word = strtok_r(NULL, ",", &save))
 			times[count++] = strtod(word, NULL);
 	}
-	if (!count)
-		return NAN;
-	struct summary s;
-
-	statistics_summarize(times, count, &s);
-	return s.median;
+	return count ? statistics_median_of(times, count) : NAN;
 }
 
 /* The line that bears the key; "" when none does. */
@@ -501,16 +496,10 @@ static int step(struct experiment_context *x, struct subject *s, size_t round, b
 /* Beside every way of a subject stands the host's loopback, measured in the same rounds. */
 static void put_floors(struct network_run *n)
 {
-	const struct report_figure *floor = n->ways[0].trip;
-	auto_free double *copy = xcalloc(floor->count + 1, sizeof(*copy));
-	struct summary s;
+	double floor = report_median(n->ways[0].trip);
 
-	if (!floor->count)
-		return;
-	memcpy(copy, floor->samples, floor->count * sizeof(*copy));
-	statistics_summarize(copy, floor->count, &s);
-	for (size_t i = 1; i < n->way_count; i++)
-		report_floor(n->ways[i].trip, s.median, "loopback of the host");
+	for (size_t i = 1; !isnan(floor) && i < n->way_count; i++)
+		report_floor(n->ways[i].trip, floor, "loopback of the host");
 }
 
 static int run(struct experiment_context *x, struct err *err)

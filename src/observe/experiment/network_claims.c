@@ -15,18 +15,6 @@
 #define SLOW_RATIO 5.0
 #define HOPS_SHOWN 8
 
-static double median_of(const struct report_figure *f)
-{
-	auto_free double *copy = xcalloc(f->count + 1, sizeof(*copy));
-	struct summary s;
-
-	if (!f->count)
-		return NAN;
-	memcpy(copy, f->samples, f->count * sizeof(*copy));
-	statistics_summarize(copy, f->count, &s);
-	return s.median;
-}
-
 static void claim_way(struct network_run *n, const struct network_way *w)
 {
 	auto_free char *key = xasprintf("network.reached.%s", w->key);
@@ -54,11 +42,11 @@ static void put_table(struct network_run *n)
 					      ">lost", ">connections/s",  NULL};
 	auto_free char *title = xasprintf("Ways to a container, medians, %s", n->subject->name);
 	struct report_table *t = report_table(n->x->test, "ways", title, columns);
-	double floor = median_of(n->ways[0].trip);
+	double floor = report_median(n->ways[0].trip);
 
 	for (size_t i = 0; i < n->way_count; i++) {
 		const struct network_way *w = &n->ways[i];
-		double trip = median_of(w->trip), rate = w->rate ? median_of(w->rate) : NAN;
+		double trip = report_median(w->trip), rate = w->rate ? report_median(w->rate) : NAN;
 		char trip_text[24] = "-", times[24] = "-", lost[48] = "-", rate_text[24] = "-";
 
 		if (!isnan(trip))
@@ -114,11 +102,11 @@ static void claim_none(struct network_run *n)
 static void find_slow(struct network_run *n)
 {
 	const struct network_way *worst = NULL;
-	double floor = median_of(n->ways[0].trip), most = SLOW_RATIO;
+	double floor = report_median(n->ways[0].trip), most = SLOW_RATIO;
 	struct report_finding *f;
 
 	for (size_t i = 1; i < n->way_count; i++) {
-		double trip = median_of(n->ways[i].trip);
+		double trip = report_median(n->ways[i].trip);
 
 		if (!n->ways[i].icmp && !isnan(trip) && trip / floor > most) {
 			most = trip / floor;
@@ -131,7 +119,7 @@ static void find_slow(struct network_run *n)
 		n->x->report, most > 100 ? REPORT_MEDIUM : REPORT_LOW, 1.0 - 1.0 / most, "network",
 		n->subject->name,
 		"A round trip takes %.1f us by way of %s, %.1f times the host's loopback",
-		median_of(worst->trip), worst->label, most);
+		report_median(worst->trip), worst->label, most);
 	report_reason(
 		f,
 		"above %.0f times the floor of this run; devices and the packet filter of a bridge "

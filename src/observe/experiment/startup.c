@@ -201,17 +201,17 @@ static int exec_floor(struct experiment_context *x, struct startup *st, struct e
 
 static void put_exec_floor(struct experiment_context *x, struct startup *st)
 {
-	struct summary all;
+	double floor;
 
 	if (!st->exec_count)
 		return;
-	statistics_summarize(st->exec_ms, st->exec_count, &all);
+	floor = statistics_median_of(st->exec_ms, st->exec_count);
 	for (size_t i = 0; i < x->subject_count; i++) {
 		struct report_figure *f =
 			report_find_figure(x->test, x->subjects[i]->name, "startup.exec");
 
 		if (f && x->subjects[i]->ops->kind != SUBJECT_HOST)
-			report_floor(f, all.median, "the same program on the bare host");
+			report_floor(f, floor, "the same program on the bare host");
 	}
 }
 
@@ -300,23 +300,18 @@ static void find_cost(struct experiment_context *x, const struct subject *s)
 {
 	struct report_figure *f = report_find_figure(x->test, s->name, warm.total);
 	struct report_finding *finding;
-	struct summary all;
-	auto_free double *sorted = NULL;
+	double median = report_median(f);
 
 	if (f && !f->count)
 		report_status(x->test, REPORT_FAILED, "no start of %s went well; see the notes",
 			      s->name);
 	if (!f || !f->count || !(f->floor > 0))
 		return;
-	sorted = xcalloc(f->count, sizeof(*sorted));
-	memcpy(sorted, f->samples, f->count * sizeof(*sorted));
-	statistics_summarize(sorted, f->count, &all);
-	if (all.median < FLOOR_MULTIPLE * f->floor)
+	if (median < FLOOR_MULTIPLE * f->floor)
 		return;
-	finding = report_finding(x->report, REPORT_LOW, 1 - f->floor / all.median, "startup",
-				 s->name,
+	finding = report_finding(x->report, REPORT_LOW, 1 - f->floor / median, "startup", s->name,
 				 "a start takes %.1f ms, %.1f times the kernel's own %.1f ms",
-				 all.median, all.median / f->floor, f->floor);
+				 median, median / f->floor, f->floor);
 	report_reason(finding,
 		      "beyond %d times what bare system calls for the same container took in this "
 		      "run, most of the time is the engine's own",

@@ -213,16 +213,6 @@ static int step(struct experiment_context *x, struct subject *s, size_t round, b
 
 /* ---- what follows ---- */
 
-static double median_of(const struct report_figure *f)
-{
-	auto_free double *sorted = xcalloc(f->count + 1, sizeof(*sorted));
-	struct summary all;
-
-	memcpy(sorted, f->samples, f->count * sizeof(*sorted));
-	statistics_summarize(sorted, f->count, &all);
-	return all.median;
-}
-
 static void find_largest(struct experiment_context *x, const struct subject *s,
 			 const struct floor_bill *floor)
 {
@@ -238,7 +228,7 @@ static void find_largest(struct experiment_context *x, const struct subject *s,
 
 		if (!f || !f->count)
 			continue;
-		ms = median_of(f);
+		ms = report_median(f);
 		sum += ms;
 		/* The floor has exec, run and exit in one, and keeps what an end removes. */
 		if (floor && p != PHASE_EXEC && p != PHASE_EXIT && p != PHASE_CLEANUP)

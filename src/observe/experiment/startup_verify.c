@@ -97,7 +97,6 @@ static int verify_subject(struct experiment_context *x, struct subject *s, struc
 {
 	auto_close int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct traced all = {.subject = s, .null_fd = null_fd};
-	struct summary bill, trace;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < TRACED_RUNS; i++) {
@@ -108,11 +107,10 @@ static int verify_subject(struct experiment_context *x, struct subject *s, struc
 	}
 	if (rc < 0)
 		return rc;
-	statistics_summarize(all.bill, all.count, &bill);
-	statistics_summarize(all.trace, all.count, &trace);
 	report_check(x->test, s->name, "startup.verify.to_exec",
-		     "until the container's program runs", "ms", "the start bill", bill.median,
-		     "kernel tracepoints", trace.median, BOUND_PERCENT, BOUND_MS);
+		     "until the container's program runs", "ms", "the start bill",
+		     statistics_median_of(all.bill, all.count), "kernel tracepoints",
+		     statistics_median_of(all.trace, all.count), BOUND_PERCENT, BOUND_MS);
 	return 0;
 }
 

@@ -18,7 +18,6 @@ static double look(const struct subject *host)
 {
 	auto_strv struct strv argv = {0};
 	double us[STARTS];
-	struct summary s;
 
 	strv_add(&argv, host->helper);
 	strv_add(&argv, "true");
@@ -30,8 +29,7 @@ static double look(const struct subject *host)
 			return 0;
 		us[i] = (double)(run.ended_ns - run.spawned_ns) / 1e3;
 	}
-	statistics_summarize(us, STARTS, &s);
-	return s.median;
+	return statistics_median_of(us, STARTS);
 }
 
 void steadiness_probe(struct steadiness *s)

@@ -21,23 +21,9 @@ static double us(uint64_t ns)
 	return (double)ns / 1e3;
 }
 
-static double median_of(const double *samples, size_t n)
-{
-	auto_free double *copy = xcalloc(n + 1, sizeof(*copy));
-	struct summary s;
-
-	if (!n)
-		return NAN;
-	memcpy(copy, samples, n * sizeof(*copy));
-	statistics_summarize(copy, n, &s);
-	return s.median;
-}
-
 static double figure_median(const struct report_test *t, const char *subject, const char *key)
 {
-	const struct report_figure *f = report_find_figure(t, subject, key);
-
-	return f ? median_of(f->samples, f->count) : NAN;
+	return report_median(report_find_figure(t, subject, key));
 }
 
 /* ---- tables ---- */
@@ -286,7 +272,7 @@ static void conclude_one(struct syscalls_test *t, const struct counted_subject *
 
 void syscalls_conclude(struct syscalls_test *t)
 {
-	double host_us = median_of(t->floor_us, t->floor_count);
+	double host_us = t->floor_count ? statistics_median_of(t->floor_us, t->floor_count) : NAN;
 
 	for (size_t i = 0; i < t->count && !isfinite(host_us); i++) {
 		if (t->subjects[i].runs && !counted_in_container(&t->subjects[i]))

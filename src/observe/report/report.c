@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
 
 /* Appends p to a list of pointers whose length is *n. */
 static void *push(void *list, size_t *n, void *p)
@@ -105,6 +108,17 @@ void report_sample(struct report_figure *f, double value)
 		f->samples = xrealloc(f->samples, f->room * sizeof(*f->samples));
 	}
 	f->samples[f->count++] = value;
+}
+
+double report_median(const struct report_figure *f)
+{
+	auto_free double *values = NULL;
+
+	if (!f || !f->count)
+		return NAN;
+	values = xcalloc(f->count, sizeof(*values));
+	memcpy(values, f->samples, f->count * sizeof(*values));
+	return statistics_median_of(values, f->count);
 }
 
 void report_floor(struct report_figure *f, double value, const char *label)

@@ -194,6 +194,8 @@ struct report_figure *report_find_figure(const struct report_test *t, const char
 					 const char *key);
 /* What is no number (NAN, infinite) counts as a failed run. */
 void report_sample(struct report_figure *f, double value);
+/* NAN for NULL, and without samples. */
+double report_median(const struct report_figure *f);
 void report_floor(struct report_figure *f, double value, const char *label);
 
 /* evidence_fmt gives the first line of evidence; more with report_evidence(). */

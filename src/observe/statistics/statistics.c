@@ -44,6 +44,12 @@ double statistics_median(const double *sorted, size_t n)
 	return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
+double statistics_median_of(double *values, size_t n)
+{
+	statistics_sort(values, n);
+	return statistics_median(values, n);
+}
+
 /* splitmix64 (Steele, Lea, Flood 2014). */
 static uint64_t next_random(uint64_t *state)
 {

@@ -36,6 +36,9 @@ struct interval {
 void statistics_sort(double *values, size_t n);
 /* Middle of n values in ascending order, the mean of the two middle ones for an even n. n > 0. */
 double statistics_median(const double *sorted, size_t n);
+/* The same of values in any order, which it sorts. Costs no resampling: what only wants the middle of what was
+ * just measured must not keep the processor busy between two measurements. */
+double statistics_median_of(double *values, size_t n);
 /* Into how many blocks n samples fall that were taken one after another: STATISTICS_BLOCKS from thirty on,
  * of three samples each from eighteen on; below that, each is its own. Block b of B are the samples from
  * b * n / B to (b + 1) * n / B. */
