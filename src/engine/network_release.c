@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sends FRAME_NETWORK. Sockets that the keeper is to serve are told from those that only keep a port by
+ * Sends FRAME_NETWORK. Sockets that the monitor is to serve are told from those that only keep a port by
  * what they are: the ones listen (TCP), or take IPv6 datagrams, which may come for the loopback address
  * that cannot be translated.
  */

@@ -6,7 +6,7 @@
  * Files: <run>/network/<network id>/address/<ip> is a symlink that says "<container id> <veth>" and is
  * made atomically: whoever makes it has the address. It goes when the script is undone; one whose
  * container is gone is taken over only once the device that used it is gone too.
- * <run>/containers/<id>/network.json is struct sandbox, for inspect, names, debug and the keeper.
+ * <run>/containers/<id>/network.json is struct sandbox, for inspect, debug, names and rules put back.
  */
 #ifndef CLOCHE_NETWORK_ENDPOINT_H
 #define CLOCHE_NETWORK_ENDPOINT_H
@@ -64,7 +64,7 @@ struct sandbox {
 	size_t port_count;
 	struct strv dns; /* --dns: the name service asks these instead of the host's resolvers */
 };
-/* Whether the keeper takes all that comes to a port: [::1] always, and IPv6 to an endpoint without it. */
+/* Whether the monitor takes all that comes to a port: [::1] always, and IPv6 to an endpoint without it. */
 bool sandbox_port_is_forwarded(const struct sandbox *s, const struct port_binding *p);
 /* Whether its socket listens: the same, and [::], for what comes to [::1], which cannot be translated.
  * Others are only bound. */
@@ -83,7 +83,7 @@ struct sandbox_request {
 };
 
 /* Sockets that keep the host's ports for the container: bound, so that nobody else gets them, and those
- * of IPv6 that cannot be translated listening (the keeper forwards what comes): one for each of the
+ * of IPv6 that cannot be translated listening (the monitor forwards what comes): one for each of the
  * sandbox's ports, in their order. All are the caller's. */
 struct sandbox_sockets {
 	int *fds;

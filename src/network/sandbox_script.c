@@ -212,6 +212,40 @@ static void add_forget(struct strbuf *out, const struct sandbox *s)
 		add_entry(out, SCRIPT_FORGET, NULL, 0, ports, n * sizeof(*ports));
 }
 
+static int compare_forwards(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct script_port));
+}
+
+/* IPv6 of the host's: [::1] never, and the rest to a container without it, can be translated. */
+static void add_forwards(struct strbuf *out, const struct sandbox *s)
+{
+	auto_free struct script_forward *list = xcalloc(s->port_count + 1, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->port_count; i++) {
+		const struct port_binding *p = &s->ports[i];
+		struct script_forward *f = &list[n];
+		const struct ip_address *to;
+		const struct endpoint *e;
+
+		if (p->host_address.family != AF_INET6 || p->network >= s->endpoint_count)
+			continue;
+		e = &s->endpoints[p->network];
+		to = e->ipv6.address.family ? &e->ipv6.address : &e->ipv4.address;
+		f->from.protocol = p->protocol;
+		f->from.port = htons(p->host_port);
+		memcpy(f->from.address, p->host_address.bytes, sizeof(f->from.address));
+		f->family = to->family;
+		f->port = htons(p->container_port);
+		memcpy(f->address, to->bytes, ip_bytes(to));
+		n++;
+	}
+	qsort(list, n, sizeof(*list), compare_forwards);
+	if (n)
+		add_entry(out, SCRIPT_FORWARD, NULL, 0, list, n * sizeof(*list));
+}
+
 static void add_unlinks(struct strbuf *out, const struct network_store *store,
 			const struct sandbox *s)
 {
@@ -296,6 +330,7 @@ int sandbox_script(const struct network_store *store, const struct sandbox *s,
 		return rc;
 	if (!only) {
 		add_forget(out, s);
+		add_forwards(out, s);
 		add_unlinks(out, store, s);
 		if (wants_names(s))
 			script_add_names(out);

@@ -253,6 +253,7 @@ static const struct {
 	[SCRIPT_SYSCTL] = {do_sysctl, true},   [SCRIPT_RULES_ADD] = {do_rules, false},
 	[SCRIPT_RULES_REMOVE] = {NULL, false}, [SCRIPT_UNLINK] = {NULL, false},
 	[SCRIPT_NAMES] = {do_names, true},     [SCRIPT_FORGET] = {do_forget, false},
+	[SCRIPT_FORWARD] = {NULL, false},
 };
 #define ACTION_COUNT (sizeof(actions) / sizeof(actions[0]))
 
@@ -414,23 +415,34 @@ static int undo(void *bytes, size_t n, int *filter)
 	return first;
 }
 
-static int undo_file(int run_dir, const char *name, int *filter)
+/* Writable, but nothing of it goes to the file. 0, -EBADMSG for what is no script, or -errno. */
+static int map_file(int run_dir, const char *name, void **bytes, size_t *n)
 {
 	auto_close int fd = openat(run_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
-	void *bytes;
-	int rc;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (st.st_size < (off_t)sizeof(struct script_header) || st.st_size > SCRIPT_BYTES_MAX) {
-		rc = -EBADMSG;
-	} else {
-		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-		if (bytes == MAP_FAILED)
-			return -errno;
-		rc = undo(bytes, (size_t)st.st_size, filter);
-		munmap(bytes, (size_t)st.st_size);
+		return -errno;
+	if (st.st_size < (off_t)sizeof(struct script_header) || st.st_size > SCRIPT_BYTES_MAX)
+		return -EBADMSG;
+	*n = (size_t)st.st_size;
+	*bytes = mmap(NULL, *n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	return *bytes == MAP_FAILED ? -errno : 0;
+}
+
+static int undo_file(int run_dir, const char *name, int *filter)
+{
+	void *bytes;
+	size_t n;
+	int rc = map_file(run_dir, name, &bytes, &n);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0 && rc != -EBADMSG)
+		return rc;
+	if (rc == 0) {
+		rc = undo(bytes, n, filter);
+		munmap(bytes, n);
 	}
 	if (unlinkat(run_dir, name, 0) < 0 && errno != ENOENT && rc == 0)
 		rc = -errno;
@@ -453,4 +465,45 @@ int script_undo_file_by(int run_dir, int *filter)
 		return errno == ENOENT || rc < 0 ? rc : -errno;
 	again = undo_file(run_dir, SCRIPT_UNDONE_FILE, filter);
 	return rc < 0 ? rc : again;
+}
+
+/* ---- where ports lead ---- */
+
+/* In order, so that the last of thousands costs what the first does. */
+static int find_in(const struct step *s, const struct script_port *port, struct script_forward *out)
+{
+	size_t low = 0, high = s->bytes / sizeof(*out);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order;
+
+		memcpy(out, s->payload + middle * sizeof(*out), sizeof(*out));
+		order = memcmp(port, &out->from, sizeof(*port));
+		if (order == 0)
+			return 0;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return -ENOENT;
+}
+
+int script_forward_find(int run_dir, const struct script_port *port, struct script_forward *out)
+{
+	size_t n, at = sizeof(struct script_header);
+	struct step s = {.type = 0};
+	void *bytes;
+	int rc = map_file(run_dir, SCRIPT_FILE, &bytes, &n);
+
+	if (rc < 0)
+		return rc;
+	rc = check_header(bytes, n) < 0 ? -EBADMSG : 1;
+	while (rc > 0 && s.type != SCRIPT_FORWARD)
+		rc = next_step(bytes, n, &at, &s);
+	if (rc >= 0)
+		rc = rc > 0 ? find_in(&s, port, out) : -ENOENT;
+	munmap(bytes, n);
+	return rc;
 }

@@ -36,6 +36,7 @@ enum script_type {
 	SCRIPT_FORGET, /* array of struct conntrack_port: what the kernel remembers of connections to
 			* them is forgotten once rules were added and once they were removed; a failure
 			* costs only what goes on under the old rules */
+	SCRIPT_FORWARD, /* array of struct script_forward in ascending order; for script_forward_find() */
 };
 
 struct script_header {
@@ -69,6 +70,22 @@ struct script_names {
 	int udp, tcp;
 };
 
+/* A port that rules cannot translate, and where the monitor carries what comes to it. Ports in network
+ * order; what is not used is zero, so that whole keys can be compared. */
+struct script_port {
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t zero;
+	uint16_t port;
+	uint8_t address[16]; /* of the host's, IPv6 */
+};
+struct script_forward {
+	struct script_port from;
+	uint8_t family; /* of the container's address */
+	uint8_t zero;
+	uint16_t port;
+	uint8_t address[16];
+};
+
 /* When the last entry of a kind was done, CLOCK_MONOTONIC ns, for the start bill; 0: there was none. */
 struct script_times {
 	uint64_t links, inside, rules;
@@ -90,5 +107,9 @@ int script_undo_file(int run_dir);
  * that not at once: the kernel flushes what was removed when such a socket is closed, which takes a grace
  * period of RCU, and nobody can change rules meanwhile. A moment later there is nothing to flush. */
 int script_undo_file_by(int run_dir, int *filter);
+
+/* Where <run_dir>/network.script, as it stands now, has a port lead to: 0, or -ENOENT when nowhere. */
+int must_check script_forward_find(int run_dir, const struct script_port *port,
+				   struct script_forward *out);
 
 #endif

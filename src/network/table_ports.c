@@ -26,7 +26,7 @@ static size_t put_field(unsigned char *at, const void *value, size_t n)
 }
 
 /* Where a port leads; NULL when nothing is translated: the endpoint does not speak that family, or it
- * is [::1], both of which the keeper forwards. */
+ * is [::1], both of which the monitor forwards. */
 static const struct ip_address *target(const struct sandbox *s, const struct port_binding *p)
 {
 	const struct endpoint *e;

@@ -161,7 +161,7 @@ static void put_output(struct chain *c)
 {
 	static const uint8_t loopback[16] = {[15] = 1};
 
-	/* IPv6 has no route_localnet: what goes to [::1] would be lost, so the keeper takes it. */
+	/* IPv6 has no route_localnet: what goes to [::1] would be lost, so the monitor takes it. */
 	rule(c); /* ip6 daddr ::1 return */
 	family_is(c, NFPROTO_IPV6);
 	nft_expr_payload(c->b, NFT_PAYLOAD_NETWORK_HEADER, IPV6_DESTINATION, 16, REG(0));

@@ -29,8 +29,6 @@ struct keeper_options {
 struct watched;
 struct names;
 struct names_client;
-struct forwarding;
-struct forward;
 struct table_watch;
 
 struct keeper {
@@ -46,7 +44,6 @@ struct keeper {
 	size_t watched_count, network_count; /* those with networks */
 	pid_t scan;                          /* looks for all that was lost before; 0: none */
 	struct names *names;
-	struct forwarding *forwarding;
 	struct table_watch *table_watch;
 };
 
@@ -81,17 +78,6 @@ void names_add_socket(struct names_client *c, int fd);
 void names_leave(struct names_client *c);
 /* This one has connected. */
 void names_arrived(struct keeper *k, const char *id);
-
-/* ---- forwarding (forward.c) ---- */
-
-int must_check forwarding_open(struct keeper *k);
-void forwarding_close(struct keeper *k);
-/* A socket on the host's side, ours from then on; of a container with these ports. NULL: refused. */
-struct forward *forward_add(struct keeper *k, const char *id, int fd, struct forward *next);
-/* Where those of the list lead, by the container's ports. */
-void forward_aim(struct forward *list, const struct sandbox *s);
-/* With all connections that go through them. */
-void forward_remove(struct forward *list);
 
 /* ---- the packet filter (table_watch.c) ---- */
 

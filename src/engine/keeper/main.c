@@ -3,8 +3,8 @@
  * cloche-keeper: at most one per run root, while some container there has a restart policy or networks.
  * It holds a connection to each such container's monitor; when one breaks without a farewell the
  * monitor was lost, and a helper (this program, `--heal ID`) starts the container again through the
- * engine; how it ends says what came of it (enum keeper_helper_status). It answers containers' questions for names, carries what comes to ports that cannot be
- * translated, and has a helper (`--restore`) put rules back that others have removed. It holds nothing
+ * engine; how it ends says what came of it (enum keeper_helper_status). It answers containers' questions
+ * for names, and has a helper (`--restore`) put rules back that others have removed. It holds nothing
  * that could not be had again: should it be killed, the monitors start another, which looks for what
  * was lost meanwhile.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The keeper's beginning and end: its place in the run root, its socket, its loop. What it does stands
- * in watch.c, names.c, forward.c and table_watch.c. It opens no engine, so that it stays small while it
+ * in watch.c, names.c and table_watch.c. It opens no engine, so that it stays small while it
  * waits; helpers do what needs one.
  */
 #include <errno.h>
@@ -99,7 +99,6 @@ static int leave_caller(struct keeper *k)
 	sigset_t set;
 
 	setsid();
-	/* Of connections that we carry; splice(2) has no flag against it. */
 	signal(SIGPIPE, SIG_IGN);
 	syscall(SYS_close_range, 3, ~0U, 0);
 	for (int fd = 0; fd < 3; fd++) {
@@ -135,8 +134,6 @@ static int open_all(struct keeper *k)
 	if (rc == 0)
 		rc = names_open(k);
 	if (rc == 0)
-		rc = forwarding_open(k);
-	if (rc == 0)
 		rc = table_watch_open(k);
 	return rc < 0 ? rc : listen_for_monitors(k);
 }
@@ -165,7 +162,6 @@ int keeper_serve(const struct keeper_options *o)
 	watch_close(&k);
 	loop_close(&k.loop);
 	table_watch_close(&k);
-	forwarding_close(&k);
 	names_close(&k);
 	return 0;
 }

@@ -54,8 +54,6 @@ struct watched {
 	unsigned tries;
 	bool has_network; /* counted, and its networks are known */
 	struct names_client *names;
-	struct forward *forwards;
-	bool unaimed; /* some of them: where to is not read yet */
 };
 
 static void on_link(struct source *s, uint32_t events);
@@ -96,8 +94,6 @@ static struct watched *add(struct keeper *k, int fd)
 
 static void leave_networks(struct watched *w)
 {
-	forward_remove(w->forwards);
-	w->forwards = NULL;
 	names_leave(w->names);
 	w->names = NULL;
 	if (w->has_network)
@@ -115,7 +111,7 @@ static int open_run_dir(const struct watched *w)
 	return openat(w->keeper->run_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Reads network.json (anew): what it is called, and where its ports lead. */
+/* Reads network.json (anew): what it is called. */
 static void read_networks(struct watched *w)
 {
 	auto_close int run_dir = open_run_dir(w);
@@ -139,7 +135,6 @@ static void read_networks(struct watched *w)
 		names_change(w->names, &s);
 	else
 		w->names = names_join(w->keeper, w->id, &s);
-	forward_aim(w->forwards, &s);
 }
 
 /* ---- connections ---- */
@@ -207,12 +202,8 @@ static void recognise(struct watched *w)
 
 static void take_sockets(struct watched *w, const int *fds, size_t count)
 {
-	uint8_t kind = w->message.hello.kind;
-
 	for (size_t i = 0; i < count; i++) {
-		if (kind == KEEPER_SOCKET_FORWARD)
-			w->forwards = forward_add(w->keeper, w->id, fds[i], w->forwards);
-		else if (kind == KEEPER_SOCKET_NAMES && w->names)
+		if (w->names)
 			names_add_socket(w->names, fds[i]);
 		else
 			close(fds[i]);
@@ -221,28 +212,17 @@ static void take_sockets(struct watched *w, const int *fds, size_t count)
 
 static void take_hello(struct watched *w, const int *fds, size_t count)
 {
-	const struct keeper_hello *h = &w->message.hello;
-	bool forwards = count && h->kind == KEEPER_SOCKET_FORWARD, new;
-
 	if (!*w->id)
 		recognise(w);
-	w->flags = h->flags;
+	w->flags = w->message.hello.flags;
 	/* Between two runs it is called nothing, and no socket of ours holds its namespace. */
 	if (!(w->flags & KEEPER_RUNNING)) {
 		names_leave(w->names);
 		w->names = NULL;
 	}
-	if (forwards)
-		take_sockets(w, fds, count);
-	w->unaimed = w->unaimed || forwards;
-	new = w->unaimed || !w->names;
-	/* Once for all that is said in a row. */
-	if ((w->flags & KEEPER_NETWORK) && (w->flags & KEEPER_RUNNING) && new && !h->more) {
+	if ((w->flags & KEEPER_NETWORK) && (w->flags & KEEPER_RUNNING) && !w->names)
 		read_networks(w);
-		w->unaimed = false;
-	}
-	if (!forwards)
-		take_sockets(w, fds, count);
+	take_sockets(w, fds, count);
 }
 
 /* A helper is to start it, after a pause. */

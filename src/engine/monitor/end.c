@@ -256,6 +256,7 @@ static _Noreturn void sweep_and_exit(struct monitor *m)
 	/* A client that is stopped keeps us, but not the container, from being gone. */
 	close(PLAN_FD_LOCK);
 	client_linger(m);
+	forward_linger(m);
 	_exit(0);
 }
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The connection to the keeper of a monitor whose container has a restart policy, or networks: the
- * keeper starts the one again when it breaks, and serves names and forwarded ports of the other with
- * copies of our sockets. Whoever finds no keeper starts one; of many started at once all but one end at
+ * keeper starts the one again when it breaks, and serves names of the other with copies of our sockets. Whoever finds no keeper starts one; of many started at once all but one end at
  * once. Nothing here waits, and what the sockets have received waits in them for the next keeper.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,8 +25,6 @@
 #define RETRY_MAX_MS 10000
 /* Many monitors lose their keeper at the same moment; not all of them should start one. */
 #define SPREAD_MS 64
-/* How long the keeper may take to let go of sockets. */
-#define LEAVE_MS 500
 /* A container without names of its own can do without a keeper for so long: a short one needs none. */
 #define NETWORK_DELAY_MS 25
 #define NS_PER_MS 1000000ull
@@ -84,6 +81,8 @@ static char **fill_pointers(struct plan *p, plan_ref ref)
 
 static _Noreturn void become_keeper(char **argv, char **envp)
 {
+	/* Whoever waits for us may close a port next, which must then be free. */
+	syscall(SYS_close_range, 3, ~0U, 0);
 	/* Not our child: its end is nobody's business but init's. */
 	if (fork() != 0)
 		_exit(0);
@@ -110,38 +109,18 @@ static void retry_after(struct keeper_link *k, uint64_t ms)
 	k->due_ns = clock_now_ns() + ms * NS_PER_MS;
 }
 
-static int send_hello(const struct monitor *m, enum keeper_socket kind, const int *fds,
-		      size_t count, bool more)
-{
-	struct keeper_hello hello = {
-		.flags = flags_of(m), .kind = (uint8_t)kind, .count = (uint8_t)count, .more = more};
-
-	memcpy(hello.id, plan_string(m->plan, m->plan->monitor.id), sizeof(hello.id));
-	/* A connection has room for so little; what it does not take ends it. */
-	return fd_send(m->keeper.fd, &hello, sizeof(hello), fds, count);
-}
-
 /* What the keeper has not been told yet. */
 static int say_hello(struct monitor *m)
 {
 	struct keeper_link *k = &m->keeper;
 	struct monitor_network *n = &m->network;
-	int batch[FD_PASS_MAX], rc = 0;
-	size_t count = 0;
+	size_t count = n->name_count - k->names_sent;
+	struct keeper_hello hello = {.flags = flags_of(m), .count = (uint8_t)count};
+	int rc;
 
-	while (rc == 0 && k->sockets_sent < n->socket_count) {
-		const struct network_socket *s = &n->sockets[k->sockets_sent++];
-
-		if (s->kind == FRAME_SOCKET_FORWARD)
-			batch[count++] = s->fd;
-		if (count && (count == FD_PASS_MAX || k->sockets_sent == n->socket_count)) {
-			rc = send_hello(m, KEEPER_SOCKET_FORWARD, batch, count, true);
-			count = 0;
-		}
-	}
-	if (rc == 0)
-		rc = send_hello(m, KEEPER_SOCKET_NAMES, n->names + k->names_sent,
-				n->name_count - k->names_sent, false);
+	memcpy(hello.id, plan_string(m->plan, m->plan->monitor.id), sizeof(hello.id));
+	/* A connection has room for so little; what it does not take ends it. */
+	rc = fd_send(k->fd, &hello, sizeof(hello), n->names + k->names_sent, count);
 	k->names_sent = n->name_count;
 	return rc;
 }
@@ -151,7 +130,7 @@ static void close_link(struct keeper_link *k)
 	if (k->fd >= 0)
 		close(k->fd);
 	k->fd = -1;
-	k->sockets_sent = k->names_sent = 0;
+	k->names_sent = 0;
 }
 
 void keeper_tell(struct monitor *m)
@@ -224,13 +203,9 @@ void keeper_leave(struct monitor *m)
 {
 	static const char farewell = KEEPER_FAREWELL;
 	struct keeper_link *k = &m->keeper;
-	struct pollfd p = {.fd = k->fd, .events = POLLIN};
 
 	/* It has gone itself, or will see the end of the connection and find the container ended. */
 	if (k->fd >= 0 && send(k->fd, &farewell, 1, MSG_NOSIGNAL) == 1)
 		k->due_ns = 0;
-	/* It closes its copies, then the connection. */
-	if (k->fd >= 0 && network_has_ports(m))
-		poll(&p, 1, LEAVE_MS);
 	close_link(k);
 }

@@ -156,6 +156,7 @@ static void on_report_end(struct monitor *m)
 		return;
 	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
 	listen_for_clients(m);
+	forward_begin(m);
 }
 
 static void on_report(struct monitor *m)
@@ -194,6 +195,7 @@ enum poll_slot {
 	SLOT_ERROR,
 	SLOT_MARKER,
 	SLOT_KEEPER,
+	SLOT_FORWARD,
 	SLOT_OOM,
 	SLOT_HEALTH,
 	SLOT_CLIENTS = SLOT_HEALTH + HEALTH_SLOTS,
@@ -216,6 +218,7 @@ static void fill_poll(struct monitor *m, struct pollfd p[SLOT_COUNT])
 	health_prepare(m, p + SLOT_HEALTH);
 	p[SLOT_OOM] = cgroup_oom_poll(&m->oom);
 	p[SLOT_KEEPER] = (struct pollfd){.fd = m->keeper.fd, .events = POLLIN};
+	p[SLOT_FORWARD] = (struct pollfd){.fd = m->forwarding.epoll_fd, .events = POLLIN};
 	if (m->input >= 0 && input_pending)
 		p[SLOT_INPUT] = (struct pollfd){.fd = m->input, .events = POLLOUT};
 	for (int s = 0; s < 2; s++) {
@@ -280,6 +283,8 @@ static void handle(struct monitor *m, const struct pollfd p[SLOT_COUNT])
 		oom_hear(m);
 	if (p[SLOT_KEEPER].revents)
 		keeper_hear(m);
+	if (p[SLOT_FORWARD].revents)
+		forward_hear(m);
 	if (p[SLOT_PIDFD].revents && m->report_fd < 0)
 		m->plan->early.exec ? exec_reap(m) : end_reap(m);
 	if (m->exited)
@@ -302,7 +307,8 @@ static int quiet_ms(const struct monitor *m)
 
 static int poll_timeout(const struct monitor *m)
 {
-	const int all[] = {quiet_ms(m), health_timeout_ms(m), keeper_timeout_ms(m)};
+	const int all[] = {quiet_ms(m), health_timeout_ms(m), keeper_timeout_ms(m),
+			   forward_timeout_ms(m)};
 	int first = -1;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -339,6 +345,7 @@ static _Noreturn void run(struct monitor *m)
 {
 	for (;;) {
 		struct pollfd p[SLOT_COUNT];
+		bool quiet;
 		int n;
 
 		fill_poll(m, p);
@@ -349,12 +356,15 @@ static _Noreturn void run(struct monitor *m)
 			_exit(1);
 		if (m->supervisors)
 			supervise_reap(m);
+		/* What clients send to forwarded ports says nothing of the container's streams. */
+		quiet = n == (n > 0 && p[SLOT_FORWARD].revents);
 		if (!m->exited && !m->restart.waiting)
-			on_quiet(m, n == 0);
+			on_quiet(m, quiet);
 		if (n > 0)
 			handle(m, p);
 		health_tick(m, p + SLOT_HEALTH);
 		keeper_tick(m);
+		forward_tick(m);
 		if (m->restart.waiting)
 			restart_tick(m);
 		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0) {
@@ -363,7 +373,7 @@ static _Noreturn void run(struct monitor *m)
 			restart_pause(m);
 			continue;
 		}
-		if (m->exited && n == 0) {
+		if (m->exited && quiet) {
 			/* Only a client that does not read can hold us up now: wait for it. */
 			if (!client_frame_pending(m)) {
 				relay_close_output(m, 0);
@@ -387,7 +397,7 @@ _Noreturn void monitor_main(struct monitor *m, bool forked)
 	m->run_dir = m->pidfd = m->report_fd = m->listen_fd = m->input = m->output[0] =
 		m->output[1] = -1;
 	m->log.fd = m->console_fd = m->restart.watch_fd = m->restart.peak_fd = m->keeper.fd = -1;
-	m->event_fd = m->oom.fd = m->oom.counter = -1;
+	m->event_fd = m->oom.fd = m->oom.counter = m->forwarding.epoll_fd = -1;
 	/* Only a container has a bill. */
 	m->timeline_stored = m->plan->early.exec;
 	client_init_all(m);

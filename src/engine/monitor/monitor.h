@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "engine/monitor/forward.h"
 #include "engine/monitor/health.h"
 #include "engine/monitor/network.h"
 #include "engine/monitor/protocol.h"
@@ -78,8 +79,7 @@ struct keeper_link {
 	int fd;          /* -1: none */
 	uint64_t due_ns; /* when to try (again) */
 	uint64_t retry_ms;
-	size_t sockets_sent; /* how many of network.sockets it has, and of this run's names */
-	size_t names_sent;
+	size_t names_sent; /* how many of this run's network.names it has */
 };
 
 struct monitor {
@@ -126,6 +126,7 @@ struct monitor {
 	struct monitor_network network;
 	const char *groups;   /* of the container, for a process of an exec: child_context.groups */
 	uint32_t supervisors; /* of execs: processes of ours that have not been reaped */
+	struct forwarding forwarding;
 };
 
 /* main.c */
@@ -200,7 +201,7 @@ int restart_timeout_ms(const struct monitor *m);
 void restart_tick(struct monitor *m);
 /* keeper_link.c: connects when it is time to; how long poll may wait (-1: for ever); what came from
  * the keeper; something that it knows has changed; a run has begun, which nobody has heard of yet; the
- * farewell, and, where it holds copies of the container's ports, until it has let go of them. */
+ * farewell. */
 void keeper_tick(struct monitor *m);
 int keeper_timeout_ms(const struct monitor *m);
 void keeper_hear(struct monitor *m);
@@ -218,6 +219,7 @@ void tell_ended(struct monitor *m);
 void tell_refused(struct monitor *m);
 void tell_stopped_restarting(struct monitor *m);
 void tell_log_failed(struct monitor *m);
+void tell_forward(struct monitor *m, unsigned port, const char *why);
 /* store.c: state.json and timeline.json. */
 /* 0 or -errno: the state that stands is then not the true one. */
 int store_state(struct monitor *m, const char *status);

@@ -51,7 +51,8 @@ static bool take_sockets(struct monitor_network *n, uint8_t kind)
 	if (n->pending_count > NETWORK_SOCKETS_MAX - n->socket_count)
 		return false;
 	for (size_t i = 0; i < n->pending_count; i++)
-		n->sockets[n->socket_count++] = (struct network_socket){n->pending[i], kind};
+		n->sockets[n->socket_count++] =
+			(struct network_socket){.fd = n->pending[i], .kind = kind};
 	n->pending_count = 0;
 	return true;
 }
@@ -92,6 +93,7 @@ bool network_take(struct monitor *m, const struct frame_network *frame, bool lau
 			return true; /* the child ends for it */
 		}
 	} else if (whole && m->started) {
+		forward_begin(m);
 		keeper_tell(m);
 	}
 	return whole;
@@ -199,6 +201,7 @@ void network_undo(struct monitor *m)
 	 * end, for the reason that script.h gives. */
 	if (dir >= 0 && script_undo_file_by(dir, &filter) < 0)
 		n->failed = true;
+	forward_end(m);
 	while (n->socket_count)
 		close(n->sockets[--n->socket_count].fd);
 }

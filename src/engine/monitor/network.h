@@ -22,7 +22,8 @@ struct monitor;
 
 struct network_socket {
 	int fd;
-	uint8_t kind; /* enum frame_socket, never NAMES */
+	uint8_t kind;         /* enum frame_socket, never NAMES */
+	bool stream, waiting; /* forward.c's */
 };
 
 struct monitor_network {

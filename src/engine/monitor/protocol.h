@@ -89,9 +89,12 @@ struct frame_restart {
  */
 enum frame_socket {
 	FRAME_SOCKET_HELD = 0, /* bound, so that nobody else has the port */
-	/* the others are for the keeper: */
-	FRAME_SOCKET_FORWARD = KEEPER_SOCKET_FORWARD,
-	FRAME_SOCKET_NAMES = KEEPER_SOCKET_NAMES,
+	/* TCP listening, or UDP bound, on the host's side: what comes there and was not translated (to
+	 * [::1], to [::] of a container without IPv6) is for the container's port of the script */
+	FRAME_SOCKET_FORWARD,
+	/* for the keeper: the name service's inside the container (network/script.h): UDP, and TCP
+	 * listening */
+	FRAME_SOCKET_NAMES,
 };
 
 struct frame_network {

@@ -107,6 +107,7 @@ void restart_pause(struct monitor *m)
 		close(PLAN_FD_LOCK);
 		close(m->keeper.fd);
 		client_linger(m);
+		forward_linger(m);
 		_exit(0);
 	}
 	close_run(m);

@@ -63,6 +63,14 @@ void tell_stopped_restarting(struct monitor *m)
 	tell(m, LOG_LEVEL_INFO, "stopped on a user's behalf: not restarted");
 }
 
+void tell_forward(struct monitor *m, unsigned port, const char *why)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "port %u: %s", port, why);
+	tell(m, LOG_LEVEL_WARN, text);
+}
+
 void tell_log_failed(struct monitor *m)
 {
 	tell(m, LOG_LEVEL_ERROR, "its log cannot be written: what it says is lost");

@@ -45,7 +45,7 @@ static void follow_forwarder(const struct asker *a, struct debug_claim *c)
 	    c->result.place != &a->d->places[0] || !sandbox_port_listens(s, binding(a)))
 		return;
 	path_follow(&a->d->world, &start, &r);
-	strv_add(&c->result.hops, "host: the keeper connects to the container:");
+	strv_add(&c->result.hops, "host: the container's monitor connects to it:");
 	strv_add_all(&c->result.hops, &r.hops);
 	if (r.end != PATH_REACHED) {
 		struct path_result reached = c->result;

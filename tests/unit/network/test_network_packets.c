@@ -138,7 +138,7 @@ static void check_published(struct world *w)
 	assert_reaches(0, "2001:db8::1", PORT, w->web_listener);
 	assert_reaches(0, "10.2.0.1", PORT, w->web_listener);
 	assert_int_equal(connect_from(0, "127.0.0.1", BOUND, PATIENCE_MS), -ECONNREFUSED);
-	/* [::1] is the keeper's */
+	/* [::1] is the monitor's */
 	assert_int_equal(connect_from(0, "::1", PORT, PATIENCE_MS), -ECONNREFUSED);
 }
 
