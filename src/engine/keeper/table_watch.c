@@ -22,10 +22,12 @@
 #include "network/table.h"
 
 /* Changes come many at once. */
-#define FIRST_PAUSE_NS (100 * NS_PER_MS)
-/* When somebody takes away again and again what we put back, we do so less and less often. */
-#define PAUSE_MAX_NS (10 * NS_PER_S)
-#define CALM_NS (30 * NS_PER_S)
+#define SETTLE_NS (50 * NS_PER_MS)
+/* Between the end of one helper and the next, while we do not listen either: whoever takes away again and
+ * again what we put back costs us no more than a helper in that time, however fast he is. Well below a
+ * second, in which ports have to lead where they should again. */
+#define INTERVAL_NS (400 * NS_PER_MS)
+#define FORGET_MAX 65536
 #define RECEIVE_BYTES 65536
 #define QUEUE_BYTES (1 << 20)
 #define ATTRIBUTES_MAX 16
@@ -36,10 +38,33 @@ struct table_watch {
 	struct network_store store; /* to look for the table; nothing else of it is set */
 	char comment[48];           /* what rules of ours in other tables carry */
 	struct timer pause;
-	uint64_t pause_ns, restored_ns;
-	pid_t helper; /* 0: none */
-	bool again;   /* something has changed since it was started */
+	uint64_t restored_ns; /* when the last helper ended; 0: there was none */
+	pid_t helper;         /* 0: none */
+	bool again;           /* something has changed since it was started */
 };
+
+static void restore_soon(struct table_watch *w)
+{
+	uint64_t due = clock_now_ns() + SETTLE_NS;
+
+	if (w->pause.due_ns)
+		return;
+	if (w->restored_ns && due < w->restored_ns + INTERVAL_NS)
+		due = w->restored_ns + INTERVAL_NS;
+	timer_set(&w->keeper->pauses, &w->pause, due);
+	loop_wait_for(&w->keeper->loop, &w->source, 0);
+}
+
+/* Takes what has come out of the socket, unread. */
+static void forget_events(struct table_watch *w)
+{
+	char byte;
+
+	for (int i = 0; i < FORGET_MAX; i++) {
+		if (recv(w->source.fd, &byte, 1, MSG_DONTWAIT) < 0 && errno != ENOBUFS)
+			return;
+	}
+}
 
 static void on_pause(struct timer *t)
 {
@@ -47,26 +72,18 @@ static void on_pause(struct timer *t)
 
 	if (!w->keeper->network_count)
 		return;
+	/* One after the other. */
 	if (w->helper) {
 		w->again = true;
 		return;
 	}
 	w->again = false;
-	w->restored_ns = clock_now_ns();
+	/* It will see for itself all that has happened so far. */
+	forget_events(w);
+	loop_wait_for(&w->keeper->loop, &w->source, EPOLLIN);
 	w->helper = keeper_spawn(w->keeper, "--restore", NULL);
-}
-
-static void restore_soon(struct table_watch *w)
-{
-	uint64_t now = clock_now_ns();
-
-	if (w->pause.due_ns)
-		return;
-	if (now - w->restored_ns > CALM_NS || !w->pause_ns)
-		w->pause_ns = FIRST_PAUSE_NS;
-	else if (w->pause_ns < PAUSE_MAX_NS)
-		w->pause_ns *= 2;
-	timer_set(&w->keeper->pauses, &w->pause, now + w->pause_ns);
+	if (!w->helper)
+		restore_soon(w);
 }
 
 bool table_watch_helper_ended(struct keeper *k, pid_t pid, int status)
@@ -76,6 +93,7 @@ bool table_watch_helper_ended(struct keeper *k, pid_t pid, int status)
 	if (pid != w->helper)
 		return false;
 	w->helper = 0;
+	w->restored_ns = clock_now_ns();
 	if (w->again)
 		restore_soon(w);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -159,6 +177,7 @@ static int begin(struct table_watch *w)
 	const struct sockaddr_nl address = {.nl_family = AF_NETLINK,
 					    .nl_groups = 1u << (NFNLGRP_NFTABLES - 1)};
 	const int bytes = QUEUE_BYTES;
+	int rc;
 
 	w->source = (struct source){.fd = netlink_open(NETLINK_NETFILTER), .ready = on_events};
 	if (w->source.fd < 0)
@@ -166,16 +185,18 @@ static int begin(struct table_watch *w)
 	/* Someone's large table may go at once. */
 	setsockopt(w->source.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	if (bind(w->source.fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		int rc = -errno;
-
+		rc = -errno;
 		close(w->source.fd);
 		w->source.fd = -1;
 		return rc;
 	}
+	rc = loop_add(&w->keeper->loop, &w->source, EPOLLIN);
+	if (rc < 0)
+		return rc;
 	/* It may have gone while there was no keeper. */
 	if (table_stands(&w->store) == -ENOENT)
 		restore_soon(w);
-	return loop_add(&w->keeper->loop, &w->source, EPOLLIN);
+	return 0;
 }
 
 void table_watch_adjust(struct keeper *k)
