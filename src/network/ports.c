@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -22,6 +23,7 @@
 #include "network/sandbox.h"
 
 #define ANY_PORT_TRIES 64
+#define BURY_TRIES 2000 /* milliseconds */
 #define LISTEN_BACKLOG 4096
 #define SPARE_DESCRIPTORS 128
 #define NAME_BYTES (sizeof("udp-65535-") + IP_TEXT_MAX)
@@ -108,7 +110,7 @@ static int bind_listening(int fd, const struct port_binding *p)
 	return rc == 0 && listen(fd, LISTEN_BACKLOG) < 0 ? -errno : rc;
 }
 
-/* A descriptor or -errno; listens if the keeper is to take what comes. */
+/* A descriptor or -errno; listens if the monitor is to take what comes. */
 static int bind_socket(const struct port_binding *p, bool forwarded)
 {
 	bool tcp = p->protocol == IPPROTO_TCP;
@@ -285,6 +287,21 @@ static int replace_link(int dir, const char *name, const char *text)
 	return rc;
 }
 
+/* Somebody killed loses his sockets a moment before his lock (the kernel lets go of the last opened
+ * first), and a lock is also held by those who look, or sweep up. All of these are waited for. */
+static int bury(const struct network_store *store, const char *container_id)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+	int rc = -EBUSY;
+
+	for (int i = 0; rc == -EBUSY && i < BURY_TRIES; i++) {
+		if (i)
+			nanosleep(&nap, NULL);
+		rc = holder_bury(store, container_id);
+	}
+	return rc;
+}
+
 /* The port is ours by its socket; a link that says otherwise is of somebody dead, whose rules may still
  * stand and go now. */
 static int claim(const struct network_store *store, const struct sandbox *s,
@@ -306,7 +323,7 @@ static int claim(const struct network_store *store, const struct sandbox *s,
 		return -errno;
 	rc = holder_read(dir, name, &other);
 	if (rc == 0 && !str_eq(other.container_id, s->container_id))
-		rc = holder_bury(store, other.container_id);
+		rc = bury(store, other.container_id);
 	if (rc == -EBUSY)
 		return -EADDRINUSE;
 	return rc < 0 && rc != -ENOENT && rc != -EINVAL ? rc : replace_link(dir, name, text);

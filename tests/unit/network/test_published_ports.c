@@ -7,12 +7,15 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "network/sandbox.h"
+#include "network/script.h"
 #include "network_fixture.h"
 
 static const char id_text[] = "00000000000000000000000000000000000000000000000000000000000000ab";
@@ -98,7 +101,7 @@ static void ports_are_kept_from_everybody(void **state)
 	assert_done(ports_bind(&f->s, &s, wanted, 2, &sockets, &err), err);
 	assert_int_equal(sockets.count, 4);
 	assert_int_equal(s.port_count, 4);
-	/* In their order: 0.0.0.0 and [::] of each; only the TCP of IPv6 is the keeper's to serve. */
+	/* In their order: 0.0.0.0 and [::] of each; only the TCP of IPv6 is the monitor's to serve. */
 	assert_int_equal(s.ports[0].host_address.family, AF_INET);
 	assert_int_equal(s.ports[1].host_address.family, AF_INET6);
 	assert_false(listens(sockets.fds[0]));
@@ -242,6 +245,101 @@ static void many_ports_pass_a_small_soft_limit(void **state)
 	sandbox_free(&s);
 }
 
+/* A process that has the container's lock, and a moment later ends: its sockets went first. */
+static pid_t die_slowly(struct fixture *f, const char *id)
+{
+	const struct timespec moment = {.tv_nsec = 100000000};
+	char path[128];
+	int ready[2], lock;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "containers/%s", id);
+	assert_int_equal(file_mkdir_all_at(f->s.run_fd, path, 0700), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		snprintf(path, sizeof(path), "containers/%s/lock", id);
+		lock = openat(f->s.run_fd, path, O_RDWR | O_CREAT, 0600);
+		if (lock < 0 || flock(lock, LOCK_EX) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		nanosleep(&moment, NULL);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &(char){0}, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void a_port_of_somebody_who_is_just_dying_is_free(void **state)
+{
+	static const char dying[] =
+		"00000000000000000000000000000000000000000000000000000000000000cd";
+	struct port_binding wanted = port(IPPROTO_TCP, 8080, NULL);
+	struct fixture *f = fixture_of(state);
+	struct sandbox_sockets sockets;
+	struct err err = ERR_INIT;
+	struct sandbox s;
+
+	sandbox_make(&s);
+	memcpy(s.container_id, dying, sizeof(dying));
+	assert_done(ports_bind(&f->s, &s, &wanted, 1, &sockets, &err), err);
+	sandbox_sockets_close(&sockets);
+	sandbox_free(&s);
+	die_slowly(f, dying);
+	sandbox_make(&s);
+	assert_done(ports_bind(&f->s, &s, &wanted, 1, &sockets, &err), err);
+	await_children(1);
+	finish(f, &s, &sockets);
+}
+
+static int leads_to(struct fixture *f, uint8_t protocol, const char *address, uint16_t number,
+		    struct script_forward *out)
+{
+	struct script_port from = {.protocol = protocol, .port = htons(number)};
+
+	assert_int_equal(inet_pton(AF_INET6, address, from.address), 1);
+	return script_forward_find(f->s.run_fd, &from, out);
+}
+
+static void what_cannot_be_translated_is_found_in_the_script(void **state)
+{
+	struct port_binding wanted[] = {
+		port(IPPROTO_TCP, 8080, NULL), port(IPPROTO_UDP, 8080, NULL),
+		port(IPPROTO_TCP, 8081, "::1"), port(IPPROTO_TCP, 8082, "127.0.0.1")};
+	struct fixture *f = fixture_of(state);
+	struct sandbox_sockets sockets;
+	struct err err = ERR_INIT;
+	struct script_forward to;
+	struct sandbox s;
+
+	for (uint8_t i = 0; i < 4; i++)
+		wanted[i].container_port = 80 + i;
+	sandbox_make(&s);
+	s.endpoints[0].bridge_index = 1;
+	assert_done(ports_bind(&f->s, &s, wanted, 4, &sockets, &err), err);
+	assert_done(sandbox_script_write(&f->s, &s, f->s.run_fd, &err), err);
+	assert_int_equal(leads_to(f, IPPROTO_TCP, "::", 8080, &to), 0);
+	assert_int_equal(to.family, AF_INET);
+	assert_int_equal(ntohs(to.port), 80);
+	assert_memory_equal(to.address, s.endpoints[0].ipv4.address.bytes, 4);
+	assert_int_equal(leads_to(f, IPPROTO_UDP, "::", 8080, &to), 0);
+	assert_int_equal(ntohs(to.port), 81);
+	assert_int_equal(leads_to(f, IPPROTO_TCP, "::1", 8081, &to), 0);
+	assert_int_equal(ntohs(to.port), 82);
+	assert_int_equal(leads_to(f, IPPROTO_TCP, "::1", 8080, &to), -ENOENT);
+	assert_int_equal(leads_to(f, IPPROTO_UDP, "::1", 8081, &to), -ENOENT);
+	assert_int_equal(leads_to(f, IPPROTO_TCP, "::", 8082, &to), -ENOENT);
+	/* It may have IPv6 after a `network connect`: that is what [::1] leads to then. */
+	s.endpoints[0].ipv6 = prefix_of("fd00::2/64");
+	assert_done(sandbox_script_write(&f->s, &s, f->s.run_fd, &err), err);
+	assert_int_equal(leads_to(f, IPPROTO_TCP, "::", 8080, &to), 0);
+	assert_int_equal(to.family, AF_INET6);
+	assert_int_equal(script_undo_file(f->s.run_fd), 0);
+	assert_int_equal(leads_to(f, IPPROTO_TCP, "::", 8080, &to), -ENOENT);
+	finish(f, &s, &sockets);
+}
+
 static int setup(void **state)
 {
 	*state = NULL;
@@ -267,6 +365,8 @@ int main(void)
 		port_test(old_connections_are_no_obstacle),
 		port_test(ranges_and_any_port_give_one_number_to_both),
 		port_test(many_ports_pass_a_small_soft_limit),
+		port_test(a_port_of_somebody_who_is_just_dying_is_free),
+		port_test(what_cannot_be_translated_is_found_in_the_script),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
