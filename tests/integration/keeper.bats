@@ -170,7 +170,7 @@ host_restart() {
 }
 
 @test "the keeper is small, alone, of no session, and in the monitors' group" {
-	local keeper i pss
+	local keeper i pss own
 	made one always sleep 1000
 	cloche start one >/dev/null
 	wait_for 5 connected 1
@@ -180,8 +180,10 @@ host_restart() {
 	assert_equal "$(ps -o sid= -p "$keeper" | tr -d ' ')" "$keeper"
 	grep -q '/cloche-monitor$' "/proc/$keeper/cgroup"
 	pss=$(awk '$1 == "Pss:" { print $2 }' "/proc/$keeper/smaps_rollup")
-	echo "keeper: $pss KiB"
-	grep -qa __asan_init "$KEEPER" || [ "$pss" -le 512 ]
+	own=$(awk '$1 == "Pss_Anon:" { print $2 }' "/proc/$keeper/smaps_rollup")
+	echo "keeper: $pss KiB, $own KiB of its own"
+	# How much of its file is in memory is up to the kernel, which reads ahead.
+	grep -qa __asan_init "$KEEPER" || { [ "$own" -le 64 ] && [ "$pss" -le 768 ]; }
 	cloche rm -f one >/dev/null
 	wait_for 5 no_keeper
 	[ ! -e "$CLOCHE_RUN_ROOT/keeper.sock" ]
