@@ -129,12 +129,12 @@ kill_all() {
 		"$(grep '"status":"die"' "$CLOCHE_RUN_ROOT/events/journal" | grep -c '"exitCode":"3"')"
 	# In the keeper's pause, mostly: the user's word ends it, and then there is nobody to watch over.
 	cloche stop -t 0 guest >/dev/null
-	wait_for 4 no_keeper
+	wait_for 5 no_keeper
 	container_is guest exited
 	cloche start guest >/dev/null
 	wait_for 10 restarts guest 3
 	cloche rm -f guest host >/dev/null
-	wait_for 4 no_keeper
+	wait_for 5 no_keeper
 }
 
 restarts() { [ "$(inspect "$1" .RestartCount)" -ge "$2" ]; }
