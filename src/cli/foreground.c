@@ -67,7 +67,7 @@ void foreground_warn(const struct container_config *config, const struct start_h
 	if (!may_be_refused(config) || handle->plan_fd < 0 ||
 	    plan_map(handle->plan_fd, &plan, &err) < 0)
 		return;
-	for (uint32_t i = 0; i < plan->shared.warned_count; i++) {
+	for (uint32_t i = 0; i < plan_warning_count(plan); i++) {
 		plan_warning(plan, i, text, sizeof(text));
 		log_message(LOG_LEVEL_WARN, "%s", text);
 	}

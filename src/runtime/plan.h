@@ -199,7 +199,8 @@ enum child_step {
 	STEP_WRITE,
 };
 
-/* Start of the memfd: written by all three. */
+/* Start of the memfd: written by all three. The child may be traced by others in a container that it joins,
+ * so that what it writes is believed as far as it harms nobody outside. */
 struct plan_shared {
 	uint32_t version;
 	uint32_t released;      /* enum plan_release; futex */
@@ -316,8 +317,15 @@ struct plan_monitor {
 	plan_ref keeper_argv, keeper_env; /* plan_list: the keeper's program; 0: there is none */
 };
 
+/* What all three write stands in pages of its own: of the rest, a process that goes into a container
+ * has a copy. */
+#define PLAN_SHARED_BYTES 8192u
+
 struct plan {
-	struct plan_shared shared;
+	union {
+		struct plan_shared shared;
+		char shared_pages[PLAN_SHARED_BYTES];
+	};
 	struct plan_early early;
 	struct plan_monitor monitor;
 	uint32_t op_count;
@@ -335,6 +343,8 @@ enum plan_fd {
 	PLAN_FD_TARGET = 7, /* pidfd of the container's PID 1, for OP_JOIN */
 	PLAN_FD_COUNT = 8,
 };
+
+_Static_assert(sizeof(struct plan_shared) <= PLAN_SHARED_BYTES, "more than its pages hold");
 
 static inline void *plan_at(struct plan *p, plan_ref ref)
 {

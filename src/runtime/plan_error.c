@@ -92,6 +92,13 @@ int plan_error(const struct plan *p, struct err *err)
 		       err_errno_text(p->shared.failed_errno));
 }
 
+uint32_t plan_warning_count(const struct plan *p)
+{
+	const uint32_t room = sizeof(p->shared.warned_ops) / sizeof(p->shared.warned_ops[0]);
+
+	return p->shared.warned_count < room ? p->shared.warned_count : room;
+}
+
 void plan_warning(const struct plan *p, uint32_t i, char *out, size_t size)
 {
 	uint32_t index = p->shared.warned_ops[i];

@@ -8,7 +8,9 @@
 
 /* Fills *err from plan->shared.failed_*. Returns err_code(err), or 0 when no operation failed. */
 int plan_error(const struct plan *p, struct err *err);
-/* The text of warning i (< shared.warned_count): "ulimit nofile: Operation not permitted". */
+/* How many operations failed that may. */
+uint32_t plan_warning_count(const struct plan *p);
+/* The text of warning i (< plan_warning_count()): "ulimit nofile: Operation not permitted". */
 void plan_warning(const struct plan *p, uint32_t i, char *out, size_t size);
 
 #endif

@@ -9,6 +9,7 @@ setup() {
 	setup_network_engine
 	cloche run --rm cloche/busybox true
 	cloche run --rm --network none cloche/busybox true
+	cloche run --rm -p 127.0.0.1::80 cloche/busybox true
 	cloche info >/dev/null
 	# The keeper goes when the last connected container has gone.
 	wait_for 10 no_process

@@ -111,11 +111,12 @@ static bool container_has_ended(const struct plan *p)
 
 _Noreturn void exec_refuse(struct monitor *m)
 {
+	const pid_t made = monitor_made_child(m, m->plan);
 	siginfo_t info = {0};
 
 	/* It may have failed on either side of OP_CLONE; none may stay a zombie of the container's. */
-	if (m->plan->shared.child_pid > 0)
-		waitid(P_PID, (id_t)m->plan->shared.child_pid, &info, WEXITED);
+	if (made)
+		waitid(P_PID, (id_t)made, &info, WEXITED);
 	if (m->pidfd >= 0 && waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED) == 0 &&
 	    !m->plan->shared.failed_op)
 		err_set(&m->start_error, ERR_SYSTEM, ECANCELED,
@@ -136,13 +137,13 @@ _Noreturn void exec_refuse(struct monitor *m)
 /* The process that OP_CLONE made is our child, the one that made it has nothing left to do. */
 static int adopt(struct monitor *m)
 {
-	int pidfd;
-
-	m->pid = m->plan->shared.child_pid;
+	const pid_t made = monitor_made_child(m, m->plan);
 	/* Not reaped yet, so the number is its own. */
-	pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
+	int pidfd = made ? (int)syscall(SYS_pidfd_open, made, 0) : -1;
+
 	if (pidfd < 0)
-		return -errno;
+		return made ? -errno : -ESRCH;
+	m->pid = made;
 	waitid(P_PIDFD, (id_t)m->pidfd, &(siginfo_t){0}, WEXITED);
 	close(m->pidfd);
 	m->pidfd = pidfd;
@@ -154,6 +155,7 @@ void exec_on_report_end(struct monitor *m)
 	const struct plan *p = m->plan;
 	struct frame_started started;
 	uint32_t last = p->op_count;
+	pid_t made;
 	int rc;
 
 	if (p->shared.failed_op || last < 2 || p->shared.op_end_ns[last - 2] == 0)
@@ -162,7 +164,9 @@ void exec_on_report_end(struct monitor *m)
 	if (rc < 0) {
 		err_set(&m->start_error, ERR_SYSTEM, -rc, "open the process: %s",
 			err_errno_text(-rc));
-		kill(p->shared.child_pid, SIGKILL);
+		made = monitor_made_child(m, p);
+		if (made)
+			kill(made, SIGKILL);
 		exec_refuse(m);
 	}
 	m->started = true;

@@ -97,6 +97,8 @@ static _Noreturn void become_check(struct monitor *m, int null, int output, int 
 	int high_report = fcntl(report, F_DUPFD, PLAN_FD_COUNT + 8);
 	int high_target = fcntl(m->pidfd, F_DUPFD, PLAN_FD_COUNT + 8);
 
+	monitor_keep_copy(m->health.plan, PLAN_FD_PLAN, PLAN_HEALTH_OFFSET);
+	munmap(m->plan, PLAN_BYTES);
 	if (high_report < 0 || high_target < 0 || fd_place(null, 0) < 0 ||
 	    fd_place(output, 1) < 0 || fd_place(output, 2) < 0 ||
 	    fd_place(high_report, CHILD_REPORT_FD) < 0 || fd_place(high_target, PLAN_FD_TARGET) < 0)
@@ -249,20 +251,21 @@ static void on_report_end(struct monitor *m)
 		"OCI runtime exec failed: exec failed: unable to start container process: ";
 	struct health_check *h = &m->health;
 	const struct plan *p = h->plan;
+	const pid_t made = monitor_made_child(m, p);
 	struct err err = ERR_INIT;
 	char text[ERR_MSG_MAX + sizeof(prefix) + sizeof(": unknown")];
 	int pidfd = -1;
 
 	close_fd(&h->report_fd);
 	if (!p->shared.failed_op && p->op_count >= 2 && p->shared.op_end_ns[p->op_count - 2])
-		pidfd = (int)syscall(SYS_pidfd_open, p->shared.child_pid, 0);
-	else if (p->shared.child_pid > 0)
-		waitid(P_PID, (id_t)p->shared.child_pid, &(siginfo_t){0}, WEXITED);
+		pidfd = made ? (int)syscall(SYS_pidfd_open, made, 0) : -1;
+	else if (made)
+		waitid(P_PID, (id_t)made, &(siginfo_t){0}, WEXITED);
 	waitid(P_PIDFD, (id_t)h->pidfd, &(siginfo_t){0}, WEXITED);
 	close_fd(&h->pidfd);
 	if (pidfd >= 0) {
 		h->pidfd = pidfd;
-		h->pid = p->shared.child_pid;
+		h->pid = made;
 		h->entered = true;
 		return;
 	}
@@ -289,12 +292,15 @@ static void reap(struct monitor *m)
 }
 
 /* Its session is its own, so the group is all that it started and did not let go. */
-static void kill_check(struct health_check *h)
+static void kill_check(struct monitor *m)
 {
+	struct health_check *h = &m->health;
+	const pid_t made = h->entered ? 0 : monitor_made_child(m, h->plan);
+
 	if (h->entered)
 		kill(-h->pid, SIGKILL);
-	else if (h->plan->shared.child_pid > 0)
-		kill(h->plan->shared.child_pid, SIGKILL);
+	else if (made)
+		kill(made, SIGKILL);
 	if (h->pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, h->pidfd, SIGKILL, NULL, 0);
 }
@@ -307,7 +313,7 @@ void health_end(struct monitor *m)
 		return;
 	h->over = true;
 	if (h->running) {
-		kill_check(h);
+		kill_check(m);
 		if (h->pidfd >= 0)
 			waitid(P_PIDFD, (id_t)h->pidfd, &(siginfo_t){0}, WEXITED | WNOHANG);
 		close_fd(&h->report_fd);
@@ -377,6 +383,6 @@ void health_tick(struct monitor *m, const struct pollfd p[static HEALTH_SLOTS])
 	else if (due) {
 		h->late = true;
 		h->due_ns = UINT64_MAX;
-		kill_check(h);
+		kill_check(m);
 	}
 }

@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -76,6 +78,27 @@ static void close_others(const struct monitor *m)
 	}
 }
 
+void monitor_keep_copy(struct plan *p, int fd, off_t at)
+{
+	char *rest = (char *)p + PLAN_SHARED_BYTES;
+
+	/* What the launcher still writes shows, since nothing is written here before the release. */
+	if (mmap(rest, PLAN_BYTES - PLAN_SHARED_BYTES, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_FIXED, fd, at + PLAN_SHARED_BYTES) == MAP_FAILED)
+		_exit(1);
+	close(fd);
+}
+
+pid_t monitor_made_child(const struct monitor *m, const struct plan *p)
+{
+	pid_t pid = __atomic_load_n(&p->shared.child_pid, __ATOMIC_RELAXED);
+
+	if (pid <= 0 || pid == m->pid ||
+	    waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return 0;
+	return pid;
+}
+
 static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *s, int report)
 {
 	struct child_context c = {.root_fd = -1,
@@ -89,6 +112,9 @@ static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *
 	close(PLAN_FD_LOCK);
 	close(m->report_fd);
 	close_others(m);
+	monitor_keep_copy(m->plan, PLAN_FD_PLAN, 0);
+	if (m->health.plan)
+		munmap(m->health.plan, PLAN_BYTES);
 	if (!c.groups)
 		c.groups = plan_string(m->plan, m->plan->early.groups);
 	/* It leads to the host's directories (CVE-2024-21626). */

@@ -85,9 +85,12 @@ static bool choose_engine(struct subject *s, const char *spec)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		size_t n = strlen(kinds[i].name);
-		bool with_runtime = kinds[i].has_runtimes && spec[n] == ':' && spec[n + 1];
+		bool with_runtime;
 
-		if (strncmp(spec, kinds[i].name, n) != 0 || (spec[n] && !with_runtime))
+		if (strncmp(spec, kinds[i].name, n) != 0)
+			continue;
+		with_runtime = kinds[i].has_runtimes && spec[n] == ':' && spec[n + 1];
+		if (spec[n] && !with_runtime)
 			continue;
 		s->ops = kinds[i].ops;
 		s->name = xstrdup(spec);

@@ -387,7 +387,7 @@ static void warn_all(struct making *m)
 
 	for (size_t i = 0; i < m->warnings.count; i++)
 		report_warning(m->rt, m->warnings.items[i]);
-	for (uint32_t i = 0; i < m->plan->shared.warned_count; i++) {
+	for (uint32_t i = 0; i < plan_warning_count(m->plan); i++) {
 		plan_warning(m->plan, i, text, sizeof(text));
 		report_warning(m->rt, text);
 	}
