@@ -101,6 +101,7 @@ finds_40_ms() {
 
 is_as() { assert_engine_as "$1" >/dev/null; }
 
+# bats test_tags=any-kernel
 @test "the host is as it was, images too" {
 	cloche run --rm --network none cloche/busybox true
 	cloche info >/dev/null

@@ -95,6 +95,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_contains "$output" "requires at least 2 arguments"
 }
 
+# bats test_tags=any-kernel
 @test "a container that does not run is refused" {
 	cloche create --name box cloche/busybox true >/dev/null
 	run -1 cloche exec box true
@@ -122,6 +123,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$output" y
 }
 
+# bats test_tags=any-kernel
 @test "-d does not wait; the process lives on without its front end, and dies with the container" {
 	start_box
 	run -0 cloche exec -d box sleep 2000
@@ -160,6 +162,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$output" $'/dev/pts/0\r\n1000:5\r'
 }
 
+# bats test_tags=any-kernel
 @test "what is known of an exec: its state, its events" {
 	start_box
 	run -4 cloche exec -u 1:2 -e X=y box sh -c 'exit 4'
@@ -170,6 +173,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 		$'exec_create: sh -c exit 4|\nexec_start: sh -c exit 4|\nexec_die|4'
 }
 
+# bats test_tags=any-kernel
 @test "a hundred at once: each has its own exit code" {
 	start_box
 	local i failed=0 monitor
