@@ -66,7 +66,7 @@ finds_40_ms() {
 	is_40_ms "$(later startup.phase.exec)" && is_40_ms "$(later startup.to_program)"
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,measure
 @test "a runtime that starts 40 ms late: they stand in the runtime's part of the start, and in no other" {
 	local late=$BUILD/obj/tests/late-runtime
 	[ -x "$late" ] || skip "built without tests"

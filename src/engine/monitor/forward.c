@@ -20,8 +20,10 @@
 #define NS_PER_MS 1000000ull
 #define RESUME_NS (1000 * NS_PER_MS)
 #define COMPLAIN_NS (60 * 1000 * NS_PER_MS)
-/* At the end: how long a client may take nothing of what the container has said. */
+/* At the end: how long a client may take nothing of what the container has said, and how long all of
+ * them together may take. */
 #define LINGER_MS 500
+#define LINGER_ALL_NS (5000 * NS_PER_MS)
 /* Few, so that the container's streams have their turn. */
 #define EVENTS_MAX 16
 /* A connection has two sockets and, while something is under way, up to two pipes. The other half of
@@ -273,9 +275,11 @@ void forward_end(struct monitor *m)
 
 void forward_linger(struct monitor *m)
 {
+	const uint64_t end = clock_now_ns() + LINGER_ALL_NS;
+
 	if (m->forwarding.epoll_fd < 0)
 		return;
-	while (m->forwarding.channel_count && hear(m, LINGER_MS) > 0)
+	while (m->forwarding.channel_count && clock_now_ns() < end && hear(m, LINGER_MS) > 0)
 		;
 	channels_end(m, true);
 }
