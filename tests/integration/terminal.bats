@@ -134,6 +134,12 @@ in_write() {
 	assert_equal "$(cloche ps -aq)" ""
 }
 
+# Asks again: the shell hears of its children's states when it looks.
+shell_says_running() {
+	type_keys 'jobs' Enter
+	screen | grep -q 'Running.*sleep 500'
+}
+
 @test "-it: a shell with job control, the terminal's size, ctrl-C and the exit code" {
 	terminal "cloche run --rm -it cloche/busybox sh"
 	await_screen '^/ #'
@@ -144,8 +150,9 @@ in_write() {
 	wait_for 5 somebody_runs sleep 500
 	type_keys C-z
 	await_screen 'Stopped.*sleep 500'
-	type_keys 'bg; jobs' Enter
-	await_screen 'Running.*sleep 500'
+	type_keys 'bg' Enter
+	await_screen '^\[1\] sleep 500'
+	wait_for 10 shell_says_running
 	type_keys 'sleep 600' Enter
 	wait_for 5 somebody_runs sleep 600
 	type_keys C-c
