@@ -33,8 +33,8 @@ struct engine {
 	struct ip_prefix bridge_address; /* of the host in it; family 0: chosen */
 	bool respect_firewall;           /* "host-firewall": touch no rules of others */
 	int event_fd;                    /* the journal of events, -1 until the first event */
-	struct strv
-		lost; /* ids of containers that were seen without their monitor (engine/revive.h) */
+	/* Ids of containers that were seen without their monitor (engine/revive.h). */
+	struct strv lost;
 };
 
 /* Where settings come from, strongest first: the argument, CLOCHE_ROOT / CLOCHE_RUN_ROOT,

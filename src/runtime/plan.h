@@ -317,8 +317,8 @@ struct plan_monitor {
 	plan_ref keeper_argv, keeper_env; /* plan_list: the keeper's program; 0: there is none */
 };
 
-/* What all three write stands in pages of its own: of the rest, a process that goes into a container
- * has a copy. */
+/* What all three write stands in pages of its own: of the rest, a process that a monitor puts into a
+ * container has a copy (monitor_keep_copy()). */
 #define PLAN_SHARED_BYTES 8192u
 
 struct plan {

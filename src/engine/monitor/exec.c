@@ -100,7 +100,6 @@ static bool container_has_ended(const struct plan *p)
 {
 	uint32_t failed = p->shared.failed_op;
 	int type = failed && failed <= p->op_count ? p->ops[failed - 1].type : OP_NONE;
-
 	int rc = p->shared.failed_errno;
 
 	/* A pid namespace without its first process takes in no other: the kernel says ENOMEM. Groups

@@ -153,6 +153,8 @@ _Noreturn void exec_refuse(struct monitor *m);
 _Noreturn void exec_finish(struct monitor *m);
 /* exec_sweep.c */
 void exec_sweep(struct monitor *m);
+/* spawn.c: pipes, clone, and the child's side until child_run(). */
+int must_check monitor_spawn_child(struct monitor *m, struct err *err);
 /* In a process that goes into a container: keeps of the plan at this place of the file only times and
  * results in common, a copy of the rest, and closes the file. Whoever may trace it in there changes nothing
  * by it that those outside go by. */
@@ -160,8 +162,6 @@ void monitor_keep_copy(struct plan *p, int fd, off_t at);
 /* The process that OP_CLONE made, 0 if there is none. Its number comes through memory that it has in
  * common with us, so that it counts only if it is a child of ours. */
 pid_t monitor_made_child(const struct monitor *m, const struct plan *p);
-/* spawn.c: pipes, clone, and the child's side until child_run(). */
-int must_check monitor_spawn_child(struct monitor *m, struct err *err);
 /* client.c: frames in, frames out. */
 void client_init_all(struct monitor *m);
 struct client *client_add(struct monitor *m, int fd, bool launcher);
