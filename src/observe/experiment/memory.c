@@ -24,6 +24,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "kernel/path.h"
+#include "kernel/proc.h"
 #include "observe/experiment/experiments.h"
 
 #define BUDGET_NS 22000000000ULL /* for the rounds of all subjects */
@@ -162,7 +163,23 @@ int memory_look(struct memory_container *c, struct err *err)
 		      : 0;
 }
 
-/* Until two looks find the same; a program that never rests is taken as it is. */
+static int count_awake(int pid, void *arg)
+{
+	struct proc_stat stat;
+
+	*(size_t *)arg += proc_read_stat(pid, &stat) == 0 && strchr("RD", stat.state) != NULL;
+	return 0;
+}
+
+/* Whether any of its processes runs, or waits for the disk, at this moment. */
+static bool is_awake(const struct memory_container *c)
+{
+	size_t awake = 0;
+
+	return group_for_each_pid(c->groups, count_awake, &awake) == 0 && awake > 0;
+}
+
+/* Until two looks find the same and all sleep; a program that never rests is taken as it is. */
 static int come_to_rest(struct memory_container *c, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = REST_PAUSE_NS};
@@ -172,7 +189,7 @@ static int come_to_rest(struct memory_container *c, struct err *err)
 	for (int i = 0; rc == 0 && i < REST_TRIES; i++) {
 		rc = memory_look(c, err);
 		if (rc == 0 && i > 1 && c->totals.rss <= last + REST_BYTES &&
-		    last <= c->totals.rss + REST_BYTES)
+		    last <= c->totals.rss + REST_BYTES && !is_awake(c))
 			return 0;
 		last = c->totals.rss;
 		nanosleep(&pause, NULL);

@@ -216,16 +216,24 @@ static uint64_t mapped_bytes(const struct memory_file *f)
 	return f->page_count * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static uint64_t common(const struct memory_file *const f[static MEMORY_CONTAINERS])
+/* The first container's pages against those of the one that has least in common with it. */
+static struct memory_overlap least_overlap(
+	const struct memory_file *const f[static MEMORY_CONTAINERS])
 {
-	uint64_t least = UINT64_MAX;
+	struct memory_overlap least = {.common = UINT64_MAX};
 
 	for (size_t i = 1; i < MEMORY_CONTAINERS; i++) {
-		uint64_t bytes = memory_common_bytes(f[0], f[i]);
+		struct memory_overlap o = memory_compare_files(f[0], f[i]);
 
-		least = bytes < least ? bytes : least;
+		if (o.common < least.common)
+			least = o;
 	}
 	return least;
+}
+
+static uint64_t common(const struct memory_file *const f[static MEMORY_CONTAINERS])
+{
+	return least_overlap(f).common;
 }
 
 static void files_table(struct experiment_context *x, const struct memory_subject *m)
@@ -286,12 +294,14 @@ static void cache_claim(struct experiment_context *x, const struct memory_subjec
 	bool same = top && in_all(m, top, f);
 	enum report_verdict verdict = REPORT_UNKNOWN;
 	struct report_claim *c;
-	uint64_t bytes = same ? common(f) : 0;
+	struct memory_overlap o = {0};
 
+	if (same)
+		o = least_overlap(f);
+	/* Which pages of it each has mapped by now depends on what was in the page cache when it asked. */
 	if (same && top->has_frames)
-		verdict = (double)bytes >= COMMON_MIN * (double)mapped_bytes(top) && bytes
-				  ? REPORT_HOLDS
-				  : REPORT_BROKEN;
+		verdict = o.both && (double)o.common >= COMMON_MIN * (double)o.both ? REPORT_HOLDS
+										    : REPORT_BROKEN;
 	else if (top && top->real_inode && !same)
 		verdict = REPORT_BROKEN;
 	c = report_claim(x->test, m->s->name, "memory.page_cache", verdict, "%s", claim);
@@ -310,9 +320,12 @@ static void cache_claim(struct experiment_context *x, const struct memory_subjec
 	else
 		report_evidence(c, "the file behind %s was not found", top->path);
 	if (same)
-		report_evidence(c, "in the same page frames in all: %llu of %llu KiB mapped",
-				(unsigned long long)bytes / 1024,
-				(unsigned long long)mapped_bytes(top) / 1024);
+		report_evidence(
+			c,
+			"in the same page frames in all: %llu of %llu KiB that all map; the "
+			"first maps %llu",
+			(unsigned long long)o.common / 1024, (unsigned long long)o.both / 1024,
+			(unsigned long long)mapped_bytes(top) / 1024);
 	if (top->has_resident)
 		report_evidence(c, "in the page cache by %s: %llu of %llu KiB",
 				top->by_mincore ? "mincore" : "cachestat",

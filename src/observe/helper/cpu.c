@@ -61,8 +61,8 @@ static void note_gap(struct worker *w, uint64_t gap)
 		w->longest_stall_ns = gap;
 }
 
-/* A mark that passes while it does not run is taken at its next reading; under a quota that is the same
- * moment of each period, so whole periods between marks stay whole. */
+/* A mark that passes while it does not run is taken at its next reading; it used nothing in between, so
+ * what it had used at the mark is what it has used then. */
 static void work(struct worker *w, const struct window *t)
 {
 	struct rusage before = {0}, after = {0};
@@ -97,7 +97,7 @@ static void work(struct worker *w, const struct window *t)
 	w->system_ns = ns_of(&after.ru_stime) - ns_of(&before.ru_stime);
 }
 
-static void answer_workers(const struct worker *w, uint64_t count)
+static void answer_workers(const struct worker *w, uint64_t count, uint64_t wall_ns)
 {
 	struct worker all = {.begin_ns = UINT64_MAX};
 
@@ -116,17 +116,17 @@ static void answer_workers(const struct worker *w, uint64_t count)
 	helper_answer("wall_ns=%llu user_ns=%llu system_ns=%llu longest_stall_ns=%llu "
 		      "stalled_ns=%llu stalls=%llu readings=%llu processors=%llu begin_ns=%llu "
 		      "end_ns=%llu",
-		      (unsigned long long)(all.end_ns - all.begin_ns),
-		      (unsigned long long)all.user_ns, (unsigned long long)all.system_ns,
-		      (unsigned long long)all.longest_stall_ns, (unsigned long long)all.stalled_ns,
-		      (unsigned long long)all.stalls, (unsigned long long)all.readings,
-		      (unsigned long long)all.processors, (unsigned long long)all.begin_ns,
-		      (unsigned long long)all.end_ns);
+		      (unsigned long long)wall_ns, (unsigned long long)all.user_ns,
+		      (unsigned long long)all.system_ns, (unsigned long long)all.longest_stall_ns,
+		      (unsigned long long)all.stalled_ns, (unsigned long long)all.stalls,
+		      (unsigned long long)all.readings, (unsigned long long)all.processors,
+		      (unsigned long long)all.begin_ns, (unsigned long long)all.end_ns);
 }
 
 /* spin ms=N [workers=N] [start_ns=T] [lead_ms=N] [tail_ms=N]: all workers begin at the same time, T of
  * the monotonic clock or as soon as all are there; what is counted begins lead_ms later, takes ms and is
- * followed by tail_ms of the same load. */
+ * followed by tail_ms of the same load. wall_ns of the answer is the time between the two marks; begin_ns
+ * and end_ns say when the first and the last of the workers noticed them. */
 static int spin(const struct helper_request *r)
 {
 	uint64_t ms, workers = helper_u64_or(r, "workers", 1);
@@ -167,7 +167,7 @@ static int spin(const struct helper_request *r)
 			rc = -ECHILD;
 	}
 	if (rc == 0)
-		answer_workers(w, workers);
+		answer_workers(w, workers, t.to_ns - t.from_ns);
 	munmap(w, bytes);
 	return rc;
 }

@@ -142,12 +142,21 @@ static void become(char **arguments)
 	_exit(errno & 0xff);
 }
 
-/* Starts a program: the words "arg=" in their order, the first the path. It ends with the helper at the
- * latest. */
+/* Returns when the other end of the pipe has been closed by every process that had it: by exec or exit. */
+static void wait_until_closed(int fd)
+{
+	char none;
+
+	while (read(fd, &none, 1) < 0 && errno == EINTR)
+		continue;
+}
+
+/* Starts a program: the words "arg=" in their order, the first the path; answers when it is the program
+ * that runs, no copy of this one. It ends with the helper at the latest. */
 static int spawn(const struct helper_request *r)
 {
 	char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-	int n = 0;
+	int n = 0, executed[2];
 	pid_t pid;
 
 	for (int i = 0; i < r->count && n < ARGUMENTS_MAX; i++)
@@ -157,13 +166,19 @@ static int spawn(const struct helper_request *r)
 		return -EINVAL;
 	if (access(arguments[0], X_OK) < 0)
 		return -errno;
-	pid = fork();
-	if (pid < 0)
+	if (pipe2(executed, O_CLOEXEC) < 0)
 		return -errno;
+	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		become(arguments);
 	}
+	close(executed[1]);
+	if (pid > 0)
+		wait_until_closed(executed[0]);
+	close(executed[0]);
+	if (pid < 0)
+		return -EAGAIN;
 	helper_answer("pid=%d", (int)pid);
 	return 0;
 }

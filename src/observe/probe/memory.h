@@ -68,8 +68,12 @@ int must_check memory_read_files(const pid_t *pids, size_t pid_count,
 				 struct err *err);
 void memory_files_free(struct memory_files *f);
 #define auto_memory_files __attribute__((cleanup(memory_files_free)))
-/* Bytes of pages that a and b have in the same frames. */
-uint64_t memory_common_bytes(const struct memory_file *a, const struct memory_file *b);
+/* Of two files: bytes of the pages that are mapped in both, and of those that are so in the same frames. */
+struct memory_overlap {
+	uint64_t both, common;
+};
+struct memory_overlap memory_compare_files(const struct memory_file *a,
+					   const struct memory_file *b);
 /* The file with that inode behind it, or NULL. */
 const struct memory_file *memory_find_file(const struct memory_files *f, uint64_t real_device,
 					   uint64_t real_inode);

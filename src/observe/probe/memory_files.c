@@ -264,14 +264,17 @@ int memory_read_files(const pid_t *pids, size_t pid_count, const struct layers_m
 	return 0;
 }
 
-uint64_t memory_common_bytes(const struct memory_file *a, const struct memory_file *b)
+struct memory_overlap memory_compare_files(const struct memory_file *a, const struct memory_file *b)
 {
-	uint64_t common = 0;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct memory_overlap o = {0};
 	size_t i = 0, j = 0;
 
 	while (i < a->page_count && j < b->page_count) {
 		if (a->pages[i].page == b->pages[j].page) {
-			common += a->pages[i].frame && a->pages[i].frame == b->pages[j].frame;
+			o.both += page;
+			if (a->pages[i].frame && a->pages[i].frame == b->pages[j].frame)
+				o.common += page;
 			i++;
 			j++;
 		} else if (a->pages[i].page < b->pages[j].page) {
@@ -280,7 +283,7 @@ uint64_t memory_common_bytes(const struct memory_file *a, const struct memory_fi
 			j++;
 		}
 	}
-	return common * (uint64_t)sysconf(_SC_PAGESIZE);
+	return o;
 }
 
 const struct memory_file *memory_find_file(const struct memory_files *f, uint64_t real_device,

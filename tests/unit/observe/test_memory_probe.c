@@ -114,9 +114,15 @@ static void proves_sharing_by_frames(void **state)
 	assert_true(of_path(&a, one)->has_resident);
 	assert_int_equal(of_path(&a, one)->resident, FILE_BYTES);
 	if (of_path(&a, one)->has_frames) {
-		assert_int_equal(memory_common_bytes(of_path(&a, one), of_path(&b, one)),
-				 FILE_BYTES);
-		assert_int_equal(memory_common_bytes(of_path(&a, one), of_path(&c, other)), 0);
+		struct memory_overlap same =
+			memory_compare_files(of_path(&a, one), of_path(&b, one));
+		struct memory_overlap copy =
+			memory_compare_files(of_path(&a, one), of_path(&c, other));
+
+		assert_int_equal(same.both, FILE_BYTES);
+		assert_int_equal(same.common, FILE_BYTES);
+		assert_int_equal(copy.both, FILE_BYTES);
+		assert_int_equal(copy.common, 0);
 	}
 	memory_files_free(&a);
 	memory_files_free(&b);
