@@ -86,7 +86,7 @@ finds_40_ms() {
 	report '.findings[] | select(.test == "startup" and .subject == "cloche:late") | .title' | grep -q "the runtime's start"
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "an OCI runtime is a subject, by its path" {
 	cloche analyze startup --runs 3 --no-progress --subject "cloche,$BUILD/bin/cloche-runtime" \
 		--json "$ENGINE_DIR/report.json" >/dev/null
@@ -102,7 +102,7 @@ finds_40_ms() {
 
 is_as() { assert_engine_as "$1" >/dev/null; }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "the host is as it was, images too" {
 	cloche run --rm --network none cloche/busybox true
 	cloche info >/dev/null

@@ -33,7 +33,7 @@ figure() { report ".tests[].figures[] | select(.key == \"namespaces.$1\") | .sam
 	[ "$(awk 'length > 100' "$ENGINE_DIR/out" | wc -l)" = 0 ]
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "each namespace that is the host's is named, and no other" {
 	local flag kind key
 	for flag in pid ipc uts network; do

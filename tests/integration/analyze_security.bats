@@ -54,6 +54,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	wait_for 10 test -S "$1"
 }
 
+# bats test_tags=once
 @test "the default: fourteen capabilities, a filter that refuses what is dangerous, nothing above low" {
 	look
 	assert_equal "$(report '.tests[0].status')" "done"
@@ -162,7 +163,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); signal.pause
 	cloche rm -f web >/dev/null
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "a container of Docker's, found by its name, judged by the same rules" {
 	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "dockerd runs where the kernel is not emulated"
 	command -v dockerd docker >/dev/null || skip "dockerd is not installed"

@@ -80,6 +80,7 @@ verdicts() { # WHO VERDICT
 	[ "$(verdicts "this host" "nothing listens")" -ge 1 ] # port 81
 }
 
+# bats test_tags=once
 @test "each claim holds on a host whose nftables drop what is forwarded, cooperating or not" {
 	on_host nft -f - <<-'NFT'
 		table inet fence {
@@ -101,6 +102,7 @@ verdicts() { # WHO VERDICT
 	assert_contains "$(cloche debug network web)" "inet fence f: policy drop"
 }
 
+# bats test_tags=once
 @test "each claim holds on a host whose iptables drop what is forwarded, cooperating or not" {
 	local program
 	for program in iptables ip6tables; do
@@ -144,6 +146,7 @@ stop_docker() {
 
 not_running() { ! kill -0 "$1" 2>/dev/null; }
 
+# bats test_tags=once
 @test "each claim holds with a dockerd beside, cooperating or not" {
 	on_host iptables -P FORWARD DROP # Docker's own doing, unless forwarding was on before
 	start_docker
@@ -163,6 +166,7 @@ not_running() { ! kill -0 "$1" 2>/dev/null; }
 	assert_contains "$output" "ip filter FORWARD: policy drop" # what there is
 }
 
+# bats test_tags=once
 @test "a rule of the host that stands in the way of one port is named" {
 	start_containers
 	on_host nft -f - <<-'NFT'

@@ -101,6 +101,7 @@ has_stray() { # CONTAINER
 	return 1
 }
 
+# bats test_tags=once
 @test "limits that were asked for are in force, and what happened at them was counted" {
 	# The kernel keeps whole pages, an engine whole microseconds.
 	start limited --memory 33554433 --cpus 0.050006 --pids-limit 8
@@ -174,7 +175,7 @@ make_lasting() {
 	cloche run --rm --network none --name made cloche/busybox true
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "the course: its own containers, all topics, nothing left" {
 	local before
 	make_lasting

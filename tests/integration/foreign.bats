@@ -93,6 +93,7 @@ split() {
 	done
 }
 
+# bats test_tags=once
 @test "a created container starts again and again, is inspected, killed and says how it died" {
 	local name
 	for name in runc crun; do

@@ -271,6 +271,7 @@ unpacking() {
 	cloche load -i "$(fixture three-layers)"
 }
 
+# bats test_tags=once
 @test "a kill at any system call of the naming leaves the old images whole" {
 	local spot killed=0 spots
 	cloche load -q -i "$(fixture linked-layers)"

@@ -80,6 +80,7 @@ assert_refused() {
 	assert_equal "$(getfattr -R -h -d -m 'overlay' "$CLOCHE_ROOT/overlay2" 2>/dev/null)" ""
 }
 
+# bats test_tags=once
 @test "decompression bombs end early on a small file system" {
 	local kind
 	mkdir -p "$CLOCHE_ROOT"
@@ -90,6 +91,7 @@ assert_refused() {
 	done
 }
 
+# bats test_tags=once
 @test "a bomb is told by its ratio where the disk would hold it" {
 	# 32 GB of zeros from one megabyte
 	run timeout 60 cloche load -i "$(fixture bad-bomb-zstd)"

@@ -18,6 +18,7 @@ serves() { # ADDRESS:PORT NAME
 keeper_pid() { pgrep -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT"; }
 is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "cloche '; }
 
+# bats test_tags=once
 @test "nft flush ruleset by somebody, again and again: published ports work again soon, for old and new" {
 	local i
 	web first -p 8081:80

@@ -128,9 +128,11 @@ restarted() { [ "$(inspect "$1" .RestartCount)" -ge 1 ] && container_is "$1" run
 @test "names, aliases and addresses: seen by whom they share a network with, while they run" { play table; }
 @test "several with one alias: all of them, each first in turn" { play rotation; }
 @test "internal networks ask nobody outside; --dns is asked in place of the host's servers" { play internal; }
+# bats test_tags=once
 @test "servers that are dead, closed, failing or slow" { play silent; }
 @test "a server that cuts its answers" { play truncating; }
 @test "a hostile server, and hostile containers" { play hostile; }
 @test "a killed keeper: what was asked meanwhile is answered, nobody is wrongly unknown" { play restart; }
 @test "containers come and go while others ask" { play crowd; }
+# bats test_tags=once
 @test "few descriptors: questions for outside are refused, the rest goes on" { play limits; }

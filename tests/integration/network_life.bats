@@ -129,6 +129,7 @@ refuses() {
 	refuses on_host -- tcp 127.0.0.1 8081
 }
 
+# bats test_tags=once
 @test "a second host reaches the published port, IPv4 and IPv6, and nothing else" {
 	make_peer
 	sleeper one -p 8080:80
@@ -156,6 +157,7 @@ refuses() {
 	cloche exec one ping -c 1 -W 5 192.0.2.2
 }
 
+# bats test_tags=once
 @test "udp: published, from the host, from a second one, and on [::1]" {
 	make_peer
 	sleeper one -p 5300:53/udp
@@ -167,6 +169,7 @@ refuses() {
 	wait_for 10 answers on_host -- udp ::1 5300
 }
 
+# bats test_tags=once
 @test "udp: a sender that never pauses reaches whoever has the port now" {
 	local log=$ENGINE_DIR/flow
 	make_peer
@@ -185,6 +188,7 @@ refuses() {
 	wait_for 10 grep -qx '192.0.2.2 hello' "$log"
 }
 
+# bats test_tags=once
 @test "IPv6: addresses, each other, published, outwards" {
 	make_peer
 	cloche network create --ipv6 --subnet fd00:c10c::/64 six >/dev/null
@@ -211,6 +215,7 @@ refuses() {
 	grep -qx '2001:db8:2::1 hello' "$ENGINE_DIR/answer"
 }
 
+# bats test_tags=once
 @test "hairpin: a published port is reached by its own container and its neighbours" {
 	make_peer
 	cloche network create other >/dev/null
@@ -225,6 +230,7 @@ refuses() {
 	answers in_container three -- tcp 192.0.2.1 8080
 }
 
+# bats test_tags=once
 @test "only the address that a port is published on answers" {
 	make_peer
 	sleeper one -p 127.0.0.1:8080:80 -p 192.0.2.1:8081:80 -p '[::1]:8082:80'
@@ -240,6 +246,7 @@ refuses() {
 
 runs_again() { [ "$(inspect "$1" .RestartCount)" -ge "$2" ] && [ "$(inspect "$1" .State.Status)" = running ]; }
 
+# bats test_tags=once
 @test "a restart by policy is connected again, with its address, its ports, another device" {
 	make_peer
 	sleeper one --restart always -p 8080:80
@@ -263,6 +270,7 @@ runs_again() { [ "$(inspect "$1" .RestartCount)" -ge "$2" ] && [ "$(inspect "$1"
 
 one_device() { [ "$(on_host ip -br link show type veth | grep -c '^veth')" -eq 1 ]; }
 
+# bats test_tags=once
 @test "what a container published is free once its end is known" {
 	local i
 	for ((i = 0; i < 10; i++)); do
@@ -298,6 +306,7 @@ still_talks() { # WORD
 	wait_for 5 grep -q " $1\$" "$ENGINE_DIR/talk" || { cat "$ENGINE_DIR/talk" && return 1; }
 }
 
+# bats test_tags=once
 @test "an established connection outlives the command, the keeper, and other containers' monitors" {
 	local keeper
 	make_peer
@@ -322,6 +331,7 @@ still_talks() { # WORD
 	exec 8>&-
 }
 
+# bats test_tags=once
 @test "what a killed monitor leaves is taken back by the next that looks" {
 	sleeper one -p 8080:80
 	kill -KILL "$(proc_status "$(pid_of one)" PPid)"
@@ -336,6 +346,7 @@ still_talks() { # WORD
 	[ "$(find "$CLOCHE_RUN_ROOT"/network/*/address -type l | wc -l)" -eq 1 ]
 }
 
+# bats test_tags=once
 @test "another runtime's container is connected between create and start" {
 	printf '{"cgroup-parent": "/%s", "runtimes": {"other": {"path": "%s"}}}\n' \
 		"$ENGINE_CGROUP" "$BUILD/bin/cloche-runtime" >"$CLOCHE_CONFIG"
@@ -346,6 +357,7 @@ still_talks() { # WORD
 	answers on_peer -- tcp 192.0.2.1 8080
 }
 
+# bats test_tags=once
 @test "the bill of a connected start says what was waited for, and what was done meanwhile" {
 	cloche run --name one --network bridge -p 8080:80 cloche/busybox true
 	wait_for 5 has_whole_bill

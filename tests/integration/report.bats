@@ -41,7 +41,7 @@ report() {
 		          noisy: false}}]}]}' >"$file"
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "every report made at random is valid by the schema" {
 	need_jsonschema
 	local random=$BUILD/obj/tests/unit/test_report_random
@@ -108,7 +108,7 @@ for line in open(sys.argv[1]):
 PY
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "a real report is valid, fits 100 columns without colour, and keeps samples" {
 	need_jsonschema
 	setup_engine

@@ -119,6 +119,7 @@ refused() {
 	assert_equal "$(cloche ps -aq)" ""
 }
 
+# bats test_tags=once
 @test "a limit that cannot be raised, or a score that cannot be lowered, is said" {
 	local wanted
 	# Nothing is said of one that is only lowered.
@@ -224,6 +225,7 @@ has_one_child() { # PID; one that waits to be reaped counts
 	assert_contains "$output" "exec nosuch failed: No such file or directory"
 }
 
+# bats test_tags=once
 @test "--ipc shareable, container: and none: /dev/shm is shared, passed on, or not there" {
 	cloche run -d --name donor --ipc shareable --shm-size 8m cloche/busybox sleep 1000 >/dev/null
 	cloche run -d --name guest --ipc container:donor cloche/busybox sleep 1000 >/dev/null
@@ -250,6 +252,7 @@ has_one_child() { # PID; one that waits to be reaped counts
 	assert_contains "$output" "mount /dev/shm"
 }
 
+# bats test_tags=once
 @test "--pid, --ipc, --network container: the namespaces of another, its files and its host name" {
 	local donor id
 	id=$(cloche run -d --name donor -h giver --ipc shareable cloche/busybox sleep 1000)

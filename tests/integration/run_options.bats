@@ -101,6 +101,7 @@ environment() { # NAME
 	run -0 cloche run --rm --name gone cloche/busybox true
 }
 
+# bats test_tags=once
 @test "-v: a host directory, read-only, with propagation; a missing source is made" {
 	mkdir "$ENGINE_DIR/src"
 	mount -t tmpfs test "$ENGINE_DIR/src"
@@ -126,6 +127,7 @@ environment() { # NAME
 	assert_equal "$(cat "/proc/$pid/root/kept/mine")" mine
 }
 
+# bats test_tags=once
 @test "--mount: bind read-only from a source that must exist, tmpfs with size and mode" {
 	echo content >"$ENGINE_DIR/file"
 	up --mount "type=bind,source=$ENGINE_DIR/file,target=/file,readonly" \
@@ -136,6 +138,7 @@ environment() { # NAME
 	assert_equal "$(stat -c %a "/proc/$pid/root/scratch")" 750
 }
 
+# bats test_tags=once
 @test "--tmpfs: Docker's flags by default, and those given" {
 	up --tmpfs /plain --tmpfs /sized:size=2m,exec
 	assert_equal "$(container_mount box /plain | cut -d' ' -f6)" "rw,nosuid,nodev,noexec,relatime"
@@ -144,6 +147,7 @@ environment() { # NAME
 	assert_equal "$(stat -c %a "/proc/$pid/root/plain")" 1777
 }
 
+# bats test_tags=once
 @test "--read-only: the root cannot be written, what is mounted can" {
 	up --read-only --tmpfs /tmp
 	[[ $(container_mount box / | cut -d' ' -f6) == ro* ]]
@@ -215,6 +219,7 @@ environment() { # NAME
 	assert_equal "$(proc_status "$pid" CapBnd)" 0000000000000000
 }
 
+# bats test_tags=once
 @test "--privileged: all this host can give, no filter, devices, writable /proc/sys" {
 	up --privileged
 	assert_equal "$(proc_status "$pid" CapEff)" "$(proc_status self CapBnd)"
@@ -235,6 +240,7 @@ environment() { # NAME
 	assert_contains "$output" "Operation not permitted"
 }
 
+# bats test_tags=once
 @test "--security-opt no-new-privileges: the kernel's flag" {
 	up
 	assert_equal "$(proc_status "$pid" NoNewPrivs)" 0
@@ -244,6 +250,7 @@ environment() { # NAME
 	assert_equal "$(proc_status "$pid" Seccomp)" 2
 }
 
+# bats test_tags=once
 @test "--ulimit: soft and hard, as the kernel has them" {
 	up --ulimit nofile=100:200 --ulimit nproc=50 --ulimit core=0
 	assert_equal "$(awk '/^Max open files/ {print $4, $5}' "/proc/$pid/limits")" "100 200"
@@ -251,6 +258,7 @@ environment() { # NAME
 	assert_equal "$(awk '/^Max core file size/ {print $5, $6}' "/proc/$pid/limits")" "0 0"
 }
 
+# bats test_tags=once
 @test "--shm-size: of /dev/shm; 64 MB when not given" {
 	up --shm-size 5m
 	assert_contains "$(container_mount box /dev/shm)" "size=5120k"
@@ -270,6 +278,7 @@ environment() { # NAME
 	[ -z "$(grep -v ':/$' <<<"$output")" ]
 }
 
+# bats test_tags=once
 @test "--pid host, --ipc host, --uts host, --cgroupns host, --network host: shared" {
 	local name
 	up --pid host --ipc host --uts host --cgroupns host --network host
@@ -279,6 +288,7 @@ environment() { # NAME
 	[ "$(ns "$pid" mnt)" != "$(ns self mnt)" ]
 }
 
+# bats test_tags=once
 @test "--ipc private, --cgroupns private, --network none: its own" {
 	local name
 	up --ipc private --cgroupns private --network none

@@ -151,6 +151,7 @@ assert_matches() { # TEXT REGEX
 	assert_equal "$status" 1
 }
 
+# bats test_tags=once
 @test "limits: as the kernel's files show them, and as stats does" {
 	local out dir
 	docker run -dit --name cgroup-test --cpus="0.5" --memory="256m" ubuntu:22.04 bash -c "while true; do echo test > /dev/null; done" >/dev/null

@@ -9,6 +9,7 @@ image=cloche/busybox
 setup() { setup_engine; }
 teardown() { teardown_engine; }
 
+# bats test_tags=once
 @test "the table shows the containers that run, all with -a, and those named in their order" {
 	cloche run -d --name idle -m 64m $image sleep 1000
 	cloche create --name stopped $image true

@@ -58,6 +58,7 @@ await_code() { # EXPECTED
 	assert_equal "$(cat "$ENGINE_DIR/code")" "$1"
 }
 
+# bats test_tags=once
 @test "100 MB through standard input and output, byte for byte" {
 	head -c 100000000 /dev/urandom >in
 	cloche run --rm -i cloche/busybox cat <in >out

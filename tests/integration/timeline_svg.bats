@@ -67,7 +67,7 @@ texts() { # FILE
 	texts "$ENGINE_DIR/web.svg" | grep -qF '/m&lt;nt&gt;&amp;"'"'"
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "a program that ran long does not squeeze its start" {
 	run_and_keep slow sleep 2
 	cloche timeline --svg "$ENGINE_DIR/slow.svg" slow >/dev/null

@@ -133,7 +133,7 @@ traced() {
 	assert_equal "$output" wrapper
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "docker run is found whole: client, dockerd, containerd, shim, runc, init" {
 	[ "${CLOCHE_TEST_SLOW:-0}" = 0 ] || skip "dockerd runs where the kernel is not emulated"
 	command -v dockerd docker runc >/dev/null || skip "dockerd is not installed"

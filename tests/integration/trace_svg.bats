@@ -41,7 +41,7 @@ has_text() {
 	has_text $'sh -c : "&lt;a&gt; &amp; \'b\'"'
 }
 
-# bats test_tags=any-kernel
+# bats test_tags=any-kernel,once
 @test "a program that ran long does not squeeze its start" {
 	cloche trace --svg "$SVG" -- cloche run --rm --network none cloche/busybox sleep 3 2>/dev/null
 	# of the container's first process the last stretch, which is its program's
