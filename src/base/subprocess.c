@@ -21,6 +21,7 @@ int subprocess_own_program(const char *name, char *out, size_t size, struct err 
 	static const char *const places[] = {"../libexec/cloche", "."};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	bool forbidden = false;
 
 	if (n < 0)
 		return err_sys(err, "read /proc/self/exe");
@@ -30,7 +31,14 @@ int subprocess_own_program(const char *name, char *out, size_t size, struct err 
 		if (str_format(out, size, "%s/%s/%s", self, places[i], name) == 0 &&
 		    access(out, X_OK) == 0)
 			return 0;
+		forbidden |= errno == EACCES;
 	}
+	if (forbidden)
+		return err_set(
+			err, ERR_SYSTEM, EACCES,
+			"use %s beside %s: permission denied (is each directory on the way open "
+			"to this user?)",
+			name, self);
 	return err_set(err, ERR_NOT_FOUND, ENOENT,
 		       "%s is not installed beside %s (expected %s/../libexec/cloche/%s)", name,
 		       self, self, name);

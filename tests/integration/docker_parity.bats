@@ -64,10 +64,18 @@ normal() { # ID
 		-e "s#$DOCKER_DIR/data#DATA#g" -e "s#$DOCKER_DIR/exec#RUN#g" -e "s#$CLOCHE_ROOT#DATA#g" -e "s#$CLOCHE_RUN_ROOT#RUN#g"
 }
 
+# What clients before version 23 (Debian 12's) ask for and show in other words than those since.
+as_old_clients() { # FILE...
+	sed -E -i -e 's/^(HostConfig\.(Blkio[A-Za-z]*|Ulimits)) \[\]$/\1 null/' \
+		-e 's/^(HostConfig\.Cap(Add|Drop)\.[0-9]+) "CAP_/\1 "/' \
+		-e 's/\[::\]:([0-9])/:::\1/g' -e '/^Platform null$/d' "$@"
+}
+
 # compare TABLE A B: differences of two texts that no row of the table explains, and rows that explain none.
 # A row is a basic regular expression of the line without its value, two blanks, and the reason.
 compare() {
 	local table=$1 line path row used="" bad=0
+	[ "$(docker version --format '{{.Client.Version}}' | cut -d. -f1)" -ge 23 ] || as_old_clients "$2" "$3"
 	while read -r line; do
 		path=${line#[<>] }
 		path=${path%% *}
@@ -166,11 +174,11 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 		wait_for 10 "$tool" exec shown test -e /tmp/ready
 		id=$("$tool" inspect -f '{{.Id}}' shown)
 		{
-			"$tool" ps -s --filter name=shown --format json | jq 'del(.CreatedAt, .RunningFor, .Status)' | leaves
+			"$tool" ps -s --filter name=shown --format '{{json .}}' | jq 'del(.CreatedAt, .RunningFor, .Status)' | leaves
 			"$tool" ps --filter name=shown --format '{{.Names}} {{.Status}} {{.RunningFor}}' |
 				sed -E 's/([0-9]+ seconds?|Less than a second)/AGE/g'
 			"$tool" ps -a --filter name=shown | sed -n '1s/  */ /gp'
-			"$tool" stats --no-stream --format json shown | leaves | shapes
+			"$tool" stats --no-stream --format '{{json .}}' shown | leaves | shapes
 			"$tool" stats --no-stream shown | sed -n 1p
 			"$tool" logs shown 2>&1 | sort
 			"$tool" logs -t shown 2>/dev/null | sed -E 's/^20[0-9-]+T[0-9:]+\.[0-9]{9}Z/STAMP/'
@@ -204,7 +212,7 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 	for tool in docker cloche; do
 		id=$(cat "$BATS_TEST_TMPDIR/$tool.id")
 		# The order within one moment is nobody's promise: each type for itself.
-		"$tool" events --since "$begin" --until "$(($(date +%s) + 1))" --format json |
+		"$tool" events --since "$begin" --until "$(($(date +%s) + 1))" --format '{{json .}}' |
 			jq -c 'select(.Type != "image") | [.Type, .Action, (.Actor.ID | if length == 64 then . else . end), .Actor.Attributes, (keys - ["time", "timeNano"]), .scope]' |
 			grep -e "$id" -e box | sort -s -t, -k 1,1 | normal "$id" | sed -E 's/"execDuration":"[0-9]+"/"execDuration":"N"/' \
 			>"$BATS_TEST_TMPDIR/$tool"
@@ -232,7 +240,7 @@ unnumbered() { sed -E -e 's/\b[0-9a-f]{64}\b/HEX/g' -e 's/@if[0-9]+/@PAIR/; s/^(
 	for tool in docker cloche; do
 		{
 			"$tool" network ls | sed -E 's/[0-9a-f]{12}/SHORT/; s/ +/ /g'
-			"$tool" network ls --format json | jq -c 'del(.CreatedAt, .ID, .IPv4) | .Labels |= (split(",") | sort | join(","))'
+			"$tool" network ls --format '{{json .}}' | jq -c 'del(.CreatedAt, .ID, .IPv4) | .Labels |= (split(",") | sort | join(","))'
 			for id in bridge host none web six; do
 				"$tool" network inspect "$id" | jq '.[0]' | leaves | sed "s/^/network.$id./"
 			done

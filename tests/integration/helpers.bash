@@ -365,5 +365,7 @@ stop_docker() {
 	[ -n "${DOCKER_PID:-}" ] || return 0
 	kill "$DOCKER_PID" 2>/dev/null || true
 	wait "$DOCKER_PID" 2>/dev/null || true
+	# Where its data root's propagation was private it had it mounted on itself, and leaves that.
+	! mountpoint -q "$ENGINE_DIR/docker/data" || umount "$ENGINE_DIR/docker/data"
 	unset DOCKER_PID DOCKER_HOST
 }

@@ -309,7 +309,7 @@ static int quiet_ms(const struct monitor *m)
 static int poll_timeout(const struct monitor *m)
 {
 	const int all[] = {quiet_ms(m), health_timeout_ms(m), keeper_timeout_ms(m),
-			   forward_timeout_ms(m)};
+			   forward_timeout_ms(m), oom_timeout_ms(m)};
 	int first = -1;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -366,6 +366,7 @@ static _Noreturn void run(struct monitor *m)
 		health_tick(m, p + SLOT_HEALTH);
 		keeper_tick(m);
 		forward_tick(m);
+		oom_tick(m);
 		if (m->restart.waiting)
 			restart_tick(m);
 		if (m->exited && !client_frame_pending(m) && m->output[0] < 0 && m->output[1] < 0) {

@@ -101,6 +101,8 @@ struct monitor {
 	struct cgroup_stats stats;
 	struct cgroup_oom_watch oom;
 	uint64_t oom_told; /* victims that the journal knows of, since the group was made */
+	uint64_t oom_look_ns,
+		oom_until_ns; /* one was announced: when to look for it, and how long; 0 no */
 	uint64_t pids_max_hits, pressure_us;
 	struct err start_error;
 	uint32_t runs;         /* before this one */
@@ -215,10 +217,13 @@ void keeper_hear(struct monitor *m);
 void keeper_tell(struct monitor *m);
 void keeper_hear_of_start(struct monitor *m);
 void keeper_leave(struct monitor *m);
-/* oom.c: tells of processes killed for memory, now and, by oom_hear(), when there is something to hear;
- * oom_end() of those that were not told of, once m->stats are read. */
+/* oom.c: tells of processes killed for memory, now and, by oom_hear(), when there is something to hear, and
+ * by oom_tick() after oom_timeout_ms() (-1: never); oom_end() of those that were not told of, once m->stats
+ * are read. */
 void oom_begin(struct monitor *m);
 void oom_hear(struct monitor *m);
+int oom_timeout_ms(const struct monitor *m);
+void oom_tick(struct monitor *m);
 void oom_end(struct monitor *m);
 /* tell.c: the program log. */
 void tell_started(struct monitor *m);

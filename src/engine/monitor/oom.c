@@ -3,12 +3,13 @@
  * The event `oom` when it happens, which may be long before the container ends, or without its end. The
  * watch begins some time after the start, which must not wait for it; what came earlier is told then.
  */
-#include <time.h>
-
+#include "base/clock.h"
 #include "engine/monitor/event.h"
 #include "engine/monitor/monitor.h"
 
-#define COUNT_TRIES 20
+/* How often, and how long, the kernel's count is looked at for a victim that was announced. */
+#define LOOK_NS 5000000ull
+#define ANNOUNCED_NS 5000000000ull
 
 static void tell(struct monitor *m, uint64_t kills)
 {
@@ -30,18 +31,35 @@ void oom_begin(struct monitor *m)
 	tell(m, cgroup_oom_take(&m->oom, &woken));
 }
 
+/* Version 1 wakes us just before it chooses its victim, and possibly again for the same one. */
 void oom_hear(struct monitor *m)
 {
-	const struct timespec nap = {.tv_nsec = 1000000};
 	bool woken;
-	uint64_t kills = cgroup_oom_take(&m->oom, &woken);
 
-	/* Version 1 wakes us just before it chooses its victim, and possibly again for the same one. */
-	for (int i = 0; woken && kills <= m->oom_told && i < COUNT_TRIES; i++) {
-		nanosleep(&nap, NULL);
-		kills = cgroup_oom_take(&m->oom, &(bool){false});
-	}
-	tell(m, kills);
+	tell(m, cgroup_oom_take(&m->oom, &woken));
+	if (!woken)
+		return;
+	m->oom_look_ns = clock_now_ns() + LOOK_NS;
+	m->oom_until_ns = m->oom_look_ns + ANNOUNCED_NS;
+}
+
+int oom_timeout_ms(const struct monitor *m)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!m->oom_look_ns)
+		return -1;
+	return m->oom_look_ns <= now ? 0 : (int)((m->oom_look_ns - now) / 1000000) + 1;
+}
+
+void oom_tick(struct monitor *m)
+{
+	uint64_t told = m->oom_told, now = clock_now_ns();
+
+	if (!m->oom_look_ns || m->oom_look_ns > now)
+		return;
+	tell(m, cgroup_oom_take(&m->oom, &(bool){false}));
+	m->oom_look_ns = m->oom_told > told || now >= m->oom_until_ns ? 0 : now + LOOK_NS;
 }
 
 void oom_end(struct monitor *m)

@@ -171,7 +171,8 @@ static void read_rest(struct posture *p)
 
 static int read_root(struct posture *p, struct err *err)
 {
-	auto_mounts struct mount_list own = {0}, host = {0};
+	auto_mounts struct mount_list own = {0}, here = {0}, host = {0};
+	const struct mount_list *const hosts[] = {&here, &host, NULL};
 	struct err ignored = ERR_INIT;
 	auto_close int rootfd = -1;
 	char path[48];
@@ -179,11 +180,13 @@ static int read_root(struct posture *p, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	if (mounts_read(1, &host, &ignored) < 0 && mounts_read(0, &host, err) < 0)
+	if (mounts_read(0, &here, err) < 0)
 		return err_code(err);
+	(void)!mounts_read(1, &host,
+			   &ignored); /* what we do not see ourselves, where we may look */
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)p->pid);
 	rootfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	posture_take_mounts(p, &own, &host, rootfd);
+	posture_take_mounts(p, &own, hosts, rootfd);
 	posture_take_devices(p, rootfd);
 	return 0;
 }

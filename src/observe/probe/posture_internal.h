@@ -5,10 +5,10 @@
 
 #include "observe/probe/posture.h"
 
-/* Mounts, masked and read-only paths, the root. own and host are mounts of the process and of the
- * host. */
+/* Mounts, masked and read-only paths, the root. own are mounts of the process; hosts the lists, NULL last, in
+ * which a part of it is looked for on the host, the first that has it names it. */
 void posture_take_mounts(struct posture *p, const struct mount_list *own,
-			 const struct mount_list *host, int rootfd);
+			 const struct mount_list *const *hosts, int rootfd);
 /* Nodes below /dev, the rules of its control group. */
 void posture_take_devices(struct posture *p, int rootfd);
 /* The fields of a status file. */

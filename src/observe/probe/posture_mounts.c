@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which mounts lead out of the container. A mount is the host's when the host has the same part of the
- * same file system mounted (device number and root of mountinfo); what an engine mounts for every
- * container is left out by its target.
+ * same file system mounted (device number and root of mountinfo), as the caller sees it or as PID 1 does;
+ * what an engine mounts for every container is left out by its target.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -126,9 +126,9 @@ static bool is_mask(const struct mount_entry *m)
 }
 
 static void take_mount(struct posture *p, const struct mount_entry *m,
-		       const struct mount_list *host, int rootfd)
+		       const struct mount_list *const *hosts, int rootfd)
 {
-	char *host_path;
+	char *host_path = NULL;
 
 	if (is_mask(m)) {
 		strv_add(&p->masked, m->target);
@@ -154,7 +154,8 @@ static void take_mount(struct posture *p, const struct mount_entry *m,
 	/* Podman binds a hybrid host's directory of hierarchies. */
 	if (str_starts(m->target, "/sys/fs/cgroup/") && mounts_read_only(m))
 		return;
-	host_path = mounts_host_path(host, m);
+	for (; *hosts && !host_path; hosts++)
+		host_path = mounts_host_path(*hosts, m);
 	if (host_path)
 		take_host_path(p, m, host_path, rootfd);
 }
@@ -167,7 +168,7 @@ static bool writable_at(const struct mount_list *own, const char *path, const ch
 }
 
 void posture_take_mounts(struct posture *p, const struct mount_list *own,
-			 const struct mount_list *host, int rootfd)
+			 const struct mount_list *const *hosts, int rootfd)
 {
 	const struct mount_entry *root = mounts_at(own, "/");
 
@@ -182,7 +183,7 @@ void posture_take_mounts(struct posture *p, const struct mount_list *own,
 	if (namespaces_relate(&p->namespaces, &p->host, NAMESPACE_MNT) == NAMESPACE_SAME)
 		return;
 	for (size_t i = 0; i < own->count; i++)
-		take_mount(p, &own->entries[i], host, rootfd);
+		take_mount(p, &own->entries[i], hosts, rootfd);
 }
 
 const char *posture_mount_kind_name(enum posture_mount_kind kind)

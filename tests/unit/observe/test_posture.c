@@ -32,16 +32,19 @@ static const char container_mounts[] =
 
 static void test_mounts_of_a_container(void **state)
 {
-	auto_mounts struct mount_list own = {0}, host = {0};
+	auto_mounts struct mount_list own = {0}, here = {0}, host = {0};
+	const struct mount_list *const hosts[] = {&here, &host, NULL};
 	auto_posture struct posture p = {0};
 
 	(void)state;
 	mounts_parse(container_mounts, &own);
+	/* The caller has another part of a disk for its root, and a disk of the host's not at all. */
+	mounts_parse("50 1 254:0 /etc /own/etc rw - ext4 /dev/vda rw\n", &here);
 	mounts_parse(host_mounts, &host);
 	assert_int_equal(own.count, 11);
 	assert_int_equal(own.entries[9].major, 8);
 	assert_true(own.entries[9].slave && !own.entries[9].shared && host.entries[2].shared);
-	posture_take_mounts(&p, &own, &host, -1);
+	posture_take_mounts(&p, &own, hosts, -1);
 	assert_string_equal(p.root_type, "overlay");
 	assert_true(p.root_read_only);
 	assert_false(p.proc_sys_writable);
@@ -53,7 +56,7 @@ static void test_mounts_of_a_container(void **state)
 	assert_int_equal(p.mounts[0].kind, POSTURE_VOLUME);
 	assert_int_equal(p.mounts[1].kind, POSTURE_HOST_PATH);
 	assert_string_equal(p.mounts[1].target, "/host etc");
-	assert_string_equal(p.mounts[1].host_path, "/etc");
+	assert_string_equal(p.mounts[1].host_path, "/own/etc");
 	assert_true(p.mounts[1].read_only);
 	assert_string_equal(p.mounts[2].host_path, "/data/a");
 	assert_int_equal(p.mounts[3].kind, POSTURE_CGROUP);
