@@ -15,6 +15,7 @@ median() {
 	report ".tests[].figures[] | select(.key == \"$1\" and .subject == \"${2:-cloche}\") | .summary.median"
 }
 
+# bats test_tags=once
 @test "a test by its name, and what the report says of the host" {
 	cloche analyze startup --runs 3 --no-progress --json "$ENGINE_DIR/report.json" >"$ENGINE_DIR/out"
 	[ "$(report '.tests | length')" = 1 ]

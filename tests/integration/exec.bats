@@ -194,6 +194,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$(states | jq -s '[.[] | select(.Status == "exited")] | length')" 100
 }
 
+# bats test_tags=once
 @test "a realtime caller gets an exec, and a container, of ordinary priority" {
 	chrt -f 10 true || skip "no realtime policy here"
 	chrt -f 10 cloche run -d --name box cloche/busybox sleep 1000 >/dev/null

@@ -133,6 +133,7 @@ is_throttled() { # CONTAINER
 	[ "$(verdict load.throttled)" = holds ]
 }
 
+# bats test_tags=once
 @test "what a container changed is told, and what the engine put there is not" {
 	start quiet
 	start busy

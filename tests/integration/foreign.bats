@@ -123,6 +123,7 @@ split() {
 	assert_equal "$(inspect crun .State.OOMKilled)" true
 }
 
+# bats test_tags=once
 @test "it joins another container's namespaces" {
 	cloche run -d --name base --ipc shareable --network none cloche/busybox sleep 1000
 	run -6 cloche run --runtime runc --name guest --network container:base --pid container:base --ipc container:base \

@@ -18,6 +18,7 @@ freezer_state() { # CONTAINER: 1 frozen, 0 not
 	fi
 }
 
+# bats test_tags=once
 @test "run -d prints the id once it runs, leaves it alone, and --rm removes it at its end" {
 	local id code
 	id=$(cloche run -d --name back --cidfile "$ENGINE_DIR/cid" cloche/busybox sleep 1000)
@@ -63,6 +64,7 @@ gone() { # CONTAINER
 	assert_equal "$output" ""
 }
 
+# bats test_tags=once
 @test "stop and restart: -s and -t, a new process, --rm survives a restart and nothing else" {
 	local first
 	cloche run -d --rm --name box cloche/busybox sh -c 'echo started; trap "exit 9" USR1; while :; do sleep 0.05; done' >/dev/null

@@ -7,6 +7,7 @@ load helpers
 setup() { setup_engine; }
 teardown() { teardown_engine; }
 
+# bats test_tags=once
 @test "mount shows a container's files, read-only, until umount or rm" {
 	local path
 	cloche create --name box --network none cloche/busybox sh -c 'echo new >/new; rm /bin/vi; sleep 1000' >/dev/null

@@ -145,6 +145,7 @@ refuses() {
 	refuses on_peer -- tcp "$(address_of one)" 81
 }
 
+# bats test_tags=once
 @test "outwards: a container reaches the second host, which sees the first one's address" {
 	make_peer
 	sleeper one

@@ -157,6 +157,7 @@ refused() {
 	refused "invalid mode for volumes-from: from:x" --volumes-from from:x
 }
 
+# bats test_tags=once
 @test "update: limits of a running container change in the kernel and in the record" {
 	up -m 64m
 	run -1 cloche update box
@@ -209,6 +210,7 @@ has_one_child() { # PID; one that waits to be reaped counts
 	[ "$(wc -w <"/proc/$1/task/$1/children")" = 1 ]
 }
 
+# bats test_tags=once
 @test "--init: an init of ours is PID 1, passes signals on, reaps orphans, ends as its child" {
 	cloche run -d --init --name box cloche/busybox sh -c \
 		'trap "exit 7" TERM; (sleep 0.01 & exec true); (sh -c "sleep 0.02 & :"); echo ready; while :; do sleep 0.05; done' >/dev/null

@@ -53,6 +53,7 @@ ends() { # NAME [OPTION...] -- COMMAND...: runs it to its end
 	assert_equal "$(cloche why --format json bad | jq -c '[.Name, .Why.Cause, .Why.Output]')" '["bad","exit",[]]'
 }
 
+# bats test_tags=once
 @test "signals, by who sent them" {
 	cloche run -d --name web cloche/busybox sleep 1000 >/dev/null
 	why web running "as process $(container_pid web) of the host"
