@@ -3,7 +3,7 @@
 # cloche analyze with the field's engines as subjects, each with roots of its own: figures, intervals, p
 # values, and nothing left in any of them.
 bats_require_minimum_version 1.5.0
-# bats file_tags=measure
+# bats file_tags=peer
 load helpers
 
 setup_file() {
