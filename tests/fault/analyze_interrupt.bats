@@ -3,7 +3,6 @@
 # cloche analyze, interrupted at any moment: it reports what it has, and the host is as it was before:
 # mounts, groups, links, processes, files. CLOCHE_INTERRUPTS says how many moments are tried.
 bats_require_minimum_version 1.5.0
-# bats file_tags=alone
 load ../integration/helpers
 
 setup() {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Many clients, kills at any moment, a full disk now and then: at the end the records agree with the
 # kernel, and nothing answered was lost. CHAOS_SECONDS (60) and CHAOS_SEED choose how long and which.
+# bats file_tags=beside
 load fault
 
 setup() {

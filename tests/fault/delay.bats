@@ -4,7 +4,6 @@
 # it within 10 %, and no other operation's share moves by more than 0.2 ms. Of several runs the least is
 # taken, since a busy machine can only add: when it has added too much, there is one run more. Where
 # processes wait for a processor a fifth of the time, the least still holds waits: then 2 ms.
-# bats file_tags=alone
 load fault
 
 setup() { setup_warm_engine; }

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a monitor costs: fifty containers alive, each one's proportional and private memory as the kernel
 # counts it. Not of a sanitizer's build, which has memory of its own.
-# bats file_tags=alone
 load fault
 
 setup() { setup_engine; }

@@ -3,6 +3,7 @@
 # Hundreds of connected containers of two engines on one host, killed at any moment: nothing of a
 # network stays, and neither engine feels the other. NETWORK_CHAOS_SECONDS (20), NETWORK_CHAOS_COUNT (200)
 # and CHAOS_SEED choose how long, how many at once, and which.
+# bats file_tags=beside
 load fault
 
 setup() { setup_network_engine; }

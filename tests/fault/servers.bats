@@ -3,6 +3,7 @@
 # Real servers with their data in volumes: it survives stop, start, removal and a new container; killing
 # every program of ours but the monitors disturbs nobody; a killed monitor brings its server back, with
 # everything that was committed.
+# bats file_tags=beside
 load fault
 
 PORT=18973

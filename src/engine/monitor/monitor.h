@@ -101,8 +101,8 @@ struct monitor {
 	struct cgroup_stats stats;
 	struct cgroup_oom_watch oom;
 	uint64_t oom_told; /* victims that the journal knows of, since the group was made */
-	uint64_t oom_look_ns,
-		oom_until_ns; /* one was announced: when to look for it, and how long; 0 no */
+	uint64_t oom_announced_ns;
+	uint64_t oom_look_ns; /* one was announced, and is to be looked for then; 0: none */
 	uint64_t pids_max_hits, pressure_us;
 	struct err start_error;
 	uint32_t runs;         /* before this one */

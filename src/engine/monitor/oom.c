@@ -7,8 +7,9 @@
 #include "engine/monitor/event.h"
 #include "engine/monitor/monitor.h"
 
-/* How often, and how long, the kernel's count is looked at for a victim that was announced. */
-#define LOOK_NS 5000000ull
+/* When the kernel's count is first looked at for a victim that was announced, and for how long it is, ever
+ * more rarely. */
+#define LOOK_NS 2000000ull
 #define ANNOUNCED_NS 5000000000ull
 
 static void tell(struct monitor *m, uint64_t kills)
@@ -34,13 +35,14 @@ void oom_begin(struct monitor *m)
 /* Version 1 wakes us just before it chooses its victim, and possibly again for the same one. */
 void oom_hear(struct monitor *m)
 {
+	uint64_t told = m->oom_told;
 	bool woken;
 
 	tell(m, cgroup_oom_take(&m->oom, &woken));
-	if (!woken)
+	if (!woken || m->oom_told > told)
 		return;
-	m->oom_look_ns = clock_now_ns() + LOOK_NS;
-	m->oom_until_ns = m->oom_look_ns + ANNOUNCED_NS;
+	m->oom_announced_ns = clock_now_ns();
+	m->oom_look_ns = m->oom_announced_ns + LOOK_NS;
 }
 
 int oom_timeout_ms(const struct monitor *m)
@@ -59,11 +61,14 @@ void oom_tick(struct monitor *m)
 	if (!m->oom_look_ns || m->oom_look_ns > now)
 		return;
 	tell(m, cgroup_oom_take(&m->oom, &(bool){false}));
-	m->oom_look_ns = m->oom_told > told || now >= m->oom_until_ns ? 0 : now + LOOK_NS;
+	m->oom_look_ns = now + (now - m->oom_announced_ns) / 4;
+	if (m->oom_told > told || now - m->oom_announced_ns > ANNOUNCED_NS)
+		m->oom_look_ns = 0;
 }
 
 void oom_end(struct monitor *m)
 {
 	tell(m, m->stats.oom_kills + m->restart.before.oom_kills);
 	cgroup_oom_close(&m->oom);
+	m->oom_look_ns = 0;
 }
