@@ -124,22 +124,32 @@ static int malformed(struct err *err)
 	return err_set(err, ERR_INVALID, EINVAL, "invalid reference format");
 }
 
-/* Cuts "DOMAIN/" off text, as Docker decides what a domain is. */
+/* As Docker decides what a domain is: the length of that before the first slash, 0 where it is none. */
+static size_t leading_domain(const char *text, size_t len)
+{
+	const char *slash = memchr(text, '/', len);
+	size_t n = slash ? (size_t)(slash - text) : 0;
+
+	return memchr(text, '.', n) || memchr(text, ':', n) ||
+			       (n == strlen("localhost") && memcmp(text, "localhost", n) == 0)
+		       ? n
+		       : 0;
+}
+
+/* Cuts "DOMAIN/" off text. */
 static const char *split_domain(const char *text, const char **domain, size_t *domain_len)
 {
-	const char *slash = strchr(text, '/');
-	size_t n = slash ? (size_t)(slash - text) : 0;
+	size_t n = leading_domain(text, strlen(text));
 
 	*domain = DEFAULT_DOMAIN;
 	*domain_len = strlen(DEFAULT_DOMAIN);
-	if (!slash || (!memchr(text, '.', n) && !memchr(text, ':', n) &&
-		       !(n == strlen("localhost") && memcmp(text, "localhost", n) == 0)))
+	if (!n)
 		return text;
 	if (n != strlen("index.docker.io") || memcmp(text, "index.docker.io", n) != 0) {
 		*domain = text;
 		*domain_len = n;
 	}
-	return slash + 1;
+	return text + n + 1;
 }
 
 static int set_name(struct reference *out, const char *domain, size_t domain_len, const char *path,
@@ -161,7 +171,8 @@ static int set_name(struct reference *out, const char *domain, size_t domain_len
 		path += prefix;
 		n -= prefix;
 	}
-	if (standard)
+	/* What would be taken for a domain by itself keeps the one it has. */
+	if (standard && !leading_domain(path, n))
 		return str_format(out->name, sizeof(out->name), "%.*s", (int)n, path);
 	return str_format(out->name, sizeof(out->name), "%.*s/%.*s", (int)domain_len, domain,
 			  (int)n, path);

@@ -23,6 +23,10 @@ static void test_good_names_show_in_familiar_form(void **state)
 		{"index.docker.io/library/bb:1", "bb:1"},
 		{"cloche/busybox", "cloche/busybox:latest"},
 		{"docker.io/cloche/busybox:latest", "cloche/busybox:latest"},
+		/* without its domain each would be another repository's name */
+		{"docker.io/localhost/bb", "docker.io/localhost/bb:latest"},
+		{"index.docker.io/index.docker.io/l", "docker.io/index.docker.io/l:latest"},
+		{"docker.io/docker.io/l:1", "docker.io/docker.io/l:1"},
 		{"library/a/b", "library/a/b:latest"},
 		{"localhost/x", "localhost/x:latest"},
 		{"localhost:5000/x/y:2", "localhost:5000/x/y:2"},
