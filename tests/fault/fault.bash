@@ -113,7 +113,10 @@ snapshot_contents() {
 # it was. A container that stands for itself in the list is ended and removed as its user would.
 assert_swept() {
 	local found seen
-	wait_for 5 victim_is_ended || { echo "processes stay:" && engine_processes && return 1; }
+	end_victim || return 1
+	# On a slow machine a start may still be under way when its command has been dead for a while.
+	wait_for 2 nobody_holds_on || end_victim || return 1
+	wait_for 2 nobody_holds_on || { echo "processes stay:" && engine_processes && return 1; }
 	seen=$(snapshot_contents)
 	if [ "$seen" != "$BASE" ] && { found=$(cloche system check) || [ -z "$found" ]; }; then
 		echo "left, but not found by system check:"
@@ -124,13 +127,11 @@ assert_swept() {
 	assert_engine_as "$BASE"
 }
 
-# On a slow machine a start may still be under way when its command has been dead for a while: it is asked again.
-victim_is_ended() {
+end_victim() {
 	local state
 	state=$(state_of victim)
-	[ "${state%% *}" != running ] || cloche kill victim >/dev/null 2>&1 || true
-	[ "$state" = none ] || [ "$(inspect victim .HostConfig.AutoRemove)" = true ] || cloche rm -f victim >/dev/null 2>&1 || true
-	nobody_holds_on
+	[ "${state%% *}" != running ] || cloche kill victim >/dev/null || return 1
+	[ "$state" = none ] || [ "$(inspect victim .HostConfig.AutoRemove)" = true ] || cloche rm -f victim >/dev/null
 }
 
 nobody_holds_on() { [ -z "$(engine_processes)" ]; }

@@ -26,7 +26,7 @@ teardown_file() {
 	fi
 	grep -F "$PEER_DIR" /proc/self/mountinfo | awk '{ print $5 }' | sort -r | while read -r mount; do umount "$mount"; done
 	# Podman's parent of all its groups stays when the last one has gone; another podman's is not empty.
-	rmdir /sys/fs/cgroup/{*/,}libpod_parent 2>/dev/null || true
+	rmdir /sys/fs/cgroup/{*/,}libpod_parent/{conmon,} 2>/dev/null || true
 	teardown_engine
 }
 

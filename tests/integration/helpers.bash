@@ -353,7 +353,8 @@ start_docker() {
 	mkdir -p "$dir"
 	export DOCKER_HOST=unix://$dir/d.sock
 	dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "$DOCKER_HOST" --pidfile "$dir/pid" \
-		--bridge=none --iptables=false --ip6tables=false --storage-driver overlay2 >"$dir/log" 2>&1 3>&- &
+		--cgroup-parent "/$ENGINE_CGROUP" --bridge=none --iptables=false --ip6tables=false --storage-driver overlay2 \
+		>"$dir/log" 2>&1 3>&- &
 	DOCKER_PID=$!
 	wait_for 30 docker_settled && docker_answers
 }

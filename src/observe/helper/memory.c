@@ -156,7 +156,7 @@ static void wait_until_closed(int fd)
 static int spawn(const struct helper_request *r)
 {
 	char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-	int n = 0, executed[2];
+	int n = 0, rc, executed[2];
 	pid_t pid;
 
 	for (int i = 0; i < r->count && n < ARGUMENTS_MAX; i++)
@@ -173,12 +173,13 @@ static int spawn(const struct helper_request *r)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		become(arguments);
 	}
+	rc = pid < 0 ? -errno : 0;
 	close(executed[1]);
-	if (pid > 0)
+	if (rc == 0)
 		wait_until_closed(executed[0]);
 	close(executed[0]);
-	if (pid < 0)
-		return -EAGAIN;
+	if (rc < 0)
+		return rc;
 	helper_answer("pid=%d", (int)pid);
 	return 0;
 }

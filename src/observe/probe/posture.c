@@ -182,8 +182,8 @@ static int read_root(struct posture *p, struct err *err)
 		return rc;
 	if (mounts_read(0, &here, err) < 0)
 		return err_code(err);
-	(void)!mounts_read(1, &host,
-			   &ignored); /* what we do not see ourselves, where we may look */
+	/* What we do not see ourselves, where we may look. */
+	(void)!mounts_read(1, &host, &ignored);
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)p->pid);
 	rootfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	posture_take_mounts(p, &own, hosts, rootfd);
