@@ -143,10 +143,15 @@ static size_t count_ours(const struct change *c, const struct nft_dump_chain *ch
 
 /* ---- admit ---- */
 
+static bool filters_others(const struct nft_dump_chain *chain)
+{
+	return chain->type && chain->hook == NF_INET_FORWARD && !chain->dormant &&
+	       !is_engines_table(chain);
+}
+
 static bool concerns(const struct network *n, const struct nft_dump_chain *chain)
 {
-	if (!chain->type || chain->hook != NF_INET_FORWARD || chain->dormant ||
-	    is_engines_table(chain))
+	if (!filters_others(chain))
 		return false;
 	if (chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_INET)
 		return true;
@@ -256,6 +261,37 @@ int host_filter_admit(const struct network_store *s, const struct network *n, st
 			"drops what belongs to network %s, allow device %s there",
 			left_alone, n->name, n->bridge);
 	return 0;
+}
+
+static bool has_comment(const struct nft_dump_chain *chain, const char *comment)
+{
+	for (size_t i = 0; i < chain->rule_count; i++)
+		if (chain->rules[i]->comment && strcmp(chain->rules[i]->comment, comment) == 0)
+			return true;
+	return false;
+}
+
+bool host_filter_was_not_asked(const struct network_store *s)
+{
+	auto_close int fd = netlink_open(NETLINK_NETFILTER);
+	struct err ignored = ERR_INIT;
+	char comment[COMMENT_BYTES];
+	struct nft_ruleset rules;
+	bool found = false;
+
+	snprintf(comment, sizeof comment, "cloche %s", s->table);
+	if (fd < 0 || nft_ruleset_read(fd, false, &rules, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < rules.chain_count && !found; i++) {
+		const struct nft_dump_chain *chain = &rules.chains[i];
+
+		found = filters_others(chain) && !chain->owned &&
+			(chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_INET) &&
+			host_filter_drops(&rules, chain) &&
+			!has_comment(host_filter_place(&rules, chain).chain, comment);
+	}
+	nft_ruleset_free(&rules);
+	return found;
 }
 
 int host_filter_dismiss(const struct network_store *s, const struct network *n, struct err *err)

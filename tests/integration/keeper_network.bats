@@ -15,7 +15,8 @@ web() { # NAME OPTION...: a container that serves its name
 serves() { # ADDRESS:PORT NAME
 	[ "$(on_host timeout 5 busybox wget -q -O - "http://$1/" 2>/dev/null)" = "from $2" ]
 }
-keeper_pid() { pgrep -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT"; }
+# Not one of its helpers, which begin as copies of it.
+keeper_pid() { pgrep -o -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT"; }
 is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "cloche '; }
 
 # bats test_tags=once
@@ -58,4 +59,15 @@ is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "clo
 	on_host nft flush ruleset
 	kill -KILL "$keeper"
 	wait_for 10 serves 127.0.0.1:8081 first
+}
+
+@test "a firewall that comes while there is no keeper is asked by the next one" {
+	local keeper
+	web first -p 8081:80
+	wait_for 5 keeper_pid
+	keeper=$(keeper_pid)
+	kill -STOP "$keeper"
+	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
+	kill -KILL "$keeper"
+	wait_for 10 is_admitted
 }

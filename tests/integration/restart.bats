@@ -72,7 +72,8 @@ told() { cloche system log | grep -q "cloche-monitor\[[0-9]*\] ${1:0:12} $2"; }
 	cloche create --name unless --restart unless-stopped --stop-signal INT cloche/busybox sh -c "$loop"
 	cloche start any own unless >/dev/null
 	cloche kill -s HUP any own unless >/dev/null
-	for name in any own unless; do cloche exec "$name" touch /end; done
+	# Which may end with the container before it ends by itself.
+	for name in any own unless; do cloche exec -d "$name" touch /end; done
 	wait_for 10 state_is any .Status exited
 	wait_for 10 state_is unless .Status exited
 	wait_for 10 restarted own 1

@@ -81,7 +81,7 @@ static int restore_networks(struct engine *e, struct err *err)
 	rc = network_restore(&store, err);
 	program_log(&e->log, rc < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, NULL, "%s%s",
 		    rc < 0 ? "the rules of networks are not put back: "
-			   : "the rules of networks were changed by others and are put back",
+			   : "the rules of networks are put back where others have changed them",
 		    rc < 0 ? err->msg : "");
 	return rc;
 }

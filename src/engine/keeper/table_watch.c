@@ -193,8 +193,8 @@ static int begin(struct table_watch *w)
 	rc = loop_add(&w->keeper->loop, &w->source, EPOLLIN);
 	if (rc < 0)
 		return rc;
-	/* It may have gone while there was no keeper. */
-	if (table_stands(&w->store) == -ENOENT)
+	/* What was done while there was no keeper, and since the first container was connected. */
+	if (table_stands(&w->store) == -ENOENT || host_filter_was_not_asked(&w->store))
 		restore_soon(w);
 	return 0;
 }

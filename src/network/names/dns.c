@@ -60,8 +60,9 @@ static void add_label(struct name_text *t, const uint8_t *label, size_t n)
 }
 
 /*
- * Walks the name at *at and moves *at behind it. Every pointer leads before the part it stands in, so
- * the walk ends; the whole is at most DNS_NAME_MAX, so the text fits. pointers: whether there may be any.
+ * Walks the name at *at and moves *at behind it. Every pointer leads before the part it stands in, and
+ * what it leads to ends there, too: so the walk ends, and no name depends on what comes behind it. The
+ * whole is at most DNS_NAME_MAX, so the text fits. pointers: whether there may be any.
  */
 static int walk_name(const uint8_t *m, size_t n, size_t *at, bool pointers, struct name_text *text)
 {
@@ -84,6 +85,7 @@ static int walk_name(const uint8_t *m, size_t n, size_t *at, bool pointers, stru
 			if (!jumped)
 				*at = here + 2;
 			jumped = true;
+			n = part;
 			here = part = target;
 			continue;
 		}

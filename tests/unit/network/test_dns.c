@@ -221,6 +221,8 @@ static void test_hostile_reply(void **state)
 		{"a short address of IPv6", "\xc0\x0c", "\1\2\3\4", 2, 4, DNS_AAAA},
 		{"half a SOA", "\xc0\x0c", "\xc0\x0c\xc0\x0c", 2, 4, DNS_SOA},
 		{"an empty MX", "\xc0\x0c", "", 2, 0, DNS_MX},
+		/* from the question's last byte on: labels of 1 and 20 bytes, which end behind the data */
+		{"a name that goes on where it was pointed from", "\xc0\x14", "\1\2\3\4", 2, 4, 99},
 	};
 	struct dns_reply r;
 	struct dns_query q;
