@@ -57,3 +57,22 @@ debian_sources() {
 apt_access() {
 	apt-config dump | grep -E '^Acquire::(https?::|Check|Retries)' || true
 }
+
+# What engines make outside their own directories and leave there: benches remove what was not there before.
+made_places=()
+note_places() {
+	local hierarchy name
+	for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*/; do
+		for name in docker libpod_parent cloche cloche-monitor cloche-runtime; do
+			[ -d "$hierarchy/$name" ] || made_places+=("${hierarchy%/}/$name")
+		done
+	done
+	[ -d /run/docker ] || made_places+=(/run/docker)
+}
+
+remove_made_places() {
+	local place
+	for place in "${made_places[@]}"; do
+		find "$place" -depth -type d -exec rmdir {} + 2>/dev/null
+	done
+}
