@@ -5,6 +5,9 @@
 # bats file_tags=beside
 load fault
 
+# shellcheck disable=SC2034 # bats reads it
+BATS_TEST_TIMEOUT=900
+
 setup() {
 	setup_engine
 	mkdir -p "$CLOCHE_ROOT" "$CLOCHE_RUN_ROOT"
@@ -33,5 +36,5 @@ disks_are_free() {
 
 @test "16 clients, kills and full disks: nothing lost, doubled, torn or left" {
 	cloche run --rm --network none cloche/busybox true
-	BATS_TEST_TIMEOUT=900 "$BATS_TEST_DIRNAME/chaos-driver" "${CHAOS_SECONDS:-60}" 16 ${CHAOS_SEED:+"$CHAOS_SEED"}
+	"$BATS_TEST_DIRNAME/chaos-driver" "${CHAOS_SECONDS:-60}" 16 ${CHAOS_SEED:+"$CHAOS_SEED"}
 }

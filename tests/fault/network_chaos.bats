@@ -6,6 +6,9 @@
 # bats file_tags=beside
 load fault
 
+# shellcheck disable=SC2034 # bats reads it
+BATS_TEST_TIMEOUT=900
+
 setup() { setup_network_engine; }
 teardown() {
 	local second=$ENGINE_DIR/second status=0
@@ -19,6 +22,6 @@ teardown() {
 	mkdir -p "$second/data"
 	printf '{"cgroup-parent": "/%s-second"}\n' "$ENGINE_CGROUP" >"$second/daemon.json"
 	cloche run --rm --network bridge cloche/busybox true
-	BATS_TEST_TIMEOUT=900 on_host "$BATS_TEST_DIRNAME/network-chaos-driver" "${NETWORK_CHAOS_SECONDS:-20}" \
+	on_host "$BATS_TEST_DIRNAME/network-chaos-driver" "${NETWORK_CHAOS_SECONDS:-20}" \
 		"${NETWORK_CHAOS_COUNT:-200}" "$seed" "$ENGINE_DIR" "$second"
 }
