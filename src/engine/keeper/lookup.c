@@ -20,6 +20,8 @@
 #define STEP_NS NS_PER_S
 /* glibc and musl ask again after 5 s: by then we have said something. */
 #define STEPS 4
+/* And when nobody to ask has answered for longer than that: so much for a lost packet. */
+#define STEPS_SILENT 2
 #define ATTEMPTS_MAX 6
 /* A flood of wrong answers is no answer. */
 #define WRONG_MAX 16
@@ -51,7 +53,8 @@ struct lookup {
 	size_t server_count, asked_count;
 	struct attempt *attempts;
 	unsigned attempt_count;
-	bool cut; /* somebody had more to say */
+	bool cut;    /* somebody had more to say */
+	bool silent; /* when it began none of the servers was known to answer */
 };
 
 static struct names *names_of(const struct lookup *l)
@@ -333,6 +336,14 @@ static void on_attempt(struct source *s, uint32_t events)
 
 /* ---- the course of it ---- */
 
+static bool all_are_silent(const struct lookup *l)
+{
+	for (size_t i = 0; i < l->server_count; i++)
+		if (!l->servers[i]->retry_ns)
+			return false;
+	return true;
+}
+
 /* A second has gone by without an answer. */
 static void on_step(struct timer *t)
 {
@@ -345,7 +356,8 @@ static void on_step(struct timer *t)
 		if (a->server->answered_ns < a->sent_ns && now - a->sent_ns >= STEP_NS)
 			server_is_silent(names, a->server);
 	}
-	if (++l->step >= STEPS) {
+	/* Who was waited for in vain is not waited for so long again, unless it has answered meanwhile. */
+	if (++l->step >= (l->silent && all_are_silent(l) ? STEPS_SILENT : STEPS)) {
 		give_up(l);
 		return;
 	}
@@ -410,6 +422,7 @@ bool lookup_begin(struct names_client *c, const struct asker *who, const uint8_t
 		free(l);
 		return false;
 	}
+	l->silent = all_are_silent(l);
 	l->client = c;
 	l->who = *who;
 	l->query = *q;
