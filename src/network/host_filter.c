@@ -6,6 +6,7 @@
  * that two engines, or an engine and an administrator, never work on each other's half.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/xt_conntrack.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "network/host_filter_internal.h"
 #include "network/table.h"
@@ -271,8 +273,19 @@ static bool has_comment(const struct nft_dump_chain *chain, const char *comment)
 	return false;
 }
 
+/* As it is once a network has IPv6. */
+static bool forwards_ipv6(void)
+{
+	char text[8];
+
+	return file_read_small_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/forwarding", text,
+				  sizeof text) > 0 &&
+	       text[0] != '0';
+}
+
 bool host_filter_was_not_asked(const struct network_store *s)
 {
+	bool six = forwards_ipv6();
 	auto_close int fd = netlink_open(NETLINK_NETFILTER);
 	struct err ignored = ERR_INIT;
 	char comment[COMMENT_BYTES];
@@ -286,7 +299,8 @@ bool host_filter_was_not_asked(const struct network_store *s)
 		const struct nft_dump_chain *chain = &rules.chains[i];
 
 		found = filters_others(chain) && !chain->owned &&
-			(chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_INET) &&
+			(chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_INET ||
+			 (six && chain->family == NFPROTO_IPV6)) &&
 			host_filter_drops(&rules, chain) &&
 			!has_comment(host_filter_place(&rules, chain).chain, comment);
 	}

@@ -58,8 +58,8 @@ int must_check table_remove(const struct network_store *s, struct err *err);
  */
 int must_check host_filter_admit(const struct network_store *s, const struct network *n,
 				 struct err *err);
-/* Whether some chain that host_filter_admit() would change for every network has no rule of ours at all:
- * it came, or began anew, after they were admitted. */
+/* Whether some chain that host_filter_admit() would change for every network, or for one with IPv6
+ * where that is forwarded, has no rule of ours at all: it came, or began anew, after they were admitted. */
 bool host_filter_was_not_asked(const struct network_store *s);
 int must_check host_filter_dismiss(const struct network_store *s, const struct network *n,
 				   struct err *err);

@@ -17,6 +17,7 @@ serves() { # ADDRESS:PORT NAME
 }
 # Not one of its helpers, which begin as copies of it.
 keeper_pid() { pgrep -o -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT"; }
+is_admitted_six() { on_host nft list chain ip6 filter FORWARD | grep -q 'comment "cloche '; }
 is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "cloche '; }
 
 # bats test_tags=once
@@ -63,11 +64,19 @@ is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "clo
 
 @test "a firewall that comes while there is no keeper is asked by the next one" {
 	local keeper
+	cloche network create --ipv6 --subnet fd77::/64 six >/dev/null
 	web first -p 8081:80
+	cloche run -d --name second --network six cloche/busybox sleep 1000 >/dev/null
 	wait_for 5 keeper_pid
 	keeper=$(keeper_pid)
 	kill -STOP "$keeper"
 	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
 	kill -KILL "$keeper"
 	wait_for 10 is_admitted
+	# One for IPv6 alone.
+	keeper=$(keeper_pid)
+	kill -STOP "$keeper"
+	on_host nft 'add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forward priority 0; policy drop; }'
+	kill -KILL "$keeper"
+	wait_for 10 is_admitted_six
 }
