@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +57,21 @@ static int check_running(const struct container *c, struct err *err)
 	}
 }
 
+/* The container's variables and then the command's own, of which a name without a value takes the
+ * container's away. */
+static void overlay_env(const struct strv *container, const struct strv *own, struct strv *out)
+{
+	auto_strv struct strv all = {0};
+
+	strv_add_all(&all, container);
+	for (size_t i = 0; i < own->count; i++)
+		strv_set_env(&all, own->items[i]);
+	for (size_t i = 0; i < all.count; i++) {
+		if (strchr(all.items[i], '='))
+			strv_add(out, all.items[i]);
+	}
+}
+
 /* c as the process shall have it: the same container with another command. Borrows everything but
  * env. */
 static void overlay(const struct container *c, const struct exec_options *o, struct container *out)
@@ -67,9 +83,7 @@ static void overlay(const struct container *c, const struct exec_options *o, str
 	if (o->working_dir)
 		out->working_dir = o->working_dir;
 	out->env = (struct strv){0};
-	strv_add_all(&out->env, &c->env);
-	for (size_t i = 0; i < o->env.count; i++)
-		strv_set_env(&out->env, o->env.items[i]);
+	overlay_env(&c->env, &o->env, &out->env);
 }
 
 /* The files as they are now, through the root of the process that the pidfd stands for. */

@@ -66,6 +66,8 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$(cloche exec -u 7:8 box id -u)" 7
 	run cloche exec -u root -w /proc/sys --env-file vars -e B=3 -e HOME=/x box sh -c 'echo $PWD $A $B $C $HOME; grep CapEff /proc/self/status'
 	assert_equal "$output" $'/proc/sys file 3 from file /x\nCapEff:\t00000000a80425fb'
+	# A name that has no value here takes the container's away, and adds nothing.
+	assert_equal "$(env -u A -u N cloche exec -e A -e N box env | grep -E '^(A|B|N)\b')" B=2
 	run cloche exec -u root --privileged box grep CapEff /proc/self/status
 	assert_equal "$output" "$(printf 'CapEff:\t%s' "$(awk '/^CapBnd/ { print $2 }' /proc/self/status)")"
 	run -126 cloche exec -u nosuch box true
