@@ -378,6 +378,7 @@ eth1 10.2.0.77/24"
 }
 
 @test "a stopped container is connected when it starts, to what is there then" {
+	local i
 	setup_front create
 	cloche network connect back web --ip 10.2.0.9
 	assert_equal "$(inspect web '.NetworkSettings.Networks | keys | join(" ")')" "back front"
@@ -385,8 +386,12 @@ eth1 10.2.0.77/24"
 	cloche start web >/dev/null
 	assert_equal "$(addresses web)" "eth0 10.1.0.2/24
 eth1 10.2.0.9/24"
-	cloche stop -t 0 web >/dev/null
-	assert_equal "$(network back .Containers)" '{}'
+	# Whoever is told that it has stopped finds its networks free of it, each time.
+	for i in 1 2 3 4 5; do
+		cloche stop -t 0 web >/dev/null
+		assert_equal "$(network back .Containers)" '{}'
+		[ "$i" -eq 5 ] || cloche start web >/dev/null
+	done
 	cloche network rm back
 	run -1 cloche start web
 	assert_contains "$output" "network back not found"

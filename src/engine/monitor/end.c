@@ -229,11 +229,9 @@ static void sync_record(struct monitor *m)
 	}
 }
 
-/* Whoever waits for the end may at once want the same ports. */
-static void free_ports(struct monitor *m)
+/* Whoever waits for the end may at once want the same ports or address, or remove the network. */
+static void leave_networks(struct monitor *m)
 {
-	if (!network_has_ports(m))
-		return;
 	keeper_leave(m);
 	network_undo(m);
 }
@@ -241,8 +239,6 @@ static void free_ports(struct monitor *m)
 /* Removes everything that the launch made; the lock goes with the process. */
 static _Noreturn void sweep_and_exit(struct monitor *m)
 {
-	keeper_leave(m);
-	network_undo(m);
 	/* What is left of the groups is found by the run directory. */
 	if (remove_groups(m) && m->plan->monitor.auto_remove) {
 		remove_directories(m);
@@ -266,7 +262,7 @@ _Noreturn void end_finish(struct monitor *m)
 	if (m->plan->monitor.auto_remove)
 		release_record(m);
 	stamp(m->plan, POINT_MONITOR_RECORDED);
-	free_ports(m);
+	leave_networks(m);
 	/* Those who connected while we were at it want to know as well. */
 	client_accept(m);
 	client_answer_all(m);
@@ -293,7 +289,7 @@ _Noreturn void end_refuse(struct monitor *m)
 	else if (store_state(m, m->runs ? "exited" : "created") < 0)
 		/* Without this file no state means "created"; with it, that the monitor was lost. */
 		unlinkat(m->run_dir, "hostname", 0);
-	free_ports(m);
+	leave_networks(m);
 	/* Who came by the socket had no part in the start: the end of the container is all it asked for. */
 	if (m->runs)
 		client_answer_all(m);

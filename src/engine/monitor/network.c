@@ -206,11 +206,6 @@ void network_undo(struct monitor *m)
 		close(n->sockets[--n->socket_count].fd);
 }
 
-bool network_has_ports(const struct monitor *m)
-{
-	return m->network.socket_count > 0;
-}
-
 bool network_is_to_blame(const struct monitor *m)
 {
 	const struct plan *p = m->plan;

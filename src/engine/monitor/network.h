@@ -53,8 +53,6 @@ int network_connect(struct monitor *m);
 void network_run_ended(struct monitor *m);
 /* The container has ended: rules, addresses, ports. Once; nobody has its ports or addresses after. */
 void network_undo(struct monitor *m);
-/* Whether whoever hears of the end may at once want what network_undo() frees. */
-bool network_has_ports(const struct monitor *m);
 /* Whether the failed start is one of the network. */
 bool network_is_to_blame(const struct monitor *m);
 
