@@ -159,10 +159,32 @@ static void show_stack(struct experiment_context *x, const struct look *l)
 
 /* ---- claims ---- */
 
-/* Any regular file in a layer, as a path below it. False: it has none near its root. */
-static bool find_file(int root, const char *path, unsigned depth, char *out, size_t size)
+struct search {
+	int layer, root; /* the layer's directory, the container's root */
+	dev_t device;    /* of that root */
+	char *path;      /* of what was found */
+	size_t size;
+	struct stat own, shown; /* in the layer, in the container */
+};
+
+static bool look_up(int root, const char *path, struct stat *st)
 {
-	int fd = path_open_nosymlink(root, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
+	auto_close int fd = path_open_nosymlink(root, path, O_PATH | O_NOFOLLOW, 0);
+
+	return fd >= 0 && fstat(fd, st) == 0;
+}
+
+/* What something is mounted on, as on /etc/hosts, is on another device. */
+static bool is_comparable(struct search *s, const char *path)
+{
+	return look_up(s->layer, path, &s->own) && look_up(s->root, path, &s->shown) &&
+	       s->shown.st_dev == s->device && str_format(s->path, s->size, "%s", path) == 0;
+}
+
+/* Any regular file of the layer that the container shows, too. False: there is none near its root. */
+static bool find_file(struct search *s, const char *path, unsigned depth)
+{
+	int fd = path_open_nosymlink(s->layer, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
 	auto_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -177,41 +199,36 @@ static bool find_file(int root, const char *path, unsigned depth, char *out, siz
 		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
 			continue;
 		below = *path ? xasprintf("%s/%s", path, entry->d_name) : xstrdup(entry->d_name);
-		if (entry->d_type == DT_REG)
-			return str_format(out, size, "%s", below) == 0;
-		if (entry->d_type == DT_DIR && depth > 0 &&
-		    find_file(root, below, depth - 1, out, size))
+		if (entry->d_type == DT_REG && is_comparable(s, below))
+			return true;
+		if (entry->d_type == DT_DIR && depth > 0 && find_file(s, below, depth - 1))
 			return true;
 	}
 	return false;
 }
 
-static bool look_up(int root, const char *path, struct stat *st)
-{
-	auto_close int fd = path_open_nosymlink(root, path, O_PATH | O_NOFOLLOW, 0);
-
-	return fd >= 0 && fstat(fd, st) == 0;
-}
-
 /* Whether the container's file of that name is the layer's, by its inode number, which overlayfs passes
- * on for what is no directory. 1 yes, 0 no, -1 nothing to compare: no file, or one that something is
- * mounted on. */
+ * on for what is no directory. 1 yes, 0 no, -1 nothing to compare. */
 static int same_file(const struct look *l, const struct layers_directory *d, char *path,
 		     size_t size, ino_t *inode)
 {
 	char own_root[64];
 	auto_close int layer = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_close int root = -1;
-	struct stat top, own, shown;
+	struct search s = {.path = path, .size = size};
+	struct stat top;
 
 	snprintf(own_root, sizeof(own_root), "/proc/%d/root", l->pid);
 	root = open(own_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (layer < 0 || root < 0 || fstat(root, &top) < 0 ||
-	    !find_file(layer, "", FIND_DEPTH, path, size) || !look_up(layer, path, &own) ||
-	    !look_up(root, path, &shown) || shown.st_dev != top.st_dev)
+	if (layer < 0 || root < 0 || fstat(root, &top) < 0)
 		return -1;
-	*inode = own.st_ino;
-	return shown.st_ino == own.st_ino;
+	s.layer = layer;
+	s.root = root;
+	s.device = top.st_dev;
+	if (!find_file(&s, "", FIND_DEPTH))
+		return -1;
+	*inode = s.own.st_ino;
+	return s.shown.st_ino == s.own.st_ino;
 }
 
 static void claim_source(struct experiment_context *x, const struct look *l)
