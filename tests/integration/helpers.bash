@@ -78,6 +78,11 @@ outside() { # COMMAND...
 	nsenter --net="/proc/$CLOCHE_TEST_NETWORK/ns/net" -- "$@"
 }
 
+# The engine's keeper, not one of its helpers, which begin as copies of it.
+keeper_pid() {
+	pgrep -o -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT"
+}
+
 # ---- hosts of the test's own ----
 
 # make_netns VARIABLE: a network namespace with nothing in it but lo, which is up. The variable is set to

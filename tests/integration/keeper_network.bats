@@ -15,10 +15,7 @@ web() { # NAME OPTION...: a container that serves its name
 serves() { # ADDRESS:PORT NAME
 	[ "$(on_host timeout 5 busybox wget -q -O - "http://$1/" 2>/dev/null)" = "from $2" ]
 }
-# Not one of its helpers, which begin as copies of it.
-keeper_pid() { pgrep -o -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT"; }
-is_admitted_six() { on_host nft list chain ip6 filter FORWARD | grep -q 'comment "cloche '; }
-is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "cloche '; }
+is_admitted() { on_host nft list chain "$1" filter FORWARD | grep -q 'comment "cloche '; } # ip|ip6
 
 # bats test_tags=once
 @test "nft flush ruleset by somebody, again and again: published ports work again soon, for old and new" {
@@ -46,9 +43,9 @@ is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "clo
 	web first -p 8081:80
 	wait_for 5 keeper_pid
 	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
-	wait_for 5 is_admitted
+	wait_for 5 is_admitted ip
 	on_host nft flush chain ip filter FORWARD
-	wait_for 10 is_admitted
+	wait_for 10 is_admitted ip
 }
 
 @test "rules that go while there is no keeper come back with the next one" {
@@ -72,11 +69,11 @@ is_admitted() { on_host nft list chain ip filter FORWARD | grep -q 'comment "clo
 	kill -STOP "$keeper"
 	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
 	kill -KILL "$keeper"
-	wait_for 10 is_admitted
+	wait_for 10 is_admitted ip
 	# One for IPv6 alone.
 	keeper=$(keeper_pid)
 	kill -STOP "$keeper"
 	on_host nft 'add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forward priority 0; policy drop; }'
 	kill -KILL "$keeper"
-	wait_for 10 is_admitted_six
+	wait_for 10 is_admitted ip6
 }

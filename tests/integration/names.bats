@@ -119,7 +119,7 @@ restarted() { [ "$(inspect "$1" .RestartCount)" -ge 1 ] && container_is "$1" run
 	sleeper web --network net
 	sleeper db --network net
 	assert_equal "$(resolved db web)" "$(address web net)"
-	keeper=$(pgrep -o -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT")
+	keeper=$(keeper_pid)
 	kill -9 "$keeper"
 	assert_equal "$(resolved db web)" "$(address web net)"
 	assert_equal "$(resolved web db)" "$(address db net)"
