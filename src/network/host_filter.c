@@ -110,7 +110,7 @@ static void put_accept(struct change *c, const struct host_filter_place *place, 
 				.table = place->chain->table,
 				.chain = place->chain->name,
 				.comment = c->comment,
-				.insert = !place->at_the_end || place->before,
+				.insert = place->before != 0,
 				.before = place->before};
 
 	nft_rule_begin(&c->b, &rule);
@@ -171,19 +171,19 @@ static void put_admission(struct change *c, const struct network *n)
 		const struct nft_dump_chain *chain = &c->rules.chains[i];
 		struct host_filter_place place;
 
-		if (!concerns(n, chain) || !host_filter_drops(&c->rules, chain))
+		if (!concerns(n, chain) || !host_filter_place(&c->rules, chain, &place))
 			continue;
 		if (chain->owned) {
 			snprintf(c->owned, sizeof c->owned, "table %s", chain->table);
 			continue;
 		}
-		place = host_filter_place(&c->rules, chain);
-		if (count_ours(c, place.chain) == ACCEPT_COUNT)
+		/* Once they stand they stay: who puts a drop before them afterwards means it. */
+		if (count_ours(c, place.chain) == ACCEPT_COUNT ||
+		    count_ours(c, chain) == ACCEPT_COUNT)
 			continue;
 		put_removal(c, place.chain);
-		/* Each new one comes to the very beginning, so the last is put first. */
 		for (size_t k = 0; k < ACCEPT_COUNT; k++)
-			put_accept(c, &place, place.at_the_end ? k : ACCEPT_COUNT - 1 - k);
+			put_accept(c, &place, k);
 	}
 }
 
@@ -297,12 +297,13 @@ bool host_filter_was_not_asked(const struct network_store *s)
 		return false;
 	for (size_t i = 0; i < rules.chain_count && !found; i++) {
 		const struct nft_dump_chain *chain = &rules.chains[i];
+		struct host_filter_place place;
 
 		found = filters_others(chain) && !chain->owned &&
 			(chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_INET ||
 			 (six && chain->family == NFPROTO_IPV6)) &&
-			host_filter_drops(&rules, chain) &&
-			!has_comment(host_filter_place(&rules, chain).chain, comment);
+			host_filter_place(&rules, chain, &place) && !has_comment(chain, comment) &&
+			!has_comment(place.chain, comment);
 	}
 	nft_ruleset_free(&rules);
 	return found;

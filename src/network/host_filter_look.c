@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host's own rules say about forwarded packets: reading only. */
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables_compat.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +54,142 @@ static const char *extension(const struct nft_dump_expression *e, const char *ki
 	return netlink_value_string(a[name]);
 }
 
-/* A look-up whose result is the verdict: what the elements say is not looked at, so it may be a drop. */
+/* ---- one rule ---- */
+
+/* What a rule does with whatever comes by. What it does on a condition is its author's will, and stays;
+ * the protocol alone is less than one, since what drops all often does so by several rules: a reset for
+ * TCP, a message for the others. */
+enum fate {
+	FATE_PASSES,
+	FATE_LOGS, /* at most; on whatever condition */
+	FATE_ACCEPTS,
+	FATE_RETURNS,
+	FATE_DROPS,
+	FATE_CALLS,
+};
+
+struct ending {
+	enum fate fate;
+	bool of_protocol;   /* the others pass */
+	const char *to;     /* FATE_CALLS: the chain */
+	bool never_returns; /* FATE_CALLS: "goto" */
+};
+
+/* What is compared next is the protocol or the family. */
+static bool loads_protocol(const struct nft_dump_expression *e)
+{
+	const struct nlattr *a[NFTA_PAYLOAD_MAX + 1];
+	uint32_t key, offset;
+
+	if (!e->data || netlink_nested(e->data, a, NFTA_PAYLOAD_MAX) < 0)
+		return false;
+	if (strcmp(e->name, "meta") == 0) {
+		if (!a[NFTA_META_DREG] || !a[NFTA_META_KEY])
+			return false;
+		key = netlink_value_be32(a[NFTA_META_KEY]);
+		return key == NFT_META_L4PROTO || key == NFT_META_NFPROTO;
+	}
+	if (strcmp(e->name, "payload") != 0 || !a[NFTA_PAYLOAD_DREG] || !a[NFTA_PAYLOAD_BASE] ||
+	    !a[NFTA_PAYLOAD_OFFSET] || !a[NFTA_PAYLOAD_LEN])
+		return false;
+	offset = netlink_value_be32(a[NFTA_PAYLOAD_OFFSET]);
+	return netlink_value_be32(a[NFTA_PAYLOAD_BASE]) == NFT_PAYLOAD_NETWORK_HEADER &&
+	       netlink_value_be32(a[NFTA_PAYLOAD_LEN]) == 1 &&
+	       (offset == offsetof(struct iphdr, protocol) ||
+		offset == offsetof(struct ipv6hdr, nexthdr));
+}
+
+static bool compares_equal(const struct nft_dump_expression *e)
+{
+	const struct nlattr *a[NFTA_CMP_MAX + 1];
+
+	return strcmp(e->name, "cmp") == 0 && e->data &&
+	       netlink_nested(e->data, a, NFTA_CMP_MAX) == 0 && a[NFTA_CMP_OP] &&
+	       netlink_value_be32(a[NFTA_CMP_OP]) == NFT_CMP_EQ;
+}
+
+static bool logs(const struct nft_dump_expression *e)
+{
+	const char *target = extension(e, "target", NFTA_TARGET_NAME);
+
+	return strcmp(e->name, "log") == 0 ||
+	       (target && (strcmp(target, "LOG") == 0 || strcmp(target, "NFLOG") == 0));
+}
+
+/* Lets every packet go on to the next expression. */
+static bool only_notes(const struct nft_dump_expression *e)
+{
+	const char *match = extension(e, "match", NFTA_MATCH_NAME);
+
+	return logs(e) || strcmp(e->name, "counter") == 0 ||
+	       (match && strcmp(match, "comment") == 0);
+}
+
+static bool rejects(const struct nft_dump_expression *e)
+{
+	const char *target = extension(e, "target", NFTA_TARGET_NAME);
+
+	return strcmp(e->name, "reject") == 0 ||
+	       (target && (strcmp(target, "REJECT") == 0 || strcmp(target, "DROP") == 0));
+}
+
+static enum fate fate_of(int32_t code)
+{
+	switch (code) {
+	case NF_DROP:
+		return FATE_DROPS;
+	case NF_ACCEPT:
+		return FATE_ACCEPTS;
+	case NFT_RETURN:
+		return FATE_RETURNS;
+	case NFT_JUMP:
+	case NFT_GOTO:
+		return FATE_CALLS;
+	default:
+		return FATE_PASSES;
+	}
+}
+
+static struct ending ending_of(const struct nft_dump_rule *rule)
+{
+	bool conditional = false, loaded = false, logged = false;
+	struct ending end = {.fate = FATE_PASSES};
+	int32_t code;
+
+	for (size_t i = 0; i < rule->expression_count; i++) {
+		const struct nft_dump_expression *e = &rule->expressions[i];
+
+		logged |= logs(e);
+		if (rejects(e)) {
+			end.fate = FATE_DROPS;
+		} else if (read_verdict(e, &code, &end.to)) {
+			end.fate = fate_of(code);
+			end.never_returns = code == NFT_GOTO;
+		} else if (loads_protocol(e)) {
+			loaded = true;
+		} else if (loaded && compares_equal(e)) {
+			loaded = false;
+			end.of_protocol = true;
+		} else if (!only_notes(e)) {
+			conditional = true;
+		}
+	}
+	if (end.fate == FATE_PASSES && logged)
+		return (struct ending){.fate = FATE_LOGS};
+	if (conditional ||
+	    (end.of_protocol && (end.fate == FATE_ACCEPTS || end.fate == FATE_RETURNS)))
+		return (struct ending){.fate = FATE_PASSES};
+	return end;
+}
+
+/* ---- a chain and what it calls ---- */
+
+enum outcome {
+	OUTCOME_OPEN,   /* at least some packets come to its end, or return */
+	OUTCOME_CLOSED, /* all others are dropped at the place that is told */
+	OUTCOME_ACCEPT, /* all others are accepted */
+};
+
 static bool is_verdict_map(const struct nft_dump_expression *e)
 {
 	const struct nlattr *a[NFTA_LOOKUP_MAX + 1];
@@ -61,51 +199,100 @@ static bool is_verdict_map(const struct nft_dump_expression *e)
 	       netlink_value_be32(a[NFTA_LOOKUP_DREG]) == NFT_REG_VERDICT;
 }
 
-static bool drops(const struct nft_ruleset *r, const struct nft_dump_chain *chain, bool *seen);
-
-static bool expression_drops(const struct nft_ruleset *r, const struct nft_dump_chain *chain,
-			     const struct nft_dump_expression *e, bool *seen)
+/* How often the rules of a table call a chain; a map may call any. */
+static size_t count_calls(const struct nft_ruleset *r, const struct nft_dump_chain *called)
 {
-	const struct nft_dump_chain *next;
-	const char *name, *target;
-	int32_t code;
+	size_t n = 0;
 
-	if (strcmp(e->name, "reject") == 0 || is_verdict_map(e))
-		return true;
-	target = extension(e, "target", NFTA_TARGET_NAME);
-	if (target && (strcmp(target, "REJECT") == 0 || strcmp(target, "DROP") == 0))
-		return true;
-	if (!read_verdict(e, &code, &name))
-		return false;
-	if (code == NF_DROP)
-		return true;
-	next = name ? find_chain(r, chain->family, chain->table, name) : NULL;
-	return next && drops(r, next, seen);
+	for (size_t i = 0; i < r->rule_count; i++) {
+		const struct nft_dump_rule *rule = &r->rules[i];
+
+		if (rule->family != called->family || strcmp(rule->table, called->table) != 0)
+			continue;
+		for (size_t j = 0; j < rule->expression_count; j++) {
+			const char *to = NULL;
+			int32_t code;
+
+			if (is_verdict_map(&rule->expressions[j]))
+				n += 2;
+			else if (read_verdict(&rule->expressions[j], &code, &to) && to)
+				n += strcmp(to, called->name) == 0;
+		}
+	}
+	return n;
 }
 
-/* seen: chains that were looked at, by their number, since many rules may jump to one. */
-static bool drops(const struct nft_ruleset *r, const struct nft_dump_chain *chain, bool *seen)
+/* seen: chains that do not close, by their number, since many rules may call one. */
+static enum outcome outcome_of(const struct nft_ruleset *r, const struct nft_dump_chain *chain,
+			       bool *seen, struct host_filter_place *place);
+
+/* The outcome of a rule that calls a chain; what the called one lets pass goes on after the rule. The
+ * place is told where it is inside; NULL: it must not be there. */
+static enum outcome outcome_of_call(const struct nft_ruleset *r, const struct nft_dump_chain *chain,
+				    const char *name, bool *seen, struct host_filter_place *place)
 {
+	const struct nft_dump_chain *to = find_chain(r, chain->family, chain->table, name);
+	struct host_filter_place inside;
+	enum outcome outcome;
+
+	if (!to)
+		return OUTCOME_OPEN;
+	outcome = outcome_of(r, to, seen, &inside);
+	/* What others call as well must not be opened for them, least of all what is for the host. */
+	if (outcome == OUTCOME_CLOSED && place && count_calls(r, to) == 1)
+		*place = inside;
+	return outcome;
+}
+
+static enum outcome outcome_of(const struct nft_ruleset *r, const struct nft_dump_chain *chain,
+			       bool *seen, struct host_filter_place *place)
+{
+	uint64_t since = 0; /* the first of those just before, which log or drop part of all */
+	bool parts = false; /* they drop */
+
 	if (seen[chain - r->chains])
-		return false;
+		return OUTCOME_OPEN;
+	for (size_t i = 0; i < chain->rule_count; i++) {
+		const struct nft_dump_rule *rule = chain->rules[i];
+		const struct ending end = ending_of(rule);
+		enum outcome outcome = OUTCOME_OPEN;
+
+		*place = (struct host_filter_place){.chain = chain,
+						    .before = since ? since : rule->handle};
+		if (end.fate == FATE_CALLS)
+			outcome = outcome_of_call(r, chain, end.to, seen, parts ? NULL : place);
+		else if (end.fate == FATE_DROPS)
+			outcome = OUTCOME_CLOSED;
+		else if (end.fate == FATE_ACCEPTS)
+			outcome = OUTCOME_ACCEPT;
+		if (outcome != OUTCOME_OPEN && !end.of_protocol)
+			return outcome;
+		if (end.fate == FATE_RETURNS || (end.never_returns && !end.of_protocol))
+			goto open;
+		parts = outcome == OUTCOME_CLOSED || (parts && end.fate == FATE_LOGS);
+		if (!parts && end.fate != FATE_LOGS)
+			since = 0;
+		else if (!since)
+			since = rule->handle;
+	}
+	*place = (struct host_filter_place){.chain = chain, .before = since};
+open:
 	seen[chain - r->chains] = true;
-	if (chain->type && chain->policy == NF_DROP)
-		return true;
-	for (size_t i = 0; i < chain->rule_count; i++)
-		for (size_t j = 0; j < chain->rules[i]->expression_count; j++)
-			if (expression_drops(r, chain, &chain->rules[i]->expressions[j], seen))
-				return true;
-	return false;
+	return OUTCOME_OPEN;
 }
 
-bool host_filter_drops(const struct nft_ruleset *r, const struct nft_dump_chain *chain)
+/* ---- the place ---- */
+
+/* "-j RETURN" for everything: Docker used to end DOCKER-USER with it. */
+static uint64_t final_return(const struct nft_dump_chain *chain)
 {
-	auto_free bool *seen = xcalloc(r->chain_count, sizeof *seen);
-
-	return drops(r, chain, seen);
+	for (size_t i = 0; i < chain->rule_count; i++)
+		if (ending_of(chain->rules[i]).fate == FATE_RETURNS)
+			return chain->rules[i]->handle;
+	return 0;
 }
 
-static bool jumps_to(const struct nft_dump_chain *chain, const char *name)
+static bool calls(const struct nft_dump_chain *chain, const char *name)
 {
 	for (size_t i = 0; i < chain->rule_count; i++) {
 		const struct nft_dump_rule *rule = chain->rules[i];
@@ -122,45 +309,26 @@ static bool jumps_to(const struct nft_dump_chain *chain, const char *name)
 	return false;
 }
 
-/* "-j RETURN" for everything: Docker used to end DOCKER-USER with it. */
-static bool always_returns(const struct nft_dump_rule *rule)
+bool host_filter_place(const struct nft_ruleset *r, const struct nft_dump_chain *chain,
+		       struct host_filter_place *place)
 {
-	bool returns = false;
-
-	for (size_t i = 0; i < rule->expression_count; i++) {
-		const struct nft_dump_expression *e = &rule->expressions[i];
-		const char *match = extension(e, "match", NFTA_MATCH_NAME), *chain;
-		int32_t code;
-
-		if (strcmp(e->name, "counter") == 0 || (match && strcmp(match, "comment") == 0))
-			continue;
-		if (!read_verdict(e, &code, &chain) || code != NFT_RETURN)
-			return false;
-		returns = true;
-	}
-	return returns;
-}
-
-struct host_filter_place host_filter_place(const struct nft_ruleset *r,
-					   const struct nft_dump_chain *chain)
-{
-	struct host_filter_place place = {.chain = chain};
+	auto_free bool *seen = xcalloc(r->chain_count, sizeof *seen);
+	const enum outcome outcome = outcome_of(r, chain, seen, place);
 	const struct nft_dump_chain *user;
 
+	if (outcome == OUTCOME_ACCEPT || (outcome == OUTCOME_OPEN && chain->policy != NF_DROP))
+		return false;
 	/* iptables names its built-in chains in capitals, and has one family a table. */
-	place.iptables = strcmp(chain->name, "FORWARD") == 0 &&
-			 (chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_IPV6);
-	if (!place.iptables || strcmp(chain->table, "filter") != 0)
-		return place;
+	place->iptables = strcmp(chain->name, "FORWARD") == 0 &&
+			  (chain->family == NFPROTO_IPV4 || chain->family == NFPROTO_IPV6);
+	if (!place->iptables || strcmp(chain->table, "filter") != 0)
+		return true;
 	user = find_chain(r, chain->family, chain->table, DOCKER_USER);
-	if (!user || !jumps_to(chain, DOCKER_USER))
-		return place;
-	place.chain = user;
-	place.at_the_end = true;
-	for (size_t i = 0; i < user->rule_count && !place.before; i++)
-		if (always_returns(user->rules[i]))
-			place.before = user->rules[i]->handle;
-	return place;
+	if (user && calls(chain, DOCKER_USER)) {
+		place->chain = user;
+		place->before = final_return(user);
+	}
+	return true;
 }
 
 bool host_filter_names_device(const struct nft_dump_rule *rule, const char *device)

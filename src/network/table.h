@@ -44,13 +44,14 @@ int must_check table_remove(const struct network_store *s, struct err *err);
 
 /*
  * Beside others (host_filter.c): an accept of ours cannot undo a drop of theirs. Every base chain of
- * hook forward that is not ours and drops (policy, or a rule that may) gets, unless s->respect, narrow
- * accepts for the bridge of this network: in DOCKER-USER, behind what the host's owner has put there,
- * where iptables has that chain and comes to it; else at the beginning of the chain itself. What comes
+ * hook forward that is not ours and drops all that it does not know (by its policy, or a rule without
+ * a condition) gets, unless s->respect, narrow accepts for the bridge of this network: in DOCKER-USER,
+ * behind what the host's owner has put there, where iptables has that chain and comes to it; else in
+ * front of what drops all, so behind what somebody drops on a condition, which stays dropped. What comes
  * from the bridge, what answers to that, and what was translated to it. Each has the comment
  * "cloche <table>" and the expressions that iptables-nft itself would write in its own chains, so that
- * both `nft` and `iptables` can list them. Never in input chains, never in tables of engines like ours.
- * Idempotent; removed with the network.
+ * both `nft` and `iptables` can list them. Never in input chains, never in chains that others call as
+ * well, never in tables of engines like ours.
  *
  * The filter of iptables-legacy is no nf_tables and is left alone, and so are tables that the kernel lets
  * only their owner change (a running firewalld): where one filters what is forwarded, host_filter_admit()

@@ -48,6 +48,20 @@ is_admitted() { on_host nft list chain "$1" filter FORWARD | grep -q 'comment "c
 	wait_for 10 is_admitted ip
 }
 
+@test "a firewall that drops nothing at first is asked when it begins to" {
+	web first -p 8081:80
+	wait_for 5 keeper_pid
+	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; }'
+	on_host nft 'add rule ip filter FORWARD ip saddr 203.0.113.9 drop'
+	on_host nft 'add rule ip filter FORWARD counter drop'
+	wait_for 10 is_admitted ip
+	# In front of what drops all, behind what drops somebody.
+	on_host nft -a list chain ip filter FORWARD >"$BATS_TEST_TMPDIR/chain"
+	[ "$(grep -n 'cloche ' "$BATS_TEST_TMPDIR/chain" | head -1 | cut -d: -f1)" -gt \
+		"$(grep -n 203.0.113.9 "$BATS_TEST_TMPDIR/chain" | cut -d: -f1)" ]
+	grep -E 'cloche |counter packets [0-9]+ bytes [0-9]+ drop' "$BATS_TEST_TMPDIR/chain" | tail -1 | grep -q drop
+}
+
 @test "rules that go while there is no keeper come back with the next one" {
 	local keeper
 	web first -p 8081:80

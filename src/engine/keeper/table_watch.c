@@ -2,8 +2,8 @@
 /*
  * Watches what others do to the packet filter while containers have networks: when our table is gone or
  * parts of it are, when rules of ours in somebody's chain are, or when somebody has made a new chain for
- * forwarded packets, a helper puts back what is missing (network_restore()). What we add and take away
- * ourselves, elements of sets, is none of that.
+ * forwarded packets or a rule that may drop them, a helper puts back what is missing (network_restore()).
+ * What we add and take away ourselves, elements of sets, is none of that.
  */
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -119,6 +119,12 @@ static bool has_comment(const struct table_watch *w, const struct nlattr *data)
 			      strlen(w->comment));
 }
 
+/* Networks' own rules are no filter of the host's. */
+static bool is_engines_table(const char *table)
+{
+	return table && strncmp(table, "cloche", strlen("cloche")) == 0;
+}
+
 static bool matters(const struct table_watch *w, const struct nlmsghdr *h)
 {
 	const struct nlattr *in[ATTRIBUTES_MAX + 1];
@@ -140,6 +146,8 @@ static bool matters(const struct table_watch *w, const struct nlmsghdr *h)
 		return ours || has_comment(w, in[NFTA_RULE_USERDATA]);
 	case NFT_MSG_NEWCHAIN:
 		return !ours && is_forward_chain(in[NFTA_CHAIN_HOOK]);
+	case NFT_MSG_NEWRULE:
+		return !is_engines_table(table) && !has_comment(w, in[NFTA_RULE_USERDATA]);
 	default:
 		return false;
 	}

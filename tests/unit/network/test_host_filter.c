@@ -177,20 +177,111 @@ static void test_docker_user(void **state)
 	end_world(w);
 }
 
-static void test_what_the_owner_drops_stays_dropped(void **state)
+/* Hosts that drop the rest, but somebody before: he stays out, and what is for all is let in. */
+static void check_condition(const char *rules)
 {
 	struct world *w;
+
+	if (!enter_new_netns())
+		skip();
+	run(rules);
+	w = make_world();
+	assert_closed(w, false);
+	admit(w);
+	assert_blocked(w->client, "192.0.2.1", PORT, w->web_listener);
+	assert_reaches(w->web, "192.0.2.2", INSIDE, w->client_listener);
+	end_world(w);
+}
+
+#define SOMEBODY " -s 192.0.2.2 -m conntrack --ctstate NEW -j DROP"
+
+static void test_what_the_owner_drops_stays_dropped(void **state)
+{
+	(void)state;
+	check_condition("iptables-nft -P FORWARD DROP && iptables-nft -N DOCKER-USER &&"
+			" iptables-nft -A FORWARD -j DOCKER-USER &&"
+			" iptables-nft -A DOCKER-USER" SOMEBODY);
+	check_condition("iptables-nft -P FORWARD DROP && iptables-nft -A FORWARD" SOMEBODY);
+	check_condition("iptables-nft -A FORWARD" SOMEBODY " && iptables-nft -A FORWARD -j DROP");
+	/* In chains as ufw has them. */
+	check_condition(
+		"iptables-nft -P FORWARD DROP && iptables-nft -N user && iptables-nft -N after &&"
+		" iptables-nft -A FORWARD -j user && iptables-nft -A FORWARD -j after &&"
+		" iptables-nft -A user" SOMEBODY);
+	check_condition("nft 'table inet fw { chain passing { type filter hook forward priority 0;"
+			" policy drop; ct state vmap { established : accept, invalid : drop };"
+			" ip saddr 192.0.2.2 ct state new drop; }; }'");
+}
+
+static void test_what_is_dropped_in_a_called_chain_stays_dropped(void **state)
+{
+	(void)state;
+	check_condition("iptables-nft -N mine && iptables-nft -A FORWARD -j mine &&"
+			" iptables-nft -A mine" SOMEBODY " && iptables-nft -A mine -j REJECT");
+	check_condition(
+		"nft 'table inet fw { chain zone { ip saddr 192.0.2.2 ct state new reject;"
+		" log; meta l4proto tcp reject with tcp reset; reject; };"
+		" chain passing { type filter hook forward priority 0; counter; goto zone; }; }'");
+}
+
+/* Those who drop nothing but on a condition are not asked at all. */
+static void check_unchanged(const char *rules)
+{
+	char *before, *after;
+	struct world *w;
+
+	if (!enter_new_netns())
+		skip();
+	run(rules);
+	before = ruleset();
+	w = make_world();
+	admit(w);
+	after = ruleset();
+	assert_string_equal(after, before);
+	free(before);
+	free(after);
+	end_world(w);
+}
+
+static void test_conditions_alone(void **state)
+{
+	(void)state;
+	check_unchanged("iptables-nft -A FORWARD" SOMEBODY);
+	check_unchanged("iptables-nft -A FORWARD -p tcp -j REJECT");
+	check_unchanged(
+		"iptables-nft -N mine && iptables-nft -A mine -j DROP &&"
+		" iptables-nft -A FORWARD -i eth9 -j mine && iptables-nft -A FORWARD -j ACCEPT &&"
+		" iptables-nft -P FORWARD DROP");
+	check_unchanged("nft 'table inet fw { chain go { reject; };"
+			" chain passing { type filter hook forward priority 10;"
+			" meta l4proto vmap { tcp : goto go }; }; }'");
+	check_unchanged(
+		"nft 'table inet fw { chain passing { type filter hook forward priority 10;"
+		" meta nfproto ipv6 drop; limit rate 1/second drop; ct state new return; drop"
+		" comment \"after it\"; }; chain none { drop; }; }'"
+		" && nft 'insert rule inet fw passing return'");
+}
+
+/* A chain that the host's own traffic goes through as well is not opened by way of the forwarded. */
+static void test_a_shared_chain_is_left_alone(void **state)
+{
+	struct world *w;
+	char out[1024];
 
 	(void)state;
 	if (!enter_new_netns())
 		skip();
-	run("iptables-nft -P FORWARD DROP && iptables-nft -N DOCKER-USER &&"
-	    " iptables-nft -A FORWARD -j DOCKER-USER &&"
-	    " iptables-nft -A DOCKER-USER -s 192.0.2.2 -m conntrack --ctstate NEW -j DROP");
+	run("iptables-nft -N mine && iptables-nft -A mine -j REJECT && iptables-nft -A FORWARD -j mine &&"
+	    " iptables-nft -A INPUT -i cloche0 -j mine");
 	w = make_world();
+	assert_closed(w, false);
 	admit(w);
-	assert_blocked(w->client, "192.0.2.1", PORT, w->web_listener);
-	assert_reaches(w->web, "192.0.2.2", INSIDE, w->client_listener);
+	assert_open(w, false);
+	assert_int_equal(shell("iptables-nft -S mine; iptables-nft -S FORWARD 4", out, sizeof out),
+			 0);
+	assert_string_equal(out, "-N mine\n"
+				 "-A mine -j REJECT --reject-with icmp-port-unreachable\n"
+				 "-A FORWARD -j mine\n");
 	end_world(w);
 }
 
@@ -236,7 +327,13 @@ static void test_iptables_reject_in_a_chain_of_its_own(void **state)
 {
 	(void)state;
 	check_host("iptables-nft -N mine && iptables-nft -A FORWARD -j mine &&"
-		   " iptables-nft -A mine -p tcp -j REJECT --reject-with icmp-admin-prohibited",
+		   " iptables-nft -A mine -j REJECT --reject-with icmp-admin-prohibited",
+		   false);
+	/* What drops all by several rules, and logs it. */
+	check_host("iptables-nft -N mine && iptables-nft -A FORWARD -j mine &&"
+		   " iptables-nft -A mine -m limit --limit 1/s -j LOG &&"
+		   " iptables-nft -A mine -p tcp -j REJECT --reject-with tcp-reset &&"
+		   " iptables-nft -A mine -p udp -j REJECT && iptables-nft -A mine -j DROP",
 		   false);
 }
 
@@ -261,7 +358,7 @@ static void test_nft_verdict_map(void **state)
 	(void)state;
 	check_host("nft 'table inet fw { chain go { reject with icmpx admin-prohibited; };"
 		   " chain passing { type filter hook forward priority 10;"
-		   " meta l4proto vmap { tcp : goto go }; }; }'",
+		   " ct state vmap { established : accept, invalid : drop }; goto go; }; }'",
 		   false);
 }
 
@@ -460,6 +557,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_docker_user),
 		cmocka_unit_test(test_what_the_owner_drops_stays_dropped),
+		cmocka_unit_test(test_what_is_dropped_in_a_called_chain_stays_dropped),
+		cmocka_unit_test(test_conditions_alone),
+		cmocka_unit_test(test_a_shared_chain_is_left_alone),
 		cmocka_unit_test(test_iptables_policy),
 		cmocka_unit_test(test_ip6tables_policy),
 		cmocka_unit_test(test_iptables_reject_in_a_chain_of_its_own),
