@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 #include "network/host_filter_internal.h"
+#include "network/table.h"
 
 #define DOCKER_USER "DOCKER-USER"
 
@@ -329,6 +330,13 @@ bool host_filter_place(const struct nft_ruleset *r, const struct nft_dump_chain 
 		place->before = final_return(user);
 	}
 	return true;
+}
+
+bool host_filter_drops_all(const struct nft_ruleset *r, const struct nft_dump_chain *chain)
+{
+	struct host_filter_place place;
+
+	return host_filter_place(r, chain, &place);
 }
 
 bool host_filter_names_device(const struct nft_dump_rule *rule, const char *device)

@@ -22,6 +22,9 @@
 #include "network/endpoint.h"
 #include "network/network.h"
 
+struct nft_dump_chain;
+struct nft_ruleset;
+
 /* 0 when our table stands in the kernel, -ENOENT when it is not there or its rules were flushed (one
  * look), or another -errno. */
 int must_check table_stands(const struct network_store *s);
@@ -62,6 +65,8 @@ int must_check host_filter_admit(const struct network_store *s, const struct net
 /* Whether some chain that host_filter_admit() would change for every network, or for one with IPv6
  * where that is forwarded, has no rule of ours at all: it came, or began anew, after they were admitted. */
 bool host_filter_was_not_asked(const struct network_store *s);
+/* Whether a base chain of hook forward drops all that it does not know, so that it has to be asked. */
+bool host_filter_drops_all(const struct nft_ruleset *r, const struct nft_dump_chain *chain);
 int must_check host_filter_dismiss(const struct network_store *s, const struct network *n,
 				   struct err *err);
 

@@ -166,6 +166,42 @@ not_running() { ! kill -0 "$1" 2>/dev/null; }
 	assert_contains "$output" "ip filter FORWARD: policy drop" # what there is
 }
 
+@test "each claim holds where the host drops in chains of its own, and some only on a condition" {
+	on_host nft -f - <<-'NFT'
+		table inet zones {
+			chain public {
+				tcp dport 22 accept
+				reject with icmpx admin-prohibited
+			}
+			chain zone {
+				iifname "nowhere0" goto public
+				log prefix "rejected " goto public
+			}
+			chain f {
+				type filter hook forward priority 10;
+				ct state vmap { established : accept, related : accept, invalid : drop }
+				jump zone
+			}
+		}
+		table ip some {
+			chain f {
+				type filter hook forward priority 20;
+				tcp dport 8099 drop
+			}
+		}
+	NFT
+	start_containers
+	scan
+	[ "$(verdicts 'hosts beside' reachable)" -ge 3 ]
+	run -0 cloche debug network web
+	assert_contains "$output" "inet zones f: policy accept, 8 rules; lets our bridges pass (cooperate)"
+	assert_contains "$output" "ip some f: policy accept, 1 rules; drops at most on conditions, which hold"
+	# One host may not: it stays so, and it is said which rule decides.
+	on_host nft insert rule inet zones f ip saddr 192.0.2.0/24 tcp dport 80 counter drop
+	scan
+	[ "$(verdicts 'hosts beside' dropped)" -ge 2 ]
+}
+
 # bats test_tags=once
 @test "a rule of the host that stands in the way of one port is named" {
 	start_containers

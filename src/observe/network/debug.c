@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "engine/network.h"
+#include "network/table.h"
 #include "observe/network/debug_internal.h"
 #include "observe/probe/network.h"
 
@@ -449,15 +450,18 @@ static bool may_drop(const struct nft_ruleset *rules, const struct nft_dump_chai
 	return false;
 }
 
+/* Ours stand in the chain itself, or in one that has no hook: host_filter_admit() uses those that only
+ * this one comes to. */
 static bool admits(const struct network_debug *d, const struct nft_dump_chain *c)
 {
 	const struct nft_ruleset *r = &d->host.rules;
 
-	if (has_our_comment(d, c))
-		return true;
 	for (size_t i = 0; i < r->chain_count; i++) {
-		if (r->chains[i].family == c->family && str_eq(r->chains[i].table, c->table) &&
-		    str_eq(r->chains[i].name, "DOCKER-USER") && has_our_comment(d, &r->chains[i]))
+		const struct nft_dump_chain *other = &r->chains[i];
+
+		if ((other == c || (!other->type && other->family == c->family &&
+				    str_eq(other->table, c->table))) &&
+		    has_our_comment(d, other))
 			return true;
 	}
 	return false;
@@ -478,7 +482,9 @@ bool network_debug_next_filter(const struct network_debug *d, size_t *after,
 		    str_eq(c->table, d->store.table) || (c->policy == NF_ACCEPT && !may_drop(r, c)))
 			continue;
 		filter_place_text(c, NULL, &text);
-		*out = (struct debug_filter){.chain = c, .admits = admits(d, c)};
+		*out = (struct debug_filter){.chain = c,
+					     .admits = admits(d, c),
+					     .drops_all = host_filter_drops_all(r, c)};
 		snprintf(out->text, sizeof(out->text), "%s: policy %s, %zu rules",
 			 strbuf_str(&text), c->policy == NF_DROP ? "drop" : "accept",
 			 c->rule_count);

@@ -69,7 +69,8 @@ void network_debug_json(const struct network_debug *d, struct strbuf *out);
 /* One chain that may keep forwarded packets from us, and what there is for us in it. */
 struct debug_filter {
 	const struct nft_dump_chain *chain;
-	bool admits; /* an accept with our comment stands in it, or in one that it jumps to */
+	bool admits;    /* an accept with our comment stands in it, or in one that it jumps to */
+	bool drops_all; /* all that it does not know; else on conditions at most */
 	char text[160];
 };
 /* The chain at `after` or behind it, in the order of the rules; false when there are no more. */

@@ -265,7 +265,8 @@ static void put_filter(const struct network_debug *d, struct strbuf *out)
 		strbuf_printf(out, "  %s; %s\n", f.text,
 			      f.admits           ? "lets our bridges pass (cooperate)"
 			      : d->store.respect ? "left as it is (respect)"
-						 : "nothing of ours in it");
+			      : f.drops_all      ? "nothing of ours in it"
+						 : "drops at most on conditions, which hold");
 		found++;
 	}
 	if (!found && !v->rules_unreadable)
