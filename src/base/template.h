@@ -33,6 +33,11 @@ enum template_type {
 	TEMPLATE_STRING_MAP, /* null: map[]; absent key: "" for index */
 	TEMPLATE_LIST_MAP,
 	TEMPLATE_POINTER_MAP,
+	TEMPLATE_TEXT,
+	TEMPLATE_NUMBER,
+	TEMPLATE_FLAG,
+	TEMPLATE_DURATION, /* a number of nanoseconds: 1m30s */
+	TEMPLATE_TIME,     /* an RFC 3339 string: 2023-11-14 22:13:20 +0000 UTC */
 };
 
 struct template_member {
@@ -41,10 +46,21 @@ struct template_member {
 	enum template_type type;
 };
 
+/* A member that Go knows and leaves out of JSON when it is empty: a template that asks for it gets
+ * its type's zero, one that asks for something of it the error of a missing key. Its type goes before
+ * that of a member of the same key elsewhere. */
+struct template_optional {
+	const char *within;     /* the key of the object, or of the list of objects; "": the data */
+	const char *key, *name; /* as of a member */
+	enum template_type type;
+};
+
 /* What is known of the data. NULL members: plain decoded JSON. */
 struct template_model {
 	const struct template_member *members;
 	size_t member_count;
+	const struct template_optional *optionals;
+	size_t optional_count;
 	/* Go's name of the data's type, for "can't evaluate field X in type T"; NULL: the data is a
 	 * map, and the error is `map has no entry for key "X"`. */
 	const char *root_type;

@@ -112,21 +112,31 @@ static struct json_object *find_member(const struct template_model *m, struct js
 	return *found ? member : NULL;
 }
 
-static enum flow missing_field(struct state *s, const struct node *n, const struct value *v,
-			       const char *name, struct value *out)
+static bool is_map(const struct value *v)
+{
+	return v->type == TEMPLATE_STRING_MAP || v->type == TEMPLATE_LIST_MAP ||
+	       v->type == TEMPLATE_POINTER_MAP;
+}
+
+static enum flow missing_key(struct state *s, const struct node *n, const char *name)
 {
 	auto_strbuf struct strbuf quoted = {0};
 
-	if (v->type == TEMPLATE_STRING_MAP || v->type == TEMPLATE_LIST_MAP ||
-	    v->type == TEMPLATE_POINTER_MAP) {
+	quote_go(&quoted, name, strlen(name));
+	return fail(s, n, "map has no entry for key %s", strbuf_str(&quoted));
+}
+
+static enum flow missing_field(struct state *s, const struct node *n, const struct value *v,
+			       const char *name, struct value *out)
+{
+	if (is_map(v)) {
 		*out = (struct value){.absent = true};
 		return FLOW_NEXT;
 	}
 	if (s->model && s->model->root_type)
 		return fail(s, n, "can't evaluate field %s in type %s", name,
 			    v->root ? s->model->root_type : value_type_name(v));
-	quote_go(&quoted, name, strlen(name));
-	return fail(s, n, "map has no entry for key %s", strbuf_str(&quoted));
+	return missing_key(s, n, name);
 }
 
 /* One field of v. argument: what stands behind a method's name, or NULL. */
@@ -146,6 +156,10 @@ static enum flow field(struct state *s, const struct node *n, const struct value
 	}
 	if (argument)
 		return fail(s, n, "%s has arguments but cannot be invoked as function", name);
+	if (v->omitted && !is_map(v))
+		return missing_key(s, n, v->omitted);
+	if (v->omitted)
+		return missing_field(s, n, v, name, out);
 	if (v->absent || !v->json)
 		return fail(s, n, "nil pointer evaluating interface {}.%s", name);
 	if (!json_object_is_type(v->json, json_type_object))
@@ -153,7 +167,8 @@ static enum flow field(struct state *s, const struct node *n, const struct value
 			    s->model && s->model->root_type ? value_type_name(v) : "interface {}");
 	member = find_member(s->model, v->json, &name, &found);
 	if (!found)
-		return missing_field(s, n, v, name, out);
+		return value_omitted(s->model, v, name, out) ? FLOW_NEXT
+							     : missing_field(s, n, v, name, out);
 	*out = value_member(s->model, v, name, member);
 	return FLOW_NEXT;
 }

@@ -373,6 +373,9 @@ static int index_once(const struct call *c, const struct value *v, const struct 
 	case json_type_object:
 		return index_map(c, v, key, out, err);
 	case json_type_null:
+		if (v->type == TEMPLATE_STRING_MAP || v->type == TEMPLATE_LIST_MAP ||
+		    v->type == TEMPLATE_POINTER_MAP)
+			return index_map(c, v, key, out, err);
 		return err_set(err, ERR_INVALID, EINVAL, "index of untyped nil");
 	default:
 		return err_set(err, ERR_INVALID, EINVAL, "can't index item of type %s",

@@ -121,6 +121,8 @@ struct value {
 	bool absent;              /* no value at all */
 	bool root;                /* the data itself */
 	enum template_type type;
+	const char *scope; /* what the model calls the object it is or is an element of; or NULL */
+	const char *omitted; /* the key that JSON has not, of a zero in its place; or NULL */
 };
 
 static inline void value_clear(struct value *v)
@@ -149,6 +151,9 @@ const struct template_member *model_member(const struct template_model *m, const
 /* The value of a member of the object v; v must hold it. */
 struct value value_member(const struct template_model *m, const struct value *v, const char *key,
 			  struct json_object *member);
+/* What stands for the member of the object v that JSON left out. False: there is none of that name. */
+bool value_omitted(const struct template_model *m, const struct value *v, const char *name,
+		   struct value *out);
 /* An element of the list or map v. */
 struct value value_element(const struct template_model *m, const struct value *v,
 			   struct json_object *element);

@@ -22,15 +22,68 @@ static enum template_type default_type(const struct template_model *m)
 	return m && m->member_count ? TEMPLATE_POINTER : TEMPLATE_ANY;
 }
 
+static const char *scope_of(const struct value *v)
+{
+	return v->root ? "" : v->scope;
+}
+
+/* The optional of that JSON key in v. */
+static const struct template_optional *find_optional(const struct template_model *m,
+						     const struct value *v, const char *key)
+{
+	const char *scope = scope_of(v);
+
+	for (size_t i = 0; m && scope && i < m->optional_count; i++) {
+		if (str_eq(m->optionals[i].within, scope) && str_eq(m->optionals[i].key, key))
+			return &m->optionals[i];
+	}
+	return NULL;
+}
+
+/* The model's own string for the scope that a member opens, which outlives every value. */
+static const char *scope_named(const struct template_model *m, const char *key)
+{
+	for (size_t i = 0; m && i < m->optional_count; i++) {
+		if (str_eq(m->optionals[i].within, key))
+			return m->optionals[i].within;
+	}
+	return NULL;
+}
+
+bool value_omitted(const struct template_model *m, const struct value *v, const char *name,
+		   struct value *out)
+{
+	const char *scope = scope_of(v);
+
+	for (size_t i = 0; m && scope && i < m->optional_count; i++) {
+		const struct template_optional *o = &m->optionals[i];
+
+		if (!str_eq(o->within, scope) ||
+		    (!str_eq(o->key, name) && !(o->name && str_eq(o->name, name))))
+			continue;
+		*out = (struct value){.type = o->type, .omitted = o->key};
+		if (o->type == TEMPLATE_TEXT || o->type == TEMPLATE_TIME)
+			out->json = json_object_new_string("");
+		else if (o->type == TEMPLATE_FLAG)
+			out->json = json_object_new_boolean(false);
+		else if (o->type == TEMPLATE_NUMBER || o->type == TEMPLATE_DURATION)
+			out->json = json_object_new_int64(0);
+		return true;
+	}
+	return false;
+}
+
 struct value value_member(const struct template_model *m, const struct value *v, const char *key,
 			  struct json_object *member)
 {
 	struct value out = {.json = json_object_get(member), .type = TEMPLATE_ANY};
+	const struct template_optional *optional = find_optional(m, v, key);
 	const struct template_member *row;
 
 	if (v->type == TEMPLATE_STRUCT || v->type == TEMPLATE_POINTER) {
 		row = model_member(m, key);
-		out.type = row ? row->type : default_type(m);
+		out.type = optional ? optional->type : row ? row->type : default_type(m);
+		out.scope = scope_named(m, key);
 		return out;
 	}
 	json_object_put(out.json);
@@ -40,7 +93,8 @@ struct value value_member(const struct template_model *m, const struct value *v,
 struct value value_element(const struct template_model *m, const struct value *v,
 			   struct json_object *element)
 {
-	struct value out = {.json = json_object_get(element), .type = TEMPLATE_ANY};
+	struct value out = {
+		.json = json_object_get(element), .type = TEMPLATE_ANY, .scope = v->scope};
 
 	if (v->type == TEMPLATE_LIST_MAP)
 		out.type = TEMPLATE_LIST;
@@ -186,6 +240,48 @@ static void print_struct(const struct value *v, const struct template_model *m, 
 	strbuf_putc(out, '}');
 }
 
+/* time.Duration.String(). */
+static void print_duration(int64_t ns, struct strbuf *out)
+{
+	static const struct {
+		double ns;
+		const char *name;
+	} units[] = {{1e9, "s"}, {1e6, "ms"}, {1e3, "µs"}, {1, "ns"}};
+	uint64_t left = ns < 0 ? -(uint64_t)ns : (uint64_t)ns, minutes = left / 60000000000u;
+	size_t unit = 0;
+
+	strbuf_puts(out, ns < 0 ? "-" : "");
+	if (minutes >= 60)
+		strbuf_printf(out, "%lluh", (unsigned long long)(minutes / 60));
+	if (minutes)
+		strbuf_printf(out, "%llum", (unsigned long long)(minutes % 60));
+	while (!minutes && left && (double)left < units[unit].ns)
+		unit++;
+	left %= 60000000000u;
+	strbuf_printf(out, "%.11g%s", (double)left / units[unit].ns, units[unit].name);
+}
+
+/* time.Time.String() of "2023-11-14T22:13:20.5Z". */
+static void print_time(const char *text, struct strbuf *out)
+{
+	const char *t = strchr(text, 'T'), *zone = t ? t + strcspn(t, "Z+-") : text;
+	auto_strbuf struct strbuf offset = {0};
+
+	if (!t || !*zone) {
+		strbuf_puts(out, text);
+		return;
+	}
+	for (const char *p = zone; *p; p++) {
+		if (*p != ':')
+			strbuf_putc(&offset, *p);
+	}
+	strbuf_printf(out, "%.*s %.*s ", (int)(t - text), text, (int)(zone - t - 1), t + 1);
+	if (*zone == 'Z')
+		strbuf_puts(out, "+0000 UTC");
+	else
+		strbuf_printf(out, "%s %s", strbuf_str(&offset), strbuf_str(&offset));
+}
+
 void value_print(const struct value *v, const struct template_model *m, bool nested,
 		 struct strbuf *out)
 {
@@ -200,7 +296,17 @@ void value_print(const struct value *v, const struct template_model *m, bool nes
 	case json_type_double:
 		value_print_float(json_object_get_double(v->json), out);
 		break;
+	case json_type_int:
+		if (v->type == TEMPLATE_DURATION)
+			print_duration(json_object_get_int64(v->json), out);
+		else
+			strbuf_puts(out, json_object_to_json_string(v->json));
+		break;
 	case json_type_string:
+		if (v->type == TEMPLATE_TIME) {
+			print_time(json_object_get_string(v->json), out);
+			break;
+		}
 		strbuf_add(out, json_object_get_string(v->json),
 			   (size_t)json_object_get_string_len(v->json));
 		break;

@@ -116,8 +116,9 @@ int command_dispatch(struct cli_context *ctx, int argc, char **argv)
 static int check_count(const struct cli_context *ctx, size_t count)
 {
 	const struct command *c = ctx->command;
-	auto_strbuf struct strbuf usage = {0};
+	auto_strbuf struct strbuf usage = {0}, wants = {0};
 	const char *see = "Run";
+	int number;
 
 	if ((int)count >= c->min_args && (c->max_args < 0 || (int)count <= c->max_args))
 		return 0;
@@ -130,17 +131,15 @@ static int check_count(const struct cli_context *ctx, size_t count)
 			ctx->path, strbuf_str(&usage), see, ctx->path);
 		return EXIT_FAILED;
 	}
-	if (c->max_args < 0)
-		see = "See";
+	if (c->min_args && c->max_args > c->min_args)
+		strbuf_printf(&wants, "at least %d and at most ", c->min_args);
+	else if (c->max_args != c->min_args)
+		strbuf_puts(&wants, c->max_args < 0 ? "at least " : "at most ");
+	number = c->max_args > c->min_args ? c->max_args : c->min_args;
 	cli_note("cloche: 'cloche %s' requires %s%d argument%s\n\n%s%s 'cloche %s --help' for more "
 		 "information",
-		 ctx->path,
-		 c->max_args < 0             ? "at least "
-		 : c->max_args > c->min_args ? "at most "
-					     : "",
-		 c->max_args > c->min_args ? c->max_args : c->min_args,
-		 (c->max_args > c->min_args ? c->max_args : c->min_args) == 1 ? "" : "s",
-		 strbuf_str(&usage), see, ctx->path);
+		 ctx->path, strbuf_str(&wants), number, number == 1 ? "" : "s", strbuf_str(&usage),
+		 c->max_args < 0 ? "See" : see, ctx->path);
 	return EXIT_FAILED;
 }
 

@@ -261,8 +261,24 @@ static const struct template_member members[] = {
 	{"Shell", NULL, TEMPLATE_LIST},
 	{"Volumes", NULL, TEMPLATE_POINTER_MAP},
 };
+static const struct template_optional optionals[] = {
+	{"", "Descriptor", NULL, TEMPLATE_POINTER},
+	{"", "Manifests", NULL, TEMPLATE_LIST},
+	{"", "OsVersion", NULL, TEMPLATE_TEXT},
+	{"", "Variant", NULL, TEMPLATE_TEXT},
+	{"Metadata", "LastTagTime", NULL, TEMPLATE_TIME},
+	{"Config", "ArgsEscaped", NULL, TEMPLATE_FLAG},
+	{"Config", "ExposedPorts", NULL, TEMPLATE_POINTER_MAP},
+	{"Config", "Healthcheck", NULL, TEMPLATE_POINTER},
+	{"Config", "Shell", NULL, TEMPLATE_LIST},
+	{"Config", "StopSignal", NULL, TEMPLATE_TEXT},
+	INSPECT_HEALTHCHECK,
+};
 static const struct template_model model = {.members = members,
-					    .member_count = sizeof(members) / sizeof(members[0])};
+					    .member_count = sizeof(members) / sizeof(members[0]),
+					    .optionals = optionals,
+					    .optional_count =
+						    sizeof(optionals) / sizeof(optionals[0])};
 
 static int find_image(struct engine *e, const char *name, struct json_object **out, struct err *err)
 {
@@ -272,7 +288,7 @@ static int find_image(struct engine *e, const char *name, struct json_object **o
 	return rc < 0 ? rc : image_inspect(&store, name, out, err);
 }
 
-const struct inspector inspect_image = {"image", find_image, &model};
+const struct inspector inspect_image = {"image", find_image, &model, false};
 
 static int cmd_image_inspect(struct cli_context *ctx, int argc, char **argv)
 {

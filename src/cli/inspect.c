@@ -18,6 +18,7 @@ struct inspection {
 	struct strbuf out;
 	struct strbuf failures; /* lines for stderr */
 	size_t shown;
+	bool sized; /* sizes are asked for */
 };
 
 static int find_object(struct engine *e, const struct inspector *const *inspectors, size_t count,
@@ -61,6 +62,8 @@ static int show_one(struct inspection *in, const struct inspector *which,
 	auto_strbuf struct strbuf line = {0};
 	int rc;
 
+	if (in->sized && !which->sized)
+		cli_note("WARNING: --size ignored for %s", which->type);
 	if (!in->template) {
 		show_json(in, object);
 		in->shown++;
@@ -116,7 +119,8 @@ int inspect_names(struct cli_context *ctx, const struct inspector *const *inspec
 		  const char *format, const struct strv *names)
 {
 	auto_template struct template *t = NULL;
-	struct inspection in = {.json_line = format && str_eq(format, "json")};
+	struct inspection in = {.json_line = format && str_eq(format, "json"),
+				.sized = inspectors[0]->sized};
 	struct err err = ERR_INIT;
 	struct engine *e;
 	int code;

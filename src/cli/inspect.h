@@ -15,12 +15,24 @@
 	"'json':             Print in JSON format\n" \
 	"'TEMPLATE':         Print output using the given Go template."
 
+/* Optional members (base/template.h) of a health check, of containers and images. */
+#define INSPECT_HEALTHCHECK                                                \
+	{"Healthcheck", "Interval", NULL, TEMPLATE_DURATION},              \
+		{"Healthcheck", "Retries", NULL, TEMPLATE_NUMBER},         \
+		{"Healthcheck", "StartInterval", NULL, TEMPLATE_DURATION}, \
+		{"Healthcheck", "StartPeriod", NULL, TEMPLATE_DURATION},   \
+		{"Healthcheck", "Test", NULL, TEMPLATE_LIST},              \
+	{                                                                  \
+		"Healthcheck", "Timeout", NULL, TEMPLATE_DURATION          \
+	}
+
 /* One kind of object. */
 struct inspector {
 	const char *type; /* "container", as --type has it */
 	/* A new reference in *out; ERR_NOT_FOUND when there is none of that name. */
 	int (*find)(struct engine *e, const char *name, struct json_object **out, struct err *err);
 	const struct template_model *model;
+	bool sized; /* with sizes, of which is said that other kinds have none */
 };
 
 /* Finds each name by the first of the inspectors that has it and prints all of them, as indented

@@ -70,8 +70,41 @@ static const struct template_member members[] = {
 	{"Volumes", NULL, TEMPLATE_POINTER_MAP},
 	{"VolumesFrom", NULL, TEMPLATE_LIST},
 };
+
+/* What Docker's client knows, too, and a record without it leaves out of JSON. */
+static const struct template_optional optionals[] = {
+	{"", "ImageManifestDescriptor", NULL, TEMPLATE_POINTER},
+	{"", "SizeRootFs", NULL, TEMPLATE_POINTER},
+	{"", "SizeRw", NULL, TEMPLATE_POINTER},
+	{"State", "Health", NULL, TEMPLATE_POINTER},
+	{"Log", "End", NULL, TEMPLATE_TIME},
+	{"Log", "Start", NULL, TEMPLATE_TIME},
+	{"Mounts", "Driver", NULL, TEMPLATE_TEXT},
+	{"Mounts", "Name", NULL, TEMPLATE_TEXT},
+	{"HostConfig", "Annotations", NULL, TEMPLATE_STRING_MAP},
+	{"HostConfig", "Init", NULL, TEMPLATE_POINTER},
+	{"HostConfig", "Mounts", NULL, TEMPLATE_LIST},
+	{"HostConfig", "StorageOpt", NULL, TEMPLATE_STRING_MAP},
+	{"HostConfig", "Sysctls", NULL, TEMPLATE_STRING_MAP},
+	{"HostConfig", "Tmpfs", NULL, TEMPLATE_STRING_MAP},
+	{"LogConfig", "Config", NULL, TEMPLATE_STRING_MAP},
+	{"Networks", "DNSNames", NULL, TEMPLATE_LIST},
+	{"Networks", "GwPriority", NULL, TEMPLATE_NUMBER},
+	{"Config", "ArgsEscaped", NULL, TEMPLATE_FLAG},
+	{"Config", "ExposedPorts", NULL, TEMPLATE_POINTER_MAP},
+	{"Config", "Healthcheck", NULL, TEMPLATE_POINTER},
+	{"Config", "MacAddress", NULL, TEMPLATE_TEXT},
+	{"Config", "NetworkDisabled", NULL, TEMPLATE_FLAG},
+	{"Config", "Shell", NULL, TEMPLATE_LIST},
+	{"Config", "StopSignal", NULL, TEMPLATE_TEXT},
+	{"Config", "StopTimeout", NULL, TEMPLATE_POINTER},
+	INSPECT_HEALTHCHECK,
+};
 static const struct template_model model = {.members = members,
-					    .member_count = sizeof(members) / sizeof(members[0])};
+					    .member_count = sizeof(members) / sizeof(members[0]),
+					    .optionals = optionals,
+					    .optional_count =
+						    sizeof(optionals) / sizeof(optionals[0])};
 
 static int inspect_one(struct engine *e, const char *name, bool size, struct json_object **out,
 		       struct err *err)
@@ -99,8 +132,9 @@ static int find_sized_container(struct engine *e, const char *name, struct json_
 	return inspect_one(e, name, true, out, err);
 }
 
-const struct inspector inspect_container = {"container", find_container, &model};
-static const struct inspector inspect_sized_container = {"container", find_sized_container, &model};
+const struct inspector inspect_container = {"container", find_container, &model, false};
+static const struct inspector inspect_sized_container = {"container", find_sized_container, &model,
+							 true};
 
 /* In the order in which an untyped name is looked for. */
 static const struct inspector *const inspectors[] = {&inspect_container, &inspect_image,
@@ -118,9 +152,9 @@ static int find_nothing(struct engine *e, const char *name, struct json_object *
 }
 
 static const struct inspector others[] = {
-	{"config", find_nothing, NULL},  {"node", find_nothing, NULL},
-	{"plugin", find_nothing, NULL},  {"secret", find_nothing, NULL},
-	{"service", find_nothing, NULL}, {"task", find_nothing, NULL},
+	{"config", find_nothing, NULL, false},  {"node", find_nothing, NULL, false},
+	{"plugin", find_nothing, NULL, false},  {"secret", find_nothing, NULL, false},
+	{"service", find_nothing, NULL, false}, {"task", find_nothing, NULL, false},
 };
 
 static const struct inspector *inspector_of(const char *type)

@@ -248,10 +248,21 @@ static const struct template_member members[] = {
 	{"Labels", NULL, TEMPLATE_STRING_MAP},
 	{"Options", NULL, TEMPLATE_STRING_MAP},
 };
+static const struct template_optional optionals[] = {
+	{"", "Created", NULL, TEMPLATE_TIME},
+	{"", "Peers", NULL, TEMPLATE_LIST},
+	{"", "Services", NULL, TEMPLATE_POINTER_MAP},
+	{"Config", "AuxiliaryAddresses", "AuxAddress", TEMPLATE_STRING_MAP},
+	{"Config", "Gateway", NULL, TEMPLATE_TEXT},
+	{"Config", "IPRange", NULL, TEMPLATE_TEXT},
+};
 static const struct template_model model = {.members = members,
-					    .member_count = sizeof(members) / sizeof(members[0])};
+					    .member_count = sizeof(members) / sizeof(members[0]),
+					    .optionals = optionals,
+					    .optional_count =
+						    sizeof(optionals) / sizeof(optionals[0])};
 
-const struct inspector inspect_network = {"network", engine_network_inspect, &model};
+const struct inspector inspect_network = {"network", engine_network_inspect, &model, false};
 
 static int cmd_inspect(struct cli_context *ctx, int argc, char **argv)
 {

@@ -76,12 +76,33 @@ static int set_map(void *field, const char *value, const struct option *o, struc
 	return 0;
 }
 
+/* Narrows text[*from, *end) by blanks at both ends. */
+static void trim(const char *text, size_t *from, size_t *end)
+{
+	while (*from < *end && isspace((unsigned char)text[*from]))
+		(*from)++;
+	while (*end > *from && isspace((unsigned char)text[*end - 1]))
+		(*end)--;
+}
+
+/* As Docker's client: the name in small letters, both without blanks around, nothing for nothing. */
 static int set_filter(void *field, const char *value, const struct option *o, struct err *err)
 {
+	auto_strbuf struct strbuf filter = {0};
+	size_t name = strcspn(value, "="), end = strlen(value), first = name + 1, from = 0;
+
 	(void)o;
-	if (!strchr(value, '='))
+	if (!*value)
+		return 0;
+	if (!value[name])
 		return err_set(err, ERR_INVALID, 0, "bad format of filter (expected name=value)");
-	strv_add(field, value);
+	trim(value, &from, &name);
+	trim(value, &first, &end);
+	for (; from < name; from++)
+		strbuf_putc(&filter, (char)tolower((unsigned char)value[from]));
+	strbuf_putc(&filter, '=');
+	strbuf_add(&filter, value + first, end - first);
+	strv_add(field, strbuf_str(&filter));
 	return 0;
 }
 

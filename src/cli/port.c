@@ -91,8 +91,9 @@ static int cmd_port(struct cli_context *ctx, int argc, char **argv)
 		container_shown_ports(&c.config, &sandbox, &ports, &count);
 	if (count)
 		qsort(ports, count, sizeof(*ports), compare_lines);
-	return args.count > 1 ? print_mapping(args.items[0], args.items[1], ports, count)
-			      : print_all(ports, count);
+	return args.count > 1 && *args.items[1]
+		       ? print_mapping(args.items[0], args.items[1], ports, count)
+		       : print_all(ports, count);
 }
 
 const struct command command_port = {

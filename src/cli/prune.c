@@ -24,7 +24,7 @@ struct prune_options {
 		"force", 'f', &option_bool, FIELD(force), "Do not prompt for confirmation", NULL \
 	}
 
-/* Shows the text and reads a line. Anything but y or yes, also the end of input, is no. */
+/* Shows the text and reads a line. Anything but y, also the end of input, is no. */
 static bool confirmed(const char *text)
 {
 	auto_strbuf struct strbuf out = {0};
@@ -40,7 +40,7 @@ static bool confirmed(const char *text)
 			answer[n++] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 	}
 	answer[n] = '\0';
-	return str_eq(answer, "y") || str_eq(answer, "yes");
+	return str_eq(answer, "y");
 }
 
 /* One kind of object. */

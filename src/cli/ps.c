@@ -234,6 +234,13 @@ static void choose_fields(const char *template, bool wanted[FIELD_COUNT])
 			    (str_eq(ps_fields[i].name, "Labels") && strstr(template, "Label"));
 }
 
+/* Docker tries the template, on which a whole row but for "json" touches its size. */
+static bool shows_size(const char *format)
+{
+	return format && (strstr(format, ".Size") || strstr(format, "json .}}") ||
+			  strstr(format, "json . }}"));
+}
+
 static int measure(struct engine *engine, struct entry *entries, size_t count)
 {
 	int code = 0;
@@ -271,7 +278,7 @@ static int print_list(struct engine *engine, const struct ps_options *o,
 	for (size_t i = 0; i < count; i++)
 		entries[i] =
 			(struct entry){.engine = engine, .c = &list[i], .o = o, .now_ns = now_ns};
-	if (o->size || (format && strstr(format, ".Size")))
+	if (o->size || shows_size(format))
 		code = measure(engine, entries, count);
 	for (size_t i = 0; i < count; i++)
 		lines[i] = make_row(&entries[i], wanted);
@@ -287,7 +294,7 @@ static int list_containers(struct engine *e, const struct ps_options *o)
 	struct container *list = NULL;
 	struct err err = ERR_INIT;
 	size_t count = 0, shown;
-	int64_t last = o->latest ? 1 : o->last;
+	int64_t last = o->latest && o->last == -1 ? 1 : o->last;
 	int code, rc = container_list_brief(e, &list, &count, &err);
 
 	if (rc == 0)

@@ -239,8 +239,16 @@ static const struct template_member members[] = {
 	{"Labels", NULL, TEMPLATE_STRING_MAP},
 	{"Options", NULL, TEMPLATE_STRING_MAP},
 };
+static const struct template_optional optionals[] = {
+	{"", "ClusterVolume", NULL, TEMPLATE_POINTER},
+	{"", "Status", NULL, TEMPLATE_STRING_MAP},
+	{"", "UsageData", NULL, TEMPLATE_POINTER},
+};
 static const struct template_model model = {.members = members,
 					    .member_count = sizeof(members) / sizeof(members[0]),
+					    .optionals = optionals,
+					    .optional_count =
+						    sizeof(optionals) / sizeof(optionals[0]),
 					    .root_type = "volume.Volume"};
 
 static int find_volume(struct engine *e, const char *name, struct json_object **out,
@@ -257,7 +265,7 @@ static int find_volume(struct engine *e, const char *name, struct json_object **
 	return json_parse(text.data, text.len, "volume", out, err);
 }
 
-const struct inspector inspect_volume = {"volume", find_volume, &model};
+const struct inspector inspect_volume = {"volume", find_volume, &model, false};
 
 static int cmd_inspect(struct cli_context *ctx, int argc, char **argv)
 {

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "engine/network.h"
+#include "engine/ports.h"
 #include "engine/summary.h"
 #include "image/image.h"
 
@@ -151,7 +152,7 @@ static int by_volume(struct filter_context *f, const struct container *c, const 
 	return 0;
 }
 
-/* The name of the network with this id, or the value itself. */
+/* The name of the network whose id begins so, or the value itself. */
 static const char *network_name_of(struct filter_context *f, const char *value)
 {
 	auto_network struct network n;
@@ -164,7 +165,7 @@ static const char *network_name_of(struct filter_context *f, const char *value)
 	f->network.name = NULL;
 	f->network.value = value;
 	network_init(&n);
-	if (f->engine && id_is_hex(value, ID_LEN)) {
+	if (f->engine) {
 		engine_network_store(f->engine, &store);
 		if (network_find(&store, value, &n, &ignored) == 0)
 			f->network.name = xstrdup(n.name);
@@ -212,11 +213,12 @@ static int by_task(struct filter_context *f, const struct container *c, const ch
 	return !wanted;
 }
 
+/* Of Windows: without a meaning here, and no reason to leave anything out. */
 static int by_isolation(struct filter_context *f, const struct container *c, const char *value,
 			struct err *err)
 {
-	(void)f, (void)c, (void)err;
-	return str_eq(value, "default") || !*value;
+	(void)f, (void)c, (void)value, (void)err;
+	return 1;
 }
 
 /* "80", "80-90", either with "/proto", tcp without. */
@@ -252,40 +254,59 @@ static bool overlap(const struct port_range *a, const struct port_range *b)
 	       memcmp(a->protocol, b->protocol, a->protocol_len) == 0;
 }
 
-/* own holds "80/tcp", or with published "IP:HOST:80/tcp" and shorter forms. */
-static int by_ports(const char *key, const struct strv *own, const char *value, struct err *err)
+static int wanted_ports(const char *key, const char *value, struct port_range *out, struct err *err)
 {
-	struct port_range wanted, has;
-
 	if (strchr(value, ':'))
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "filter for '%s' should not contain ':': %s", key, value);
-	if (!parse_ports(value, &wanted))
+	if (!parse_ports(value, out))
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "error while looking up for %s %s: strconv.ParseUint: parsing "
 			       "\"%s\": invalid syntax",
 			       key, value, value);
-	for (size_t i = 0; i < own->count; i++) {
-		const char *colon = strrchr(own->items[i], ':');
-
-		if (parse_ports(colon ? colon + 1 : own->items[i], &has) && overlap(&wanted, &has))
-			return 1;
-	}
 	return 0;
 }
 
 static int by_expose(struct filter_context *f, const struct container *c, const char *value,
 		     struct err *err)
 {
+	const struct strv *own = &c->config.exposed_ports;
+	struct port_range wanted, has;
+	int rc = wanted_ports("expose", value, &wanted, err);
+
 	(void)f;
-	return by_ports("expose", &c->config.exposed_ports, value, err);
+	for (size_t i = 0; rc == 0 && i < own->count; i++) {
+		if (parse_ports(own->items[i], &has) && overlap(&wanted, &has))
+			return 1;
+	}
+	return rc;
 }
 
+/* By the host's port, which only a container that runs has. */
 static int by_publish(struct filter_context *f, const struct container *c, const char *value,
 		      struct err *err)
 {
-	(void)f;
-	return by_ports("publish", &c->config.publish, value, err);
+	auto_free struct shown_port *ports = NULL;
+	auto_sandbox struct sandbox sandbox;
+	struct port_range wanted;
+	size_t count = 0;
+	int rc = wanted_ports("publish", value, &wanted, err);
+
+	sandbox_init(&sandbox);
+	if (rc < 0 || !f->engine || !c->config.endpoint_count)
+		return rc;
+	if (container_sandbox(f->engine, c, &sandbox))
+		container_shown_ports(&c->config, &sandbox, &ports, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct port_range has = {.first = ports[i].host_port,
+					       .last = ports[i].host_port,
+					       .protocol = ports[i].protocol,
+					       .protocol_len = strlen(ports[i].protocol)};
+
+		if (*ports[i].host_ip && overlap(&wanted, &has))
+			return 1;
+	}
+	return 0;
 }
 
 static int creation_of(struct filter_context *f, const char *reference, uint64_t *out,

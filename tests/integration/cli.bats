@@ -68,6 +68,10 @@ Run 'cloche run --help' for more information"
 	run -1 cloche run
 	assert_contains "$output" "cloche: 'cloche run' requires at least 1 argument"
 	assert_contains "$output" "See 'cloche run --help'"
+	run -1 cloche port
+	assert_contains "$output" "cloche: 'cloche port' requires at least 1 and at most 2 arguments"
+	run -1 cloche volume create a b
+	assert_contains "$output" "cloche: 'cloche volume create' requires at most 1 argument"
 	run -1 cloche ps extra
 	assert_contains "$output" "cloche: 'cloche ps' accepts no arguments"
 	run -1 cloche kill

@@ -35,6 +35,17 @@ teardown() { teardown_engine; }
 	assert_contains "$(cloche why web)" "is running, but its health checks fail"
 }
 
+@test "what a record leaves out is empty for a template, as for Docker's" {
+	cloche create --name plain -v /tmp:/t cloche/busybox true >/dev/null
+	cloche create --name ill --health-cmd false --health-interval 90s cloche/busybox true >/dev/null
+	assert_equal "$(cloche inspect -f '{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' plain ill)" $'none\nnone'
+	assert_equal "$(cloche inspect -f '{{with .Config.Healthcheck}}{{.Interval}} {{.Timeout}} {{.Retries}}{{else}}none{{end}}' plain ill)" $'none\n1m30s 0s 0'
+	assert_equal "$(cloche inspect -f '{{.HostConfig.Init}} {{.HostConfig.Tmpfs}} {{len .HostConfig.Mounts}} {{.Config.StopTimeout}} {{json .SizeRw}} {{.HostConfig.LogConfig}}' plain)" \
+		"<nil> map[] 0 <nil> null {json-file map[]}"
+	assert_equal "$(cloche inspect -f '{{range .Mounts}}{{.Type}},{{.Name}},{{.Destination}}{{end}}' plain)" bind,,/t
+	assert_equal "$(cloche image inspect -f '{{.Config.Healthcheck}}{{.Config.Shell}}{{.Variant}}' cloche/busybox)" "<nil>[]"
+}
+
 @test "kinds of objects, and names of none" {
 	cloche create --name both -v both:/d cloche/busybox true >/dev/null
 	cloche tag cloche/busybox both
@@ -49,6 +60,8 @@ teardown() { teardown_engine; }
 	run -1 cloche inspect --type nothing both
 	assert_contains "$output" 'unknown type: "nothing": must be one of "config", "container", "image"'
 	run -0 --separate-stderr cloche inspect -s --type image -f x both
+	assert_equal "$stderr" "WARNING: --size ignored for image"
+	run -0 --separate-stderr cloche inspect -s -f '{{.Id}}' cloche/busybox
 	assert_equal "$stderr" "WARNING: --size ignored for image"
 	run -1 --separate-stderr cloche inspect -f '{{.State.Health.Status}}' both
 	assert_equal "$output" ""

@@ -89,7 +89,12 @@ endpoint() { # CONTAINER NETWORK FIELD
 		.HostConfig.PortBindings["80/tcp"] == [{HostIp: "", HostPort: "8080"}] and
 		.HostConfig.PortBindings["53/udp"] == [{HostIp: "127.0.0.1", HostPort: ""}] and
 		(.Config.ExposedPorts | keys) == ["53/udp", "7000/tcp", "7001/tcp", "7002/tcp", "80/tcp", "90/tcp"]'
-	assert_equal "$(cloche ps -q -f publish=80 | wc -l) $(cloche ps -q -f expose=90 | wc -l) $(cloche ps -q -f publish=90 | wc -l)" "1 1 0"
+	local filter shown=""
+	for filter in publish=8080 publish=7001-9000/tcp "publish=$udp/udp" expose=90 publish=80 publish=90 "publish=$udp"; do
+		shown+="$(cloche ps -q -f "$filter" | wc -l) "
+	done
+	assert_equal "$shown" "1 1 1 1 0 0 0 "
+	assert_equal "$(cloche port web "")" "$(cloche port web)"
 	# What is taken is taken, and by whom is said.
 	refused "Bind for 0.0.0.0:8080 failed: port is already allocated" -p 8080:80
 	wait_for 5 eval '[ "$(network_leftovers | grep -c ^address)" -eq 1 ]'
@@ -201,6 +206,7 @@ fetch() { # ADDRESS PORT
 	assert_equal "$(inspect peer '.HostConfig.Links')$(endpoint peer one Links)" "null[app:store]"
 	assert_equal "$(cloche ps --format '{{.Names}} {{.Networks}}' | sort)" $'app one,two\npeer one'
 	assert_equal "$(cloche ps -q -f network=two | wc -l) $(cloche ps -q -f "network=$(endpoint app one NetworkID)" | wc -l)" "1 2"
+	assert_equal "$(cloche ps --format '{{.Names}}' -f "network=$(endpoint app two NetworkID | cut -c 1-12)")" app
 	assert_equal "$(cloche exec app cat /etc/resolv.conf | sed -n 's/^nameserver //p')" 127.0.0.11
 	local name
 	for name in app x "${id:0:12}" app.one store; do cloche exec peer ping -c 1 -W "$(patience 2)" "$name"; done

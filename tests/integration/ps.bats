@@ -24,6 +24,9 @@ record_of() { echo "$CLOCHE_ROOT/containers/$(inspect "$1" .Id)"; }
 	assert_equal "$(find "$upper" -type f -size +0 -printf '%n %s\n' | sort -u)" "2 3000"
 	assert_equal "$(cloche ps -a --format '{{.Size}}')" "3kB (virtual $(numfmt --to=si --format=%.2f $((image + 3002)) | tr -d M)MB)"
 	assert_contains "$(cloche ps -as | head -n 1)" "NAMES     SIZE"
+	# As Docker: the size is part of the row, which "json" alone does not ask for.
+	assert_equal "$(cloche ps -a --format '{{json .}}' | jq -r .Size)" "$(cloche ps -a --format '{{.Size}}')"
+	assert_equal "$(cloche ps -a --format json | jq -r .Size)" 0B
 	assert_equal "$(cloche ps -a --format '{{.LocalVolumes}} {{.Mounts}} {{.Networks}}')" "1 vol bridge"
 }
 
@@ -41,7 +44,8 @@ record_of() { echo "$CLOCHE_ROOT/containers/$(inspect "$1" .Id)"; }
 	assert_equal "$(names -a -f volume=vol)$(names -a -f volume=/data)" "one one "
 	assert_equal "$(names -a -f 'label!=tier')" "three two "
 	assert_equal "$(names -a -f health=none -f is-task=false -f 'name=^t')" "three two "
-	assert_equal "$(names -l)$(names -n 2)" "three three two "
+	assert_equal "$(names -l)$(names -n 2)$(names -l -n 1)$(names -l -n 2)" "three three two three three two "
+	assert_equal "$(names -f 'Status = exited' -f '')$(names -a -f isolation=any)" "two three two one "
 	run -1 cloche ps -f foo=bar
 	assert_equal "$output" "cloche: invalid filter 'foo'"
 	run -1 cloche ps -f status=asleep

@@ -47,6 +47,7 @@ Build cache usage: 0B"
 	id=$(inspect done .Id)
 	run -0 cloche container prune </dev/null
 	assert_equal "$output" $'WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] '
+	run -0 cloche container prune <<<yes
 	run -0 cloche container prune <<<n
 	assert_equal "$(cloche ps -aq | grep -c .)" 3
 	run -1 cloche container prune -f --filter foo=bar

@@ -42,8 +42,20 @@ static const struct template_member members[] = {
 	{"Test", NULL, TEMPLATE_ANY},
 	{"NanoCpus", "NanoCPUs", TEMPLATE_POINTER},
 };
+static const struct template_optional optionals[] = {
+	{"", "SizeRw", NULL, TEMPLATE_POINTER},
+	{"State", "Health", NULL, TEMPLATE_POINTER},
+	{"Config", "Shell", NULL, TEMPLATE_LIST},
+	{"Config", "StopSignal", NULL, TEMPLATE_TEXT},
+	{"Config", "Off", NULL, TEMPLATE_FLAG},
+	{"Config", "Every", "Each", TEMPLATE_DURATION},
+	{"HostConfig", "Tmpfs", NULL, TEMPLATE_STRING_MAP},
+};
 static const struct template_model model = {.members = members,
-					    .member_count = sizeof(members) / sizeof(members[0])};
+					    .member_count = sizeof(members) / sizeof(members[0]),
+					    .optionals = optionals,
+					    .optional_count =
+						    sizeof(optionals) / sizeof(optionals[0])};
 
 static const struct {
 	const char *text, *result, *error;
@@ -54,6 +66,16 @@ static const struct {
 	 "template: :1:8: executing \"\" at <.State.Nope>: map has no entry for key \"Nope\""},
 	{"{{.State.Pid.x}}", NULL,
 	 "template: :1:8: executing \"\" at <.State.Pid.x>: can't evaluate field x in type interface {}"},
+	{"{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}|{{.SizeRw}}|{{json .State.Health}}",
+	 "none|<nil>|null", NULL},
+	{"{{.Config.Shell}}|{{len .Config.Shell}}|{{.Config.StopSignal}}|{{.Config.Off}}|{{.Config.Each}}",
+	 "[]|0||false|0s", NULL},
+	{"{{.HostConfig.Tmpfs}}|{{.HostConfig.Tmpfs.x}}|{{index .HostConfig.Tmpfs \"x\"}}|",
+	 "map[]|<no value>||", NULL},
+	{"{{.State.Health.Status}}", NULL,
+	 "template: :1:8: executing \"\" at <.State.Health.Status>: map has no entry for key \"Health\""},
+	{"{{.Health}}", NULL,
+	 "template: :1:2: executing \"\" at <.Health>: map has no entry for key \"Health\""},
 	{"{{.HostConfig.CapAdd}}|{{.HostConfig.PidsLimit}}|{{.Config.Volumes}}|{{.Config.Entrypoint}}",
 	 "[]|<nil>|map[]|[]", NULL},
 	{"{{.Config.Labels}}", "map[a:1 b:2 k.x:\303\251\t\"q\"]", NULL},
@@ -334,6 +356,36 @@ static void test_root_type(void **state)
 	}
 }
 
+static void test_times(void **state)
+{
+	static const struct template_member times[] = {{"d", NULL, TEMPLATE_DURATION},
+						       {"t", NULL, TEMPLATE_TIME}};
+	static const struct template_model m = {.members = times, .member_count = 2};
+	static const char *const cases[][2] = {
+		{"{\"d\":0,\"t\":\"\"}", "0s "},
+		{"{\"d\":1,\"t\":\"2023-11-14T22:13:20Z\"}", "1ns 2023-11-14 22:13:20 +0000 UTC"},
+		{"{\"d\":1500000,\"t\":\"2023-11-14T22:13:20.5+02:00\"}",
+		 "1.5ms 2023-11-14 22:13:20.5 +0200 +0200"},
+		{"{\"d\":90000000000,\"t\":\"x\"}", "1m30s x"},
+		{"{\"d\":3600000000000,\"t\":\"\"}", "1h0m0s "},
+		{"{\"d\":-2000000001,\"t\":\"\"}", "-2.000000001s "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		auto_json struct json_object *data = NULL;
+		auto_template struct template *t = NULL;
+		auto_strbuf struct strbuf out = {0};
+		struct err err = ERR_INIT;
+
+		assert_int_equal(json_parse(cases[i][0], strlen(cases[i][0]), "test", &data, &err),
+				 0);
+		assert_int_equal(template_parse("{{.d}} {{.t}}", 13, &t, &err), 0);
+		assert_int_equal(template_execute(t, data, &m, &out, &err), 0);
+		assert_string_equal(strbuf_str(&out), cases[i][1]);
+	}
+}
+
 /* Nothing a template says may run for ever or fill the memory. */
 static void test_bounds(void **state)
 {
@@ -375,9 +427,8 @@ static void test_depth(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_root_type),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_rows),  cmocka_unit_test(test_root_type),
+		cmocka_unit_test(test_times), cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_depth),
 	};
 

@@ -95,6 +95,13 @@ static void test_grammar(void **state)
 	assert_string_equal(r.args.items[0], "-");
 	end(&r);
 
+	parse(&r, &table, "-f STATUS=Up --filter= -f '' --filter=name=a=B");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.fields.filters.count, 2);
+	assert_string_equal(r.fields.filters.items[0], "status=Up");
+	assert_string_equal(r.fields.filters.items[1], "name=a=B");
+	end(&r);
+
 	parse(&r, &stopping, "-a image -q --nosuch");
 	assert_int_equal(r.rc, 0);
 	assert_false(r.fields.quiet);
