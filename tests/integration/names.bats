@@ -113,6 +113,49 @@ restarted() { [ "$(inspect "$1" .RestartCount)" -ge 1 ] && container_is "$1" run
 	assert_equal "$(sort -u "$ENGINE_DIR/outside/asked")" host.example
 }
 
+@test "what containers and addresses that nobody has now are called is told nobody outside" {
+	local server short
+	nsenter --net="/proc/$HOST_NETNS/ns/net" -- "$BATS_TEST_DIRNAME/names-driver" - "$ENGINE_DIR/outside" outside \
+		>/dev/null 2>&1 3>&- &
+	server=$!
+	wait_for 10 test -e "$ENGINE_DIR/outside/asked"
+	cloche network create --subnet 10.94.1.0/24 net >/dev/null
+	cloche network create --subnet 10.94.2.0/24 --ipv6 --subnet fd94:2::/64 Far >/dev/null
+	sleeper web --network net --dns 127.0.0.53
+	# Each kind of answer once before: what is created later is known at once all the same.
+	for name in printer web.example 203.0.113.9; do
+		cloche exec web nslookup "$name" >/dev/null 2>&1 || true
+	done
+	short=$(cloche create --name Database --network net --network-alias dba cloche/busybox true)
+	short=${short:0:12}
+	cloche create --name lone --network Far cloche/busybox true >/dev/null
+	for name in database dba "$short" lone database.net dba.net lone.far lone.net \
+		10.94.1.77 10.94.2.9 fd94:2::9; do
+		run cloche exec web nslookup "$name"
+		assert_contains "$output" NXDOMAIN
+	done
+	cloche rename lone alone
+	cloche network disconnect net Database
+	cloche network connect --alias other net Database
+	wait_for 5 not_asked other
+	run cloche exec web nslookup alone
+	assert_contains "$output" NXDOMAIN
+	# Whom nobody is called any more is as free as any other.
+	run cloche exec web nslookup lone
+	assert_contains "$output" 192.0.2.1
+	cloche rm Database >/dev/null
+	run cloche exec web nslookup dba
+	assert_contains "$output" 192.0.2.1
+	kill "$server"
+	wait "$server" || true
+	assert_equal "$(sort -u "$ENGINE_DIR/outside/asked" | grep -v '^other$' | xargs)" \
+		'9.113.0.203.in-addr.arpa dba lone printer web.example'
+}
+
+not_asked() { # an alias is known soon after it was given
+	! cloche exec web nslookup "$1" | grep -q 192.0.2.1
+}
+
 @test "a killed keeper: the next one knows the same names" {
 	local keeper
 	cloche network create net >/dev/null

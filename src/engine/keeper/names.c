@@ -95,9 +95,11 @@ static void ask(struct names_client *c, const struct asker *who, const uint8_t *
 		names_answer(who, names->out, n);
 		return;
 	}
-	/* From an internal network nothing leaves, and without servers nothing can. That there is no such
-	 * name is what clients take for an answer: for anything else some try until their time is out. */
-	if (!zone_member_may_leave(c->member) || !lookup_begin(c, who, message, q))
+	/* From an internal network nothing leaves, nor what containers that do not run are called, and
+	 * without servers nothing can. That there is no such name is what clients take for an answer: for
+	 * anything else some try until their time is out. */
+	if (!zone_member_may_leave(c->member) || known_is_ours(names->known, q) ||
+	    !lookup_begin(c, who, message, q))
 		names_refuse(names, who, message, q, DNS_NO_NAME, false);
 }
 
@@ -321,6 +323,7 @@ static void expect_all(struct names *names)
 void names_close(struct keeper *k)
 {
 	zone_free(k->names->zone);
+	known_close(k->names->known);
 	free(k->names->expected);
 	free(k->names->out);
 	free(k->names);
@@ -336,9 +339,10 @@ int names_open(struct keeper *k)
 	k->names = names;
 	names->keeper = k;
 	names->zone = zone_new();
+	names->known = known_open(k);
 	/* Pages of it that nothing is written to cost nothing. */
 	names->out = malloc(DNS_MESSAGE_MAX);
-	if (!names->zone || !names->out)
+	if (!names->zone || !names->known || !names->out)
 		return -ENOMEM;
 	names->settle.fire = on_settle;
 	names->lookup_max = LOOKUPS_MAX;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the name service share: names.c (who asks, and what we know ourselves), stream.c
- * (who asks over TCP), lookup.c (questions asked outside), servers.c (whom, and who of them answers).
+ * (who asks over TCP), known.c (what is ours though it does not run), lookup.c (questions asked outside),
+ * servers.c (whom, and who of them answers).
  */
 #ifndef CLOCHE_ENGINE_KEEPER_NAMES_H
 #define CLOCHE_ENGINE_KEEPER_NAMES_H
@@ -20,6 +21,7 @@
 struct name_socket;
 struct name_stream;
 struct lookup;
+struct known;
 
 /* A server outside. */
 struct server {
@@ -35,6 +37,7 @@ struct server {
 struct names {
 	struct keeper *keeper;
 	struct zone *zone;
+	struct known *known;
 	struct names_client *clients;
 	/* Until the monitors of these have connected, or the timer fires, nothing is answered. */
 	char (*expected)[ID_LEN + 1];
@@ -84,6 +87,15 @@ void names_refuse(struct names *names, const struct asker *who, const uint8_t *m
 		  const struct dns_query *q, enum dns_code code, bool cut);
 /* What fits on the way back. */
 size_t names_limit(const struct asker *who, const struct dns_query *q);
+
+/* ---- what does not run ---- */
+
+/* NULL when memory is gone. */
+struct known *known_open(struct keeper *k);
+void known_close(struct known *n);
+/* Whether it asks for a container that exists, by itself ("db") or in a network ("db.net"), or for the
+ * name of an address of ours: then nobody outside is asked. */
+bool known_is_ours(struct known *n, const struct dns_query *q);
 
 /* ---- streams ---- */
 
