@@ -42,6 +42,14 @@ const char *err_errno_text(int errnum)
 	}
 }
 
+const char *err_errno_lower(int errnum, char text[static ERR_ERRNO_TEXT_MAX])
+{
+	snprintf(text, ERR_ERRNO_TEXT_MAX, "%s", err_errno_text(errnum));
+	if (text[0] >= 'A' && text[0] <= 'Z')
+		text[0] = (char)(text[0] - 'A' + 'a');
+	return text;
+}
+
 static int default_errno(enum err_kind kind)
 {
 	switch (kind) {

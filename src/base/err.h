@@ -50,4 +50,9 @@ int err_code(const struct err *err);
  * text under every libc. */
 const char *err_errno_text(int errnum);
 
+/* The same as Docker's programs word it ("no such file or directory"), in the caller's buffer, which is
+ * returned. */
+#define ERR_ERRNO_TEXT_MAX 64
+const char *err_errno_lower(int errnum, char text[static ERR_ERRNO_TEXT_MAX]);
+
 #endif

@@ -156,6 +156,11 @@ int cli_parse(struct cli_context *ctx, void *fields, int argc, char **argv, stru
 			 err.msg, ctx->path);
 		return EXIT_USAGE;
 	}
+	if (rc < 0 && err.kind == ERR_CONFLICT) {
+		cli_note("cloche: %s\n\nRun 'cloche %s --help' for more information", err.msg,
+			 ctx->path);
+		return EXIT_USAGE;
+	}
 	if (rc < 0)
 		return cli_usage_error(ctx, "%s", err.msg);
 	if (help) {

@@ -26,7 +26,7 @@ static bool is_device_mode(const char *text)
 
 static int refuse_path(const char *value, struct err *err)
 {
-	return err_set(err, ERR_INVALID, 0, "bad format for path: %s", value);
+	return err_set(err, ERR_CONFLICT, 0, "bad format for path: %s", value);
 }
 
 static int add_device(struct container_config *c, const char *host, const char *container,
@@ -35,7 +35,7 @@ static int add_device(struct container_config *c, const char *host, const char *
 	struct device_request *d;
 
 	if (*container != '/')
-		return err_set(err, ERR_INVALID, 0, "%s is not an absolute path", container);
+		return err_set(err, ERR_CONFLICT, 0, "%s is not an absolute path", container);
 	c->devices = xrealloc(c->devices, (c->device_count + 1) * sizeof(*c->devices));
 	d = &c->devices[c->device_count++];
 	*d = (struct device_request){.host_path = xstrdup(host),
@@ -57,7 +57,7 @@ static int set_device(void *field, const char *value, const struct option *o, st
 	if (n > 3 || !*part[0])
 		return refuse_path(value, err);
 	if (n == 3 && !is_device_mode(part[2]))
-		return err_set(err, ERR_INVALID, 0, "bad mode specified: %s", part[2]);
+		return err_set(err, ERR_CONFLICT, 0, "bad mode specified: %s", part[2]);
 	if (n == 2 && is_device_mode(part[1]))
 		return add_device(field, part[0], part[0], part[1], err);
 	return add_device(field, part[0], n > 1 ? part[1] : part[0], n > 2 ? part[2] : "rwm", err);

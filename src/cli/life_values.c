@@ -82,7 +82,7 @@ static int set_pull(void *field, const char *value, const struct option *o, stru
 	if (str_eq(value, "always"))
 		return err_set(err, ERR_UNSUPPORTED, 0, "--pull always is not supported yet");
 	*(const char **)field = value;
-	return set_one_of("missing never", value, err,
+	return set_one_of("missing never", *value ? value : "missing", err,
 			  "invalid pull option: '%s': must be one of \"always\", \"missing\" or "
 			  "\"never\"");
 }

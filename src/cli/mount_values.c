@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * -v, --mount and --tmpfs. What is wrong with the words alone is refused here, as Docker's client
- * or daemon words it; whether a source exists is the engine's to find out when it binds it.
+ * or daemon words it (ERR_CONFLICT: what does not name the flag); whether a source exists is the
+ * engine's to find out when it binds it.
  */
 #include <limits.h>
 
@@ -38,24 +39,25 @@ char *run_absolute_path(const char *path)
 static const char *const kind_names[] = {
 	[MOUNT_KIND_BIND] = "bind", [MOUNT_KIND_VOLUME] = "volume", [MOUNT_KIND_TMPFS] = "tmpfs"};
 
-static int check_target(const struct mount_request *m, const char *target, struct err *err)
+static int check_place(const char *target, struct err *err)
 {
 	auto_free char *clean = NULL;
 
 	if (*target != '/')
-		return err_set(
-			err, ERR_INVALID, 0,
-			"invalid mount config for type \"%s\": invalid mount path: '%s' mount path "
-			"must be absolute",
-			kind_names[m->kind], target);
+		return err_set(err, ERR_CONFLICT, 0,
+			       "invalid mount path: '%s' mount path must be absolute", target);
 	clean = run_absolute_path(target);
 	if (str_eq(clean, "/"))
-		return err_set(
-			err, ERR_INVALID, 0,
-			"invalid mount config for type \"%s\": invalid specification: destination "
-			"can't be '/'",
-			kind_names[m->kind]);
+		return err_set(err, ERR_CONFLICT, 0,
+			       "invalid specification: destination can't be '/'");
 	return 0;
+}
+
+static int check_target(const struct mount_request *m, const char *target, struct err *err)
+{
+	return check_place(target, err) < 0
+		       ? err_wrap(err, "invalid mount config for type \"%s\"", kind_names[m->kind])
+		       : 0;
 }
 
 /* [a-zA-Z0-9][a-zA-Z0-9_.-]* */
@@ -69,26 +71,19 @@ static bool is_volume_name(const char *s)
 
 static int check_volume_name(const char *name, struct err *err)
 {
-	if (is_volume_name(name) && name[1] && strlen(name) <= 255)
+	if (*name && !name[1])
+		return err_set(err, ERR_CONFLICT, 0,
+			       "create %s: volume name is too short, names should be at least two "
+			       "alphanumeric characters",
+			       name);
+	if (is_volume_name(name) && strlen(name) <= 255)
 		return 0;
 	return err_set(
-		err, ERR_INVALID, 0,
+		err, ERR_CONFLICT, 0,
 		"create %s: \"%s\" includes invalid characters for a local volume name, only "
 		"\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host "
 		"directory, use absolute path",
 		name, name);
-}
-
-/* Puts m at the end of the list, its strings taken, unless its target is used already. */
-static int add_mount(struct container_config *c, struct mount_request *m, struct err *err)
-{
-	for (size_t i = 0; i < c->mount_count; i++) {
-		if (str_eq(c->mounts[i].target, m->target))
-			return err_set(err, ERR_INVALID, 0, "Duplicate mount point: %s", m->target);
-	}
-	*container_config_add_mount(c) = *m;
-	*m = (struct mount_request){0};
-	return 0;
 }
 
 static void mount_clear(struct mount_request *m)
@@ -99,6 +94,40 @@ static void mount_clear(struct mount_request *m)
 	free(m->propagation);
 	free(m->tmpfs_options);
 }
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? str_eq(a, b) : a == b;
+}
+
+/* Two -v in the same words are one, and of two --tmpfs of one place the later counts. */
+static bool replaces(const struct mount_request *m, const struct mount_request *earlier)
+{
+	if (m->long_form || earlier->long_form || m->kind != earlier->kind)
+		return false;
+	return m->kind == MOUNT_KIND_TMPFS ||
+	       (same_text(m->source, earlier->source) && same_text(m->mode, earlier->mode));
+}
+
+/* Puts m at the end of the list, its strings taken, unless its target is used already. */
+static int add_mount(struct container_config *c, struct mount_request *m, struct err *err)
+{
+	struct mount_request *slot = NULL;
+
+	for (size_t i = 0; !slot && i < c->mount_count; i++) {
+		if (str_eq(c->mounts[i].target, m->target))
+			slot = &c->mounts[i];
+	}
+	if (slot && !replaces(m, slot))
+		return err_set(err, ERR_CONFLICT, 0, "Duplicate mount point: %s", m->target);
+	if (slot)
+		mount_clear(slot);
+	else
+		slot = container_config_add_mount(c);
+	*slot = *m;
+	*m = (struct mount_request){0};
+	return 0;
+}
+
 #define auto_mount __attribute__((cleanup(mount_clear)))
 
 /* Each word of a mode is of one class, and no class may come twice. */
@@ -146,7 +175,7 @@ static bool read_mode(const char *mode, struct mount_request *m)
 
 static int invalid_volume(const char *spec, struct err *err)
 {
-	return err_set(err, ERR_INVALID, 0, "invalid volume specification: '%s'", spec);
+	return err_set(err, ERR_CONFLICT, 0, "invalid volume specification: '%s'", spec);
 }
 
 /* What Docker's client takes for a path and not for a volume's name. */
@@ -166,6 +195,7 @@ static int fill_volume(struct mount_request *m, const char *source, const char *
 	m->kind = is_path ? MOUNT_KIND_BIND : MOUNT_KIND_VOLUME;
 	m->create_source = is_path;
 	m->tmpfs_mode = -1;
+	m->target = run_absolute_path(target);
 	rc = check_target(m, target, err);
 	if (rc < 0)
 		return err_wrap(err, "invalid volume specification: '%s'", spec);
@@ -174,9 +204,33 @@ static int fill_volume(struct mount_request *m, const char *source, const char *
 		if (rc < 0)
 			return rc;
 	}
-	m->target = run_absolute_path(target);
+	if (is_path ? m->no_copy : m->propagation != NULL)
+		return err_set(err, ERR_CONFLICT, 0,
+			       "invalid volume specification: '%s': invalid mount config for type "
+			       "\"%s\": field %s must not be specified",
+			       spec, kind_names[m->kind],
+			       is_path ? "VolumeOptions" : "BindOptions");
 	if (source)
 		m->source = is_path ? run_absolute_path(source) : xstrdup(source);
+	return 0;
+}
+
+/* Cuts "a:b:c" in place into at most three parts, none of them empty. */
+static int split_volume(const char *value, char *text, char *parts[3], size_t *count,
+			struct err *err)
+{
+	char *rest = text;
+
+	if (!*text)
+		return err_set(err, ERR_CONFLICT, 0, "invalid empty volume spec");
+	for (*count = 0; rest; (*count)++) {
+		const char *part = strsep(&rest, ":");
+
+		if (!*part || (*count == 2 && rest))
+			return err_set(err, ERR_CONFLICT, 0, "invalid spec: %s: %s", value,
+				       *part ? "too many colons" : "empty section between colons");
+		parts[*count] = text + (part - text);
+	}
 	return 0;
 }
 
@@ -184,22 +238,18 @@ static int set_volume(void *field, const char *value, const struct option *o, st
 {
 	auto_mount struct mount_request m = {0};
 	auto_free char *text = xstrdup(value);
-	char *parts[3] = {text};
-	size_t count = 1;
-	int rc;
+	char *parts[3] = {NULL};
+	size_t count = 0;
+	int rc = split_volume(value, text, parts, &count, err);
 
 	(void)o;
-	for (char *p = text; (p = strchr(p, ':')) != NULL;) {
-		if (count == 3)
-			return invalid_volume(value, err);
-		*p++ = '\0';
-		parts[count++] = p;
-	}
-	if (!*parts[0] || (count > 1 && !*parts[1]) || (count == 2 && read_mode(parts[1], NULL)))
+	if (rc < 0)
+		return rc;
+	if (count == 2 && read_mode(parts[1], NULL))
 		return invalid_volume(value, err);
 	if (count == 3) {
 		if (!read_mode(parts[2], &m))
-			return err_set(err, ERR_INVALID, 0, "invalid mode: %s", parts[2]);
+			return err_set(err, ERR_CONFLICT, 0, "invalid mode: %s", parts[2]);
 		m.mode = xstrdup(parts[2]);
 	}
 	rc = fill_volume(&m, count > 1 ? parts[0] : NULL, parts[count > 1], value, err);
@@ -224,13 +274,18 @@ static int check_tmpfs_options(const char *options, struct err *err)
 	for (const char *p = options; *p; p += strcspn(p, ","), p += *p == ',') {
 		size_t len = strcspn(p, ",="), i = 0, count = sizeof(words) / sizeof(words[0]);
 		auto_strbuf struct strbuf quoted = {0};
+		size_t whole = strcspn(p, ",");
 
 		while (i < count && (strlen(words[i]) != len || memcmp(words[i], p, len) != 0))
 			i++;
 		if (i < count)
 			continue;
 		quote_go(&quoted, p, len);
-		return err_set(err, ERR_INVALID, 0, "Invalid tmpfs option [%s]",
+		if (whole > len) {
+			strbuf_putc(&quoted, ' ');
+			quote_go(&quoted, p + len + 1, whole - len - 1);
+		}
+		return err_set(err, ERR_CONFLICT, 0, "invalid tmpfs option [%s]",
 			       strbuf_str(&quoted));
 	}
 	return 0;
@@ -248,7 +303,7 @@ static int set_tmpfs(void *field, const char *value, const struct option *o, str
 		*colon = '\0';
 		m.tmpfs_options = xstrdup(colon + 1);
 	}
-	rc = check_target(&m, target, err);
+	rc = check_place(target, err);
 	if (rc == 0 && m.tmpfs_options)
 		rc = check_tmpfs_options(m.tmpfs_options, err);
 	if (rc < 0)
@@ -263,7 +318,7 @@ struct mount_parse {
 	struct mount_request m;
 	char *target;
 	bool has_type, bind_options, volume_options, tmpfs_options;
-	const char *unknown_type;
+	const char *unknown_type, *later; /* later: a key that is known but not yet there */
 };
 
 static int bad_mount_value(const char *key, const char *value, struct err *err)
@@ -273,7 +328,9 @@ static int bad_mount_value(const char *key, const char *value, struct err *err)
 
 static int mount_type(struct mount_parse *p, const char *key, const char *value, struct err *err)
 {
-	(void)key, (void)err;
+	(void)key;
+	if (!*value)
+		return err_set(err, ERR_INVALID, 0, "type is required");
 	for (size_t i = 0; i < sizeof(kind_names) / sizeof(kind_names[0]); i++) {
 		if (strcasecmp(kind_names[i], value) == 0) {
 			p->m.kind = (enum mount_kind)i;
@@ -311,13 +368,8 @@ static int mount_read_only(struct mount_parse *p, const char *key, const char *v
 static int mount_propagation(struct mount_parse *p, const char *key, const char *value,
 			     struct err *err)
 {
-	size_t len = strlen(value);
-	const struct mode_word *w = find_mode_word(value, len);
-
-	(void)key;
+	(void)key, (void)err;
 	p->bind_options = true;
-	if (!w || w->class != 'p')
-		return err_set(err, ERR_INVALID, 0, "invalid propagation mode: %s", value);
 	free(p->m.propagation);
 	p->m.propagation = xstrdup(value);
 	return 0;
@@ -345,6 +397,13 @@ static int mount_create(struct mount_parse *p, const char *key, const char *valu
 {
 	p->bind_options = true;
 	return str_to_bool(value, &p->m.create_source) < 0 ? bad_mount_value(key, value, err) : 0;
+}
+
+static int mount_non_recursive(struct mount_parse *p, const char *key, const char *value,
+			       struct err *err)
+{
+	p->bind_options = true;
+	return str_to_bool(value, &p->m.non_recursive) < 0 ? bad_mount_value(key, value, err) : 0;
 }
 
 static int mount_no_copy(struct mount_parse *p, const char *key, const char *value, struct err *err)
@@ -381,8 +440,10 @@ static int mount_ignored(struct mount_parse *p, const char *key, const char *val
 
 static int mount_later(struct mount_parse *p, const char *key, const char *value, struct err *err)
 {
-	(void)p, (void)value;
-	return err_set(err, ERR_UNSUPPORTED, 0, "--mount %s is not supported yet", key);
+	(void)value, (void)err;
+	p->volume_options = p->volume_options || str_starts(key, "volume-");
+	p->later = key;
+	return 0;
 }
 
 static const struct mount_key {
@@ -401,6 +462,7 @@ static const struct mount_key {
 	{"consistency", false, mount_ignored}, /* of no meaning on Linux, as with Docker */
 	{"bind-propagation", false, mount_propagation},
 	{"bind-recursive", false, mount_recursive},
+	{"bind-nonrecursive", true, mount_non_recursive}, /* its older name */
 	{"bind-create-src", true, mount_create},
 	{"volume-nocopy", true, mount_no_copy},
 	{"volume-subpath", false, mount_later},
@@ -434,42 +496,62 @@ static int mount_field(struct mount_parse *p, char *field, struct err *err)
 	return err_set(err, ERR_INVALID, 0, "unexpected key '%s' in '%s'", field, whole);
 }
 
-static int check_mount(struct mount_parse *p, struct err *err)
+/* Options of a kind of mounts that this is none of. */
+static int check_mixed(const struct mount_parse *p, const char *type, struct err *err)
+{
+	const struct {
+		bool given;
+		enum mount_kind kind;
+		const char *name;
+	} table[] = {{p->volume_options, MOUNT_KIND_VOLUME, "volume"},
+		     {p->bind_options, MOUNT_KIND_BIND, "bind"},
+		     {p->tmpfs_options, MOUNT_KIND_TMPFS, "tmpfs"}};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (table[i].given && (p->unknown_type || p->m.kind != table[i].kind))
+			return err_set(err, ERR_INVALID, 0,
+				       "cannot mix '%s-*' options with mount type '%s'",
+				       table[i].name, type);
+	}
+	return 0;
+}
+
+/* What Docker's daemon says of a kind of mounts and its source. */
+static int check_source(const struct mount_parse *p, const char *type, struct err *err)
+{
+	const char *source = p->m.source ? p->m.source : "", *mode = p->m.propagation;
+	const struct mode_word *word = mode ? find_mode_word(mode, strlen(mode)) : NULL;
+	int rc = 0;
+
+	if (p->unknown_type)
+		rc = err_set(err, ERR_CONFLICT, 0, "mount type unknown");
+	else if (p->m.kind == MOUNT_KIND_TMPFS && p->m.source)
+		rc = err_set(err, ERR_CONFLICT, 0, "field Source must not be specified");
+	else if (p->m.kind == MOUNT_KIND_BIND && !*source)
+		rc = err_set(err, ERR_CONFLICT, 0, "field Source must not be empty");
+	else if (p->m.kind == MOUNT_KIND_BIND && *source != '/')
+		rc = err_set(err, ERR_CONFLICT, 0,
+			     "invalid mount path: '%s' mount path must be absolute", source);
+	else if (mode && (!word || word->class != 'p'))
+		rc = err_set(err, ERR_CONFLICT, 0, "invalid propagation mode: %s", mode);
+	return rc < 0 ? err_wrap(err, "invalid mount config for type \"%s\"", type) : 0;
+}
+
+static int check_mount(const struct mount_parse *p, struct err *err)
 {
 	const char *type = p->unknown_type ? p->unknown_type : kind_names[p->m.kind];
+	int rc;
 
 	if (!p->target)
 		return err_set(err, ERR_INVALID, 0, "target is required");
-	if (p->unknown_type)
-		return err_set(err, ERR_INVALID, 0,
-			       "invalid mount config for type \"%s\": mount type unknown", type);
-	if (p->volume_options && p->m.kind != MOUNT_KIND_VOLUME)
-		return err_set(err, ERR_INVALID, 0,
-			       "cannot mix 'volume-*' options with mount type '%s'", type);
-	if (p->bind_options && p->m.kind != MOUNT_KIND_BIND)
-		return err_set(err, ERR_INVALID, 0,
-			       "cannot mix 'bind-*' options with mount type '%s'", type);
-	if (p->tmpfs_options && p->m.kind != MOUNT_KIND_TMPFS)
-		return err_set(err, ERR_INVALID, 0,
-			       "cannot mix 'tmpfs-*' options with mount type '%s'", type);
-	if (p->m.kind == MOUNT_KIND_TMPFS && p->m.source)
-		return err_set(
-			err, ERR_INVALID, 0,
-			"invalid mount config for type \"tmpfs\": field Source must not be specified");
-	if (p->m.kind == MOUNT_KIND_BIND && (!p->m.source || !*p->m.source))
-		return err_set(
-			err, ERR_INVALID, 0,
-			"invalid mount config for type \"bind\": field Source must not be empty");
-	if (p->m.kind == MOUNT_KIND_BIND && *p->m.source != '/')
-		return err_set(
-			err, ERR_INVALID, 0,
-			"invalid mount config for type \"bind\": invalid mount path: '%s' mount path "
-			"must be absolute",
-			p->m.source);
-	if (p->m.kind == MOUNT_KIND_VOLUME && p->m.source &&
-	    check_volume_name(p->m.source, err) < 0)
-		return err_code(err);
-	return check_target(&p->m, p->target, err);
+	rc = check_mixed(p, type, err);
+	if (rc == 0)
+		rc = check_source(p, type, err);
+	if (rc == 0 && p->later)
+		rc = err_set(err, ERR_UNSUPPORTED, 0, "--mount %s is not supported yet", p->later);
+	if (rc == 0 && p->m.kind == MOUNT_KIND_VOLUME && p->m.source)
+		rc = check_volume_name(p->m.source, err);
+	return rc < 0 ? rc : check_target(&p->m, p->target, err);
 }
 
 /* One comma-separated field, unquoted in place ("a,b" holds its comma, "" is a quote). *rest is
@@ -505,7 +587,7 @@ static int next_field(char *text, char **field, char **rest, struct err *err)
 static int parse_mount(struct mount_parse *p, char *text, struct err *err)
 {
 	char *field, *rest = text;
-	int rc = 0;
+	int rc = *text ? 0 : err_set(err, ERR_INVALID, 0, "EOF");
 
 	while (rest && rc == 0) {
 		rc = next_field(rest, &field, &rest, err);

@@ -38,7 +38,7 @@ static bool is_mac(const char *text)
 static int check_mac(const char *text, struct err *err)
 {
 	return is_mac(text) ? 0
-			    : err_set(err, ERR_CONFLICT, 0, "%s is not a valid mac address", text);
+			    : err_set(err, ERR_INVALID, 0, "%s is not a valid mac address", text);
 }
 
 /* ---- --network ---- */
@@ -121,10 +121,11 @@ static bool is_long(const char *value)
 static int add_request(struct container_config *c, struct endpoint_request *r, struct err *err)
 {
 	if (!*r->network)
-		return err_set(err, ERR_INVALID, 0, "no name set for network");
-	if (str_eq(r->network, "container:"))
-		return err_set(err, ERR_CONFLICT, 0,
-			       "invalid container format container:<name|id>");
+		return err_set(err, ERR_CONFLICT, 0, "no name set for network");
+	if (str_eq(r->network, "container:") || str_eq(r->network, "container"))
+		return err_set(
+			err, ERR_CONFLICT, 0,
+			"Invalid network mode: invalid container format container:<name|id>");
 	for (size_t i = 0; i < c->endpoint_count; i++) {
 		if (str_eq(c->endpoints[i].network, r->network))
 			return err_set(err, ERR_CONFLICT, 0,
@@ -155,7 +156,7 @@ static int set_network(void *field, const char *value, const struct option *o, s
 
 static int conflict(struct err *err, const char *what)
 {
-	return err_set(err, ERR_CONFLICT, 0, "conflicting options: cannot specify both %s", what);
+	return err_set(err, ERR_INVALID, 0, "conflicting options: cannot specify both %s", what);
 }
 
 /* NULL and "" are not given. */
@@ -181,25 +182,28 @@ static int apply_flags(const struct run_options *o, struct endpoint_request *r, 
 		return rc;
 	if (o->network_aliases.count && r->aliases.count)
 		return conflict(err, "--network-alias and per-network alias");
-	if (o->network_aliases.count && !is_user_network(r->network))
-		return err_set(
-			err, ERR_CONFLICT, 0,
-			"network-scoped aliases are only supported for user-defined networks");
 	strv_add_all(&r->aliases, &o->network_aliases);
 	if (is_user_network(r->network))
 		strv_add_all(&r->links, &o->config.links);
 	return 0;
 }
 
-/* Of several either all are the user's own, or none. */
+/* Of several either all are the user's own, or none; and only those know aliases. */
 static int check_kinds(const struct container_config *c, struct err *err)
 {
 	size_t own = 0;
 
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		own += is_user_network(c->endpoints[i].network);
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		const struct endpoint_request *r = &c->endpoints[i];
+
+		own += is_user_network(r->network);
+		if (r->aliases.count && !is_user_network(r->network))
+			return err_set(err, ERR_INVALID, 0,
+				       "network-scoped aliases are only supported for "
+				       "user-defined networks");
+	}
 	if (own && own < c->endpoint_count)
-		return err_set(err, ERR_CONFLICT, 0,
+		return err_set(err, ERR_INVALID, 0,
 			       "conflicting options: cannot attach both user-defined and "
 			       "non-user-defined network-modes");
 	return 0;

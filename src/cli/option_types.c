@@ -150,6 +150,21 @@ static int set_int(void *field, const char *value, const struct option *o, struc
 	return option_parse_int(value, field, err);
 }
 
+static int set_uint16(void *field, const char *value, const struct option *o, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int64_t n = 0;
+
+	(void)o;
+	if (*value == '-' || *value == '+' ||
+	    (option_parse_int(value, &n, &why) < 0 && str_ends(why.msg, "invalid syntax")))
+		return go_parse_error(err, "ParseUint", value, "invalid syntax");
+	if (why.kind || n > UINT16_MAX)
+		return go_parse_error(err, "ParseUint", value, "value out of range");
+	*(int64_t *)field = n;
+	return 0;
+}
+
 /* "k", "KB", "kib", "b": the power of 1024; -1 for anything else. */
 static int unit_power(const char *unit)
 {
@@ -293,6 +308,7 @@ const struct option_type option_list = {"list", false, set_list};
 const struct option_type option_strings = {"strings", false, set_strings};
 const struct option_type option_map = {"map", false, set_map};
 const struct option_type option_filter = {"filter", false, set_filter};
+const struct option_type option_uint16 = {"uint16", false, set_uint16};
 const struct option_type option_int = {"int", false, set_int};
 const struct option_type option_bytes = {"bytes", false, set_bytes};
 const struct option_type option_cpus = {"decimal", false, set_cpus};

@@ -66,6 +66,7 @@ extern const struct option_type option_strings; /* struct strv, "a,b" being two 
 extern const struct option_type option_map;     /* struct strv of KEY=VALUE, each key once */
 extern const struct option_type option_filter;  /* struct strv of KEY=VALUE */
 extern const struct option_type option_int;     /* int64_t */
+extern const struct option_type option_uint16;  /* int64_t */
 extern const struct option_type option_bytes;   /* int64_t: Docker's sizes */
 extern const struct option_type option_cpus;    /* int64_t: billionths of a processor */
 /* Flags Docker has and this version does not: with a value, and without. */

@@ -85,6 +85,12 @@ static int set_expose(void *field, const char *value, const struct option *o, st
 	(void)o;
 	if (strchr(value, ':'))
 		return err_set(err, ERR_CONFLICT, 0, "invalid port format for --expose: %s", value);
+	if (!*port)
+		return err_set(
+			err, ERR_CONFLICT, 0,
+			"invalid range format for --expose: %s, error: empty string specified "
+			"for ports",
+			value);
 	if (parse_range(port, &range, &why) < 0)
 		return err_set(err, ERR_CONFLICT, 0,
 			       "invalid range format for --expose: %s, error: %s", value, why.msg);

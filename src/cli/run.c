@@ -29,6 +29,8 @@ struct id_file {
 
 static int id_file_open(struct id_file *f, const char *path, struct err *err)
 {
+	char why[ERR_ERRNO_TEXT_MAX];
+
 	*f = (struct id_file){.path = path, .fd = -1};
 	if (!path)
 		return 0;
@@ -37,11 +39,13 @@ static int id_file_open(struct id_file *f, const char *path, struct err *err)
 		return 0;
 	if (errno == EEXIST)
 		return err_set(
-			err, ERR_CONFLICT, EEXIST,
+			err, ERR_INVALID, EEXIST,
 			"container ID file found, make sure the other container isn't running or "
 			"delete %s",
 			path);
-	return err_sys(err, "failed to create the container ID file %s", path);
+	return err_set(err, ERR_SYSTEM, errno,
+		       "failed to create the container ID file: open %s: %s", path,
+		       err_errno_lower(errno, why));
 }
 
 /* A start_options.created. */

@@ -55,28 +55,57 @@ static int add_line(char *line, bool environment, struct strv *out, struct err *
 	return 0;
 }
 
-static int add_file(const char *path, bool environment, struct strv *out, struct err *err)
+/* "[255 254 61]": its bytes, when they are not text. */
+static int check_utf8(const char *line, size_t number, struct err *err)
 {
-	auto_free char *text = NULL;
-	size_t len;
-	int rc = file_read_at(AT_FDCWD, path, KEY_FILE_MAX, &text, &len);
-	char *line, *rest;
+	auto_strbuf struct strbuf bytes = {0};
+	uint32_t code;
+	int valid = 1;
 
-	if (rc < 0)
-		return err_set(err, rc == -ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM, -rc, "open %s: %s",
-			       path,
-			       rc == -ENOENT ? "no such file or directory" : err_errno_text(-rc));
-	if (strlen(text) != len)
-		return err_set(err, ERR_INVALID, 0, "%s: holds a NUL byte", path);
-	rest = str_starts(text, "\xef\xbb\xbf") ? text + 3 : text;
-	while (rc == 0 && (line = strsep(&rest, "\n")) != NULL) {
+	for (const char *p = line; *p && valid; p += utf8_decode(p, strlen(p), &code, &valid))
+		;
+	if (valid)
+		return 0;
+	for (const char *p = line; *p; p++)
+		strbuf_printf(&bytes, "%s%u", p > line ? " " : "", (unsigned)(unsigned char)*p);
+	return err_set(err, ERR_INVALID, 0, "invalid utf8 bytes at line %zu: [%s]", number,
+		       strbuf_str(&bytes));
+}
+
+static int add_lines(char *text, bool environment, struct strv *out, struct err *err)
+{
+	char *line, *rest = text;
+	int rc = 0;
+
+	for (size_t number = 1; rc == 0 && (line = strsep(&rest, "\n")) != NULL; number++) {
 		size_t n = strlen(line);
 
 		if (n && line[n - 1] == '\r')
 			line[n - 1] = '\0';
-		rc = add_line(line, environment, out, err);
+		rc = check_utf8(line, number, err);
+		if (rc == 0)
+			rc = add_line(line, environment, out, err);
 	}
-	return rc < 0 ? err_wrap(err, "invalid file %s", path) : 0;
+	return rc;
+}
+
+static int add_file(const char *path, bool environment, struct strv *out, struct err *err)
+{
+	auto_free char *text = NULL;
+	char why[ERR_ERRNO_TEXT_MAX];
+	size_t len;
+	int rc = file_read_at(AT_FDCWD, path, KEY_FILE_MAX, &text, &len);
+
+	if (rc == -EISDIR)
+		return err_set(err, ERR_SYSTEM, -rc, "invalid env file (%s): read %s: %s", path,
+			       path, err_errno_lower(-rc, why));
+	if (rc < 0)
+		return err_set(err, ERR_SYSTEM, -rc, "open %s: %s", path,
+			       err_errno_lower(-rc, why));
+	if (strlen(text) != len)
+		return err_set(err, ERR_INVALID, 0, "%s: holds a NUL byte", path);
+	rc = add_lines(str_starts(text, "\xef\xbb\xbf") ? text + 3 : text, environment, out, err);
+	return rc < 0 ? err_wrap(err, "invalid env file (%s)", path) : 0;
 }
 
 /* What the files say first, so that a flag wins over a file. A later pair replaces an earlier. */
@@ -104,13 +133,14 @@ static int inline_profile(const char *path, struct strv *out, struct err *err)
 {
 	auto_free char *text = NULL;
 	auto_json struct json_object *profile = NULL;
+	char why[ERR_ERRNO_TEXT_MAX];
 	size_t len;
 	int rc = file_read_at(AT_FDCWD, path, SECCOMP_FILE_MAX, &text, &len);
 
 	if (rc < 0)
 		return err_set(err, ERR_INVALID, -rc,
-			       "opening seccomp profile (%s) failed: open %s: %s", path, path,
-			       rc == -ENOENT ? "no such file or directory" : err_errno_text(-rc));
+			       "opening seccomp profile (%s) failed: %s %s: %s", path,
+			       rc == -EISDIR ? "read" : "open", path, err_errno_lower(-rc, why));
 	rc = json_parse(text, len, path, &profile, err);
 	if (rc < 0)
 		return err_wrap(err, "compacting json for seccomp profile (%s) failed", path);
@@ -128,7 +158,7 @@ static int security_option(const char *option, struct strv *out, struct err *err
 
 	if (str_eq(key, "no-new-privileges")) {
 		if (separator && str_to_bool(separator + 1, &on) < 0)
-			return err_set(err, ERR_INVALID, 0, "invalid --security-opt: \"%s\"",
+			return err_set(err, ERR_INVALID, 0, "invalid --security-opt 2: \"%s\"",
 				       option);
 		if (on)
 			strv_add(out, "no-new-privileges");
@@ -299,11 +329,6 @@ static int check_limits(const struct run_options *o, struct err *err)
 		return err_set(err, ERR_INVALID, 0,
 			       "invalid value: %lld. Valid memory swappiness range is 0-100",
 			       (long long)c->memory_swappiness);
-	if (c->blkio_weight < 0 || c->blkio_weight > UINT16_MAX)
-		return err_set(err, ERR_INVALID, ERANGE,
-			       "invalid argument \"%lld\" for \"--blkio-weight\" flag: "
-			       "strconv.ParseUint: parsing \"%lld\": value out of range",
-			       (long long)c->blkio_weight, (long long)c->blkio_weight);
 	if (c->log_driver && str_eq(c->log_driver, "none") && c->log_options.count)
 		return err_set(err, ERR_INVALID, 0, "invalid logging opts for driver none");
 	return 0;
@@ -325,11 +350,6 @@ int run_options_finish(struct run_options *o, const struct strv *args, struct er
 			"--detach, ask `cloche timeline` later");
 	finish_command(o, args);
 	finish_streams(o);
-	if (c->working_dir && *c->working_dir != '/')
-		return err_set(
-			err, ERR_INVALID, 0,
-			"the working directory '%s' is invalid, it needs to be an absolute path",
-			c->working_dir);
 	rc = check_hostname(c->hostname, err);
 	if (rc < 0)
 		return rc;

@@ -24,7 +24,7 @@ static const struct option shared_rows[] = {
 	{"annotation", 0, &option_annotation, CONFIG(annotations),
 	 "Add an annotation to the container (passed through to the OCI runtime)", NULL},
 	{"attach", 'a', &option_streams, FIELD(attach), "Attach to STDIN, STDOUT or STDERR", NULL},
-	{"blkio-weight", 0, &option_int, CONFIG(blkio_weight),
+	{"blkio-weight", 0, &option_uint16, CONFIG(blkio_weight),
 	 "Block IO (relative weight), between 10 and 1000, or 0 to disable", "0"},
 	{"blkio-weight-device", 0, &option_device_weight, CONFIG(device_weights),
 	 "Block IO weight (relative device weight)", NULL},

@@ -22,7 +22,7 @@ static int set_env(void *field, const char *value, const struct option *o, struc
 static int set_label(void *field, const char *value, const struct option *o, struct err *err)
 {
 	(void)o;
-	if (!*value || *value == '=')
+	if (value[strspn(value, " \t\r\n\v\f")] == '=' || !value[strspn(value, " \t\r\n\v\f")])
 		return err_set(err, ERR_INVALID, 0, "invalid label '%s': empty name", value);
 	if (strchr(value, '='))
 		strv_add(field, value);
@@ -141,7 +141,7 @@ static int set_ulimit(void *field, const char *value, const struct option *o, st
 	return 0;
 }
 
-/* One word of those in accepted (blank-separated); known but not yet there: ERR_UNSUPPORTED. */
+/* One word of those in accepted (blank-separated). */
 static bool has_word(const char *words, const char *word)
 {
 	size_t len = strlen(word);
@@ -153,19 +153,14 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
-static int set_mode(void *field, const char *value, const struct option *o, const char *accepted,
-		    const char *later, const char *refusal, struct err *err)
+static int set_mode(void *field, const char *value, const char *accepted, const char *refusal,
+		    struct err *err)
 {
 	char **slot = field;
 
 	/* "" is the default, as if the flag were not there. */
-	if (*value && !has_word(accepted, value)) {
-		if (has_word(later, value) || str_starts(value, "container:") || !refusal)
-			return err_set(err, ERR_UNSUPPORTED, 0,
-				       "--%s %s is not supported yet (%s: %s)", o->name, value,
-				       "supported", accepted);
+	if (*value && !has_word(accepted, value))
 		return err_set(err, ERR_CONFLICT, 0, "%s", refusal);
-	}
 	free(*slot);
 	*slot = *value ? xstrdup(value) : NULL;
 	return 0;
@@ -187,27 +182,31 @@ static int set_pid_mode(void *field, const char *value, const struct option *o, 
 {
 	if (str_starts(value, "container:"))
 		return set_joined(field, value, "--pid: invalid PID mode", err);
-	return set_mode(field, value, o, "host", "", "--pid: invalid PID mode", err);
+	(void)o;
+	return set_mode(field, value, "host", "--pid: invalid PID mode", err);
 }
 
 static int set_ipc_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
+	auto_free char *refusal = xasprintf("Invalid IPC mode: %s", value);
+
+	(void)o;
 	if (str_starts(value, "container:"))
-		return set_joined(field, value, "invalid IPC mode", err);
-	return set_mode(field, value, o, "private host shareable none", "", "invalid IPC mode",
-			err);
+		return set_joined(field, value, refusal, err);
+	return set_mode(field, value, "private host shareable none", refusal, err);
 }
 
 static int set_uts_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
-	return set_mode(field, value, o, "host", "", "--uts: invalid UTS mode", err);
+	(void)o;
+	return set_mode(field, value, "host", "--uts: invalid UTS mode", err);
 }
 
 static int set_cgroupns_mode(void *field, const char *value, const struct option *o,
 			     struct err *err)
 {
-	return set_mode(field, value, o, "private host", "", "--cgroupns: invalid CGROUP mode",
-			err);
+	(void)o;
+	return set_mode(field, value, "private host", "--cgroupns: invalid CGROUP mode", err);
 }
 
 const struct option_type option_env = {"list", false, set_env};

@@ -19,7 +19,7 @@ struct update_flags {
 #define LIMIT(field) offsetof(struct update_flags, update.field)
 
 static const struct option rows[] = {
-	{"blkio-weight", 0, &option_int, LIMIT(blkio_weight),
+	{"blkio-weight", 0, &option_uint16, LIMIT(blkio_weight),
 	 "Block IO (relative weight), between 10 and 1000, or 0 to disable", "0"},
 	{"cpu-period", 0, &option_int, LIMIT(cpu_period_us),
 	 "Limit the CPU CFS (Completely Fair Scheduler) period", NULL},

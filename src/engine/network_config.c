@@ -86,7 +86,7 @@ static int check_host(const struct container_config *c, struct strv *warnings, s
 				     "result in undefined behavior");
 	if (c->mac_address)
 		return conflict(err, "mac-address and the network mode");
-	if (c->publish.count || c->publish_all)
+	if (c->publish.count)
 		strv_add(warnings, "Published ports are discarded when using host network mode");
 	return 0;
 }
@@ -117,6 +117,31 @@ int endpoint_request_check(const struct endpoint_request *r, struct err *err)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "network-scoped alias is supported only for containers in user "
 			       "defined networks");
+	return 0;
+}
+
+static int forbid(struct err *err, const char *text)
+{
+	return err_set(err, ERR_FORBIDDEN, EPERM, "%s", text);
+}
+
+/* None, the host's and another container's are alone or not at all. */
+static int check_several(const struct container_config *c, struct err *err)
+{
+	for (size_t i = 0; c->endpoint_count > 1 && i < c->endpoint_count; i++) {
+		const char *name = c->endpoints[i].network;
+
+		if (str_starts(name, "container:"))
+			return forbid(err, "container sharing network namespace with another "
+					   "container or host cannot be connected to any other "
+					   "network");
+		if (str_eq(name, "none"))
+			return forbid(err, "container cannot be connected to multiple networks "
+					   "with one of the networks in private (none) mode");
+		if (str_eq(name, "host"))
+			return forbid(err, "container cannot be disconnected from host network or "
+					   "connected to host network");
+	}
 	return 0;
 }
 
@@ -183,12 +208,17 @@ int container_network_resolve(struct engine *e, struct container_config *c, stru
 		c->network_mode = xstrdup("none");
 	}
 	name = container_network_name(c);
+	rc = check_several(c, err);
+	if (rc < 0)
+		return rc;
 	if (!*name)
 		rc = check_joining(c, err);
 	else if (str_eq(name, "host"))
 		rc = check_host(c, warnings, err);
 	else if (!str_eq(name, "none"))
 		return resolve_endpoints(e, c, name, err);
+	if (rc == 0 && *name && c->endpoint_count)
+		rc = endpoint_request_check(&c->endpoints[0], err);
 	drop_endpoints(c);
 	return rc;
 }

@@ -58,7 +58,7 @@ static int check_cpu(const struct container_config *c, struct err *err)
 			cpus, cpus);
 	if (c->nano_cpus && (c->cpu_period_us || c->cpu_quota_us))
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "Conflicting options: Nano CPUs and CPU %s cannot both be set.",
+			       "Conflicting options: Nano CPUs and CPU %s cannot both be set",
 			       c->cpu_period_us ? "Period" : "Quota");
 	if (c->cpu_period_us && (c->cpu_period_us < 1000 || c->cpu_period_us > 1000000))
 		return invalid(err,
@@ -78,7 +78,10 @@ static int check_set(const char *set, long available, const char *what, const ch
 		     struct err *err)
 {
 	const char *p = set;
+	char last[32] = "";
 
+	if (available > 1)
+		snprintf(last, sizeof(last), "%ld", available - 1);
 	while (p && *p) {
 		char *end;
 		unsigned long from = strtoul(p, &end, 10), to = from;
@@ -90,13 +93,14 @@ static int check_set(const char *set, long available, const char *what, const ch
 			ok = end != p;
 		}
 		if (!ok || (*end && *end != ',') || to < from || to > 65535 || strpbrk(set, " +"))
-			return err_set(err, ERR_INVALID, EINVAL, "Invalid value %s for %s", set,
-				       flag);
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "Invalid value %s for %s: invalid format: %s", set, flag,
+				       set);
 		if (to >= (unsigned long)available)
 			return err_set(
 				err, ERR_INVALID, EINVAL,
-				"Requested %s are not available - requested %s, available: 0-%ld",
-				what, set, available - 1);
+				"Requested %s are not available - requested %s, available: 0%s%s",
+				what, set, available > 1 ? "-" : "", last);
 		p = *end ? end + 1 : end;
 	}
 	return 0;
@@ -277,6 +281,27 @@ static int check_sysctls(const struct container_config *c, struct err *err)
 	return 0;
 }
 
+/* The host's names are not a container's to set. */
+static int check_names(const struct container_config *c, struct err *err)
+{
+	if (!c->uts_mode || !str_eq(c->uts_mode, "host"))
+		return 0;
+	if (c->hostname)
+		return invalid(err, "conflicting options: hostname and the UTS mode");
+	return c->domainname ? invalid(err, "sysctl \"kernel.domainname\" is not in a separate "
+					    "kernel namespace")
+			     : 0;
+}
+
+static int check_working_dir(const struct container_config *c, struct err *err)
+{
+	if (!c->working_dir || !*c->working_dir || *c->working_dir == '/')
+		return 0;
+	return err_set(err, ERR_INVALID, EINVAL,
+		       "the working directory '%s' is invalid, it needs to be an absolute path",
+		       c->working_dir);
+}
+
 static int check_storage(const struct container_config *c, struct err *err)
 {
 	if (c->storage_opts.count)
@@ -340,6 +365,8 @@ int container_validate(const struct container_config *c, struct err *err)
 							 check_health,
 							 check_log,
 							 check_sysctls,
+							 check_names,
+							 check_working_dir,
 							 check_storage,
 							 check_ulimits,
 							 check_stop_signal,

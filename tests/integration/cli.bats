@@ -113,7 +113,7 @@ Run 'cloche run --help' for more information"
 		--name a/b|Invalid container name (a/b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed
 		--mount type=bind,source=/no/such,target=/x|bind source path does not exist: /no/such
 		-v /a:b|invalid mount path: 'b' mount path must be absolute
-		--tmpfs /x:nosuch|Invalid tmpfs option ["nosuch"]
+		--tmpfs /x:nosuch|invalid tmpfs option ["nosuch"]
 		-w rel|the working directory 'rel' is invalid, it needs to be an absolute path
 		-u nosuch|unable to find user nosuch: no matching entries in passwd file
 		--stop-signal FOO|nvalid signal: FOO

@@ -61,6 +61,20 @@ endpoint() { # CONTAINER NETWORK FIELD
 	refused "conflicting options: port publishing and the container type network mode" --network container:donor -p 80
 	refused "conflicting options: mac-address and the network mode" --network container:donor --mac-address 02:42:0a:00:00:02
 	refused "conflicting options: host type networking can't be used with links." --network host --link donor
+	local none="container cannot be connected to multiple networks with one of the networks in private (none) mode"
+	local other="container sharing network namespace with another container or host cannot be connected to any other network"
+	local address="user specified IP address is supported on user defined networks only"
+	refused "$none" --network none --network host
+	refused "$none" --network bridge --network none
+	refused "container cannot be disconnected from host network or connected to host network" --network bridge --network host
+	refused "$other" --network container:donor --network bridge
+	refused "$address" --network none --ip 10.0.0.9
+	refused "$address" --network host --ip 10.0.0.9
+	refused "Invalid network mode: invalid container format container:<name|id>" --network container
+	refused "cloche: network-scoped aliases are only supported for user-defined networks" --network name=bridge,alias=x
+	refused 'cloche: network "none" is specified multiple times' --network none --network none
+	run -0 --separate-stderr cloche run --rm --network host -P cloche/busybox true
+	assert_equal "$stderr" ""
 }
 
 @test "published ports: ranges, addresses, protocols, and what shows them" {
@@ -212,7 +226,7 @@ fetch() { # ADDRESS PORT
 	for name in app x "${id:0:12}" app.one store; do cloche exec peer ping -c 1 -W "$(patience 2)" "$name"; done
 	refused "user specified IP address is supported only when connecting to networks with user configured subnets" \
 		--network one --ip 10.9.9.9
-	refused "network-scoped alias is supported only for containers in user defined networks" --network name=bridge,alias=y
+	refused "network-scoped aliases are only supported for user-defined networks" --network name=bridge,alias=y
 }
 
 @test "connect and disconnect while it runs: device, files, names, what is shown, what is remembered" {

@@ -45,6 +45,72 @@ refused() {
 	assert_equal "$(inspect box '.Config.ExposedPorts | keys | @csv')" '"7000/udp","7001/udp","80/tcp"'
 }
 
+# The command ends so and says exactly this, on standard error; "@" is what follows where `run` refuses.
+says() { # TEXT EXIT COMMAND...
+	local expected=${1/@/$'\n\n'"Run 'cloche run --help' for more information"}
+	run "-$2" --separate-stderr "${@:3}"
+	assert_equal "$output" ""
+	assert_equal "$stderr" "$expected"
+}
+
+# Docker's client names the flag and the usage where it cannot read a value, and the command alone where the
+# value makes no sense.
+# bats test_tags=any-kernel
+@test "what is refused has Docker's words and shape" {
+	local flags words
+	cd "$ENGINE_DIR"
+	printf 'A=1\nB C=2\n' >blank.env
+	printf '=x\n' >nameless.env
+	printf 'A=1\n\377\376=1\n' >bytes.env
+	touch cid
+	while IFS='|' read -r flags words; do
+		eval "set -- $flags"
+		says "cloche: $words@" 125 cloche run "$@" cloche/busybox true
+	done <<-'END'
+		--device :/x|bad format for path: :/x
+		--device null|null is not an absolute path
+		--device /dev/null:/dev/x:q|bad mode specified: q
+		-p x|invalid containerPort: x
+		--expose ''|invalid range format for --expose: , error: empty string specified for ports
+		--expose 80:80|invalid port format for --expose: 80:80
+		--mount type=bad,dst=/x|invalid mount config for type "bad": mount type unknown
+		--mount type=bind,src=/tmp,dst=x|invalid mount config for type "bind": invalid mount path: 'x' mount path must be absolute
+		-v ''|invalid empty volume spec
+		-v /tmp:|invalid spec: /tmp:: empty section between colons
+		-v /tmp:/x:bad|invalid mode: bad
+		-v /tmp:/x -v /etc:/x|Duplicate mount point: /x
+		--tmpfs /x:bad|invalid tmpfs option ["bad"]
+		--pid bad|--pid: invalid PID mode
+		--ipc bad|Invalid IPC mode: bad
+		--uts container:x|--uts: invalid UTS mode
+		--pull bad|invalid pull option: 'bad': must be one of "always", "missing" or "never"
+		--storage-opt x|invalid storage option
+		--env-file nosuch|open nosuch: no such file or directory
+		--env-file blank.env|invalid env file (blank.env): variable 'B C' contains whitespaces
+		--env-file nameless.env|invalid env file (nameless.env): no variable name on line '=x'
+		--env-file bytes.env|invalid env file (bytes.env): invalid utf8 bytes at line 2: [255 254 61 49]
+		--env-file .|invalid env file (.): read .: is a directory
+		--label-file nosuch|open nosuch: no such file or directory
+		--cidfile cid|container ID file found, make sure the other container isn't running or delete cid
+		--cidfile /nosuch/x|failed to create the container ID file: open /nosuch/x: no such file or directory
+		--security-opt no-new-privileges=x|invalid --security-opt 2: "no-new-privileges=x"
+		--cpuset-cpus 1-0|Invalid value 1-0 for cpuset cpus: invalid format: 1-0
+		--cpus 1 --cpu-period 1000|Conflicting options: Nano CPUs and CPU Period cannot both be set
+		--uts host --hostname x|conflicting options: hostname and the UTS mode
+		--uts host --domainname x|sysctl "kernel.domainname" is not in a separate kernel namespace
+	END
+	run -125 cloche run --blkio-weight -1 cloche/busybox true
+	assert_contains "$output" $'invalid argument "-1" for "--blkio-weight" flag: strconv.ParseUint: parsing "-1": invalid syntax\n\nUsage:  '
+	# create ends with 125 of its own refusals, with 1 of the engine's.
+	run -125 cloche create -p x cloche/busybox
+	assert_equal "$output" $'cloche: invalid containerPort: x\n\nRun \'cloche create --help\' for more information'
+	says "cloche: the working directory 'rel' is invalid, it needs to be an absolute path" 1 cloche create -w rel cloche/busybox
+	says "cloche: container ID file found, make sure the other container isn't running or delete cid" 1 cloche create --cidfile cid cloche/busybox
+	assert_equal "$(cloche ps -aq)" ""
+	# What Docker takes.
+	cloche run --rm --network none --pull '' -v /tmp:/x -v /tmp:/x --tmpfs /y --tmpfs /y cloche/busybox true
+}
+
 @test "block devices: weight and rates" {
 	local device name
 	device=$(lsblk -dnpo NAME,MAJ:MIN 2>/dev/null | awk '{ print $1; exit }')

@@ -159,6 +159,17 @@ static void test_mounts(void **state)
 	assert_string_equal(m[6].source, "/a,b");
 	assert_int_equal(m[7].kind, MOUNT_KIND_VOLUME);
 	run_options_free(&r.o);
+	/* The same words twice are once; of two tmpfs the later counts. */
+	PARSE(&r, "-v", "/a:/b:ro", "-v", "/a:/b:ro", "-v", "/c", "-v", "/c", "--tmpfs", "/d",
+	      "--tmpfs", "/d:size=1m", "i");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.o.config.mount_count, 3);
+	assert_true(r.o.config.mounts[0].read_only);
+	assert_string_equal(r.o.config.mounts[2].tmpfs_options, "size=1m");
+	run_options_free(&r.o);
+	PARSE(&r, "-v", "/a:/b", "-v", "/a:/b:ro", "i");
+	assert_string_equal(r.err.msg, "Duplicate mount point: /b");
+	run_options_free(&r.o);
 }
 
 static const char *const refusals[][3] = {
@@ -193,8 +204,26 @@ static const char *const refusals[][3] = {
 	 "invalid mount config for type \"bind\": invalid mount path: 'rel' mount path must be absolute"},
 	{"--mount", "type=tmpfs,source=/x,target=/y",
 	 "invalid mount config for type \"tmpfs\": field Source must not be specified"},
-	{"-v", "a:b:c:d", "invalid volume specification: 'a:b:c:d'"},
-	{"-v", ":", "invalid volume specification: ':'"},
+	{"--mount", "", "EOF"},
+	{"--mount", "type=,target=/x", "type is required"},
+	{"--mount", "type=bind,source=/,target=/x,volume-driver=x",
+	 "cannot mix 'volume-*' options with mount type 'bind'"},
+	{"--mount", "type=bind,source=/,target=/x,bind-propagation=x",
+	 "invalid mount config for type \"bind\": invalid propagation mode: x"},
+	{"--mount", "type=bind,source=/,target=/x,bind-nonrecursive=x",
+	 "invalid value for bind-nonrecursive: x"},
+	{"--mount", "source=v,target=/x",
+	 "create v: volume name is too short, names should be at least two alphanumeric characters"},
+	{"-v", "a:b:c:d", "invalid spec: a:b:c:d: too many colons"},
+	{"-v", ":", "invalid spec: :: empty section between colons"},
+	{"-v", "/a:/b:", "invalid spec: /a:/b:: empty section between colons"},
+	{"-v", "", "invalid empty volume spec"},
+	{"-v", "/a:/b:nocopy",
+	 "invalid volume specification: '/a:/b:nocopy': invalid mount config for type \"bind\": field "
+	 "VolumeOptions must not be specified"},
+	{"-v", "vol:/b:rshared",
+	 "invalid volume specification: 'vol:/b:rshared': invalid mount config for type \"volume\": "
+	 "field BindOptions must not be specified"},
 	{"-v", "/foo:ro", "invalid volume specification: '/foo:ro'"},
 	{"-v", "/a:/b:rw,ro", "invalid mode: rw,ro"},
 	{"-v", "/a:b",
@@ -203,11 +232,12 @@ static const char *const refusals[][3] = {
 	{"-v", "/:/",
 	 "invalid volume specification: '/:/': invalid mount config for type \"bind\": invalid "
 	 "specification: destination can't be '/'"},
-	{"--tmpfs", "rel",
-	 "invalid mount config for type \"tmpfs\": invalid mount path: 'rel' mount path must be absolute"},
+	{"--tmpfs", "rel", "invalid mount path: 'rel' mount path must be absolute"},
+	{"--tmpfs", "/x:size=1m,a=b", "invalid tmpfs option [\"a\" \"b\"]"},
 	{"-e", "=x", "invalid environment variable: =x"},
 	{"-e", "", "invalid environment variable: "},
 	{"-l", "=x", "invalid label '=x': empty name"},
+	{"-l", " =x", "invalid label ' =x': empty name"},
 	{"-a", "foo", "valid streams are STDIN, STDOUT and STDERR"},
 	{"--pid", "foo", "invalid PID mode"},
 	{"--pid", "container:", "invalid PID mode"},
@@ -215,7 +245,6 @@ static const char *const refusals[][3] = {
 	{"--uts", "foo", "invalid UTS mode"},
 	{"--cgroupns", "foo", "invalid CGROUP mode"},
 	{"--network", "", "no name set for network"},
-	{"-w", "rel", "the working directory 'rel' is invalid, it needs to be an absolute path"},
 	{"--security-opt", "foo", "Invalid --security-opt: \"foo\""},
 	{"--security-opt", "seccomp", "Invalid --security-opt: \"seccomp\""},
 	{"--security-opt", "foo=bar", "invalid --security-opt 2: \"foo=bar\""},
@@ -242,6 +271,16 @@ static const char *const refusals[][3] = {
 	 "invalid restart policy format: maximum retry count must be an integer"},
 	{"--health-timeout", "-1s", "--health-timeout cannot be negative"},
 	{"--health-interval", "5", "time: missing unit in duration \"5\""},
+	{"--blkio-weight", "-1", "strconv.ParseUint: parsing \"-1\": invalid syntax"},
+	{"--blkio-weight", "x", "strconv.ParseUint: parsing \"x\": invalid syntax"},
+	{"--blkio-weight", "65536", "strconv.ParseUint: parsing \"65536\": value out of range"},
+	{"--ipc", "foo", "Invalid IPC mode: foo"},
+	{"--uts", "container:x", "--uts: invalid UTS mode"},
+	{"--security-opt", "no-new-privileges=x",
+	 "invalid --security-opt 2: \"no-new-privileges=x\""},
+	{"--security-opt", "seccomp=/",
+	 "opening seccomp profile (/) failed: read /: is a directory"},
+	{"--env-file", "/", "invalid env file (/): read /: is a directory"},
 	{"--memory-swappiness", "101",
 	 "invalid value: 101. Valid memory swappiness range is 0-100"},
 	{"--userns", "x", "invalid USER mode"},
@@ -479,6 +518,12 @@ static void test_network_refused(void **state)
 		 "network-scoped aliases are only supported for user-defined networks"},
 		{"--mac-address=02:42:ac:11:00:02:03", NULL, NULL,
 		 "02:42:ac:11:00:02:03 is not a valid mac address"},
+		{"--network=name=bridge,alias=x", NULL, NULL,
+		 "network-scoped aliases are only supported for user-defined networks"},
+		{"--network=container", NULL, NULL,
+		 "Invalid network mode: invalid container format container:<name|id>"},
+		{"--expose=", NULL, NULL,
+		 "invalid range format for --expose: , error: empty string specified for ports"},
 		{"--expose=x", NULL, NULL,
 		 "invalid range format for --expose: x, error: strconv.ParseUint: parsing \"x\": "
 		 "invalid syntax"},
