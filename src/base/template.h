@@ -61,6 +61,9 @@ struct template_model {
 	size_t member_count;
 	const struct template_optional *optionals;
 	size_t optional_count;
+	/* The data is a table's heading, whose texts json, lower, upper, title and truncate leave. */
+	bool heading;
+	bool escaped; /* the data's own JSON has \u003c for <, as what Go marshals by itself */
 	/* Go's name of the data's type, for "can't evaluate field X in type T"; NULL: the data is a
 	 * map, and the error is `map has no entry for key "X"`. */
 	const char *root_type;

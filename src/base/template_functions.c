@@ -55,12 +55,28 @@ static int want_int(const struct call *c, size_t i, int64_t *out, struct err *er
 
 /* ---- Docker's ---- */
 
+/* What Go's encoder does to JSON that may end up in a page. */
+static void escape_markup(struct strbuf *text)
+{
+	auto_strbuf struct strbuf plain = *text;
+
+	*text = (struct strbuf){0};
+	for (size_t i = 0; i < plain.len; i++) {
+		if (strchr("<>&", plain.data[i]) && plain.data[i])
+			strbuf_printf(text, "\\u%04x", (unsigned char)plain.data[i]);
+		else
+			strbuf_putc(text, plain.data[i]);
+	}
+}
+
 static int fn_json(const struct call *c, struct value *out, struct err *err)
 {
 	auto_strbuf struct strbuf text = {0};
 
 	(void)err;
 	value_print_json(&c->args[0], c->model, &text);
+	if (c->args[0].root && c->model && c->model->escaped)
+		escape_markup(&text);
 	put_text(out, &text);
 	return 0;
 }
@@ -614,33 +630,33 @@ static int fn_ge(const struct call *c, struct value *out, struct err *err)
 }
 
 static const struct function functions[] = {
-	{"and", 1, -1, fn_never},
-	{"or", 1, -1, fn_never},
-	{"call", 1, -1, fn_call},
-	{"eq", 1, -1, fn_eq},
-	{"ge", 2, 2, fn_ge},
-	{"gt", 2, 2, fn_gt},
-	{"html", 0, -1, fn_html},
-	{"index", 1, -1, fn_index},
-	{"join", 2, 2, fn_join},
-	{"js", 0, -1, fn_js},
-	{"json", 1, 1, fn_json},
-	{"le", 2, 2, fn_le},
-	{"len", 1, 1, fn_len},
-	{"lower", 1, 1, fn_lower},
-	{"lt", 2, 2, fn_lt},
-	{"ne", 2, 2, fn_ne},
-	{"not", 1, 1, fn_not},
-	{"pad", 3, 3, fn_pad},
-	{"print", 0, -1, fn_print},
-	{"printf", 1, -1, fn_printf},
-	{"println", 0, -1, fn_println},
-	{"slice", 1, 4, fn_slice},
-	{"split", 2, 2, fn_split},
-	{"title", 1, 1, fn_title},
-	{"truncate", 2, 2, fn_truncate},
-	{"upper", 1, 1, fn_upper},
-	{"urlquery", 0, -1, fn_urlquery},
+	{"and", 1, -1, fn_never, false},
+	{"or", 1, -1, fn_never, false},
+	{"call", 1, -1, fn_call, false},
+	{"eq", 1, -1, fn_eq, false},
+	{"ge", 2, 2, fn_ge, false},
+	{"gt", 2, 2, fn_gt, false},
+	{"html", 0, -1, fn_html, false},
+	{"index", 1, -1, fn_index, false},
+	{"join", 2, 2, fn_join, false},
+	{"js", 0, -1, fn_js, false},
+	{"json", 1, 1, fn_json, true},
+	{"le", 2, 2, fn_le, false},
+	{"len", 1, 1, fn_len, false},
+	{"lower", 1, 1, fn_lower, true},
+	{"lt", 2, 2, fn_lt, false},
+	{"ne", 2, 2, fn_ne, false},
+	{"not", 1, 1, fn_not, false},
+	{"pad", 3, 3, fn_pad, false},
+	{"print", 0, -1, fn_print, false},
+	{"printf", 1, -1, fn_printf, false},
+	{"println", 0, -1, fn_println, false},
+	{"slice", 1, 4, fn_slice, false},
+	{"split", 2, 2, fn_split, false},
+	{"title", 1, 1, fn_title, true},
+	{"truncate", 2, 2, fn_truncate, true},
+	{"upper", 1, 1, fn_upper, true},
+	{"urlquery", 0, -1, fn_urlquery, false},
 };
 
 const struct function *template_function(const char *name, size_t len)

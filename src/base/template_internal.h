@@ -177,6 +177,7 @@ struct function {
 	const char *name;
 	int min, max; /* number of arguments; max -1: any */
 	int (*fn)(const struct call *c, struct value *out, struct err *err);
+	bool leaves_heading;
 };
 
 const struct function *template_function(const char *name, size_t len);

@@ -65,7 +65,7 @@ static int unknown_command(const char *group, const char *word)
 	if (comes_later(group, word))
 		return EXIT_FAILED;
 	if (group)
-		cli_note("cloche: unknown command: cloche %s %s\n\nUsage:  cloche %s\n\n"
+		cli_note("cloche: unknown command: cloche %s %s\n\nUsage:  cloche %s COMMAND\n\n"
 			 "Run 'cloche %s --help' for more information",
 			 group, word, group, group);
 	else
@@ -84,7 +84,11 @@ static int dispatch_group(struct cli_context *ctx, const struct command_group *g
 
 	if (!argc || str_eq(argv[0], "--help") || str_eq(argv[0], "-h")) {
 		help_group(group, &out);
-		return cli_print(&out);
+		if (argc)
+			return cli_print(&out);
+		cli_note("%.*s", (int)out.len - 1,
+			 strbuf_str(&out)); /* as Docker: not the answer */
+		return 0;
 	}
 	if (argv[0][0] == '-') {
 		cli_note("unknown flag: %s\n\nUsage:  cloche %s COMMAND\n\n"

@@ -331,6 +331,12 @@ static int cmd_cp(struct cli_context *ctx, int argc, char **argv)
 			     : "must specify at least one container source");
 		return cli_fail(&err);
 	}
+	/* An unset variable must not mean the whole container. */
+	if (!*(from ? source_path : destination_path)) {
+		err_set(&err, ERR_INVALID, 0, "%s",
+			from ? "bad parameter: path cannot be empty" : "no such directory");
+		return cli_fail(&err);
+	}
 	/* a reader that went away is an error to report, not an end */
 	signal(SIGPIPE, SIG_IGN);
 	rc = copy(ctx, &o, &args, from ? source : destination,

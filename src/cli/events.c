@@ -148,6 +148,8 @@ static int parse_times(const struct events_options *o, struct event_query *q, st
 
 	if (rc == 0 && o->until && *o->until)
 		rc = timestamp_parse(o->until, now, &q->until_ns, err);
+	if (rc == 0 && o->until && *o->until && !q->until_ns)
+		q->until_ns = now; /* "0": what was, and no more */
 	return rc;
 }
 

@@ -115,7 +115,7 @@ void help_usage_line(const struct cli_context *ctx, struct strbuf *out)
 	const struct command *c = ctx->command;
 
 	strbuf_printf(out, "Usage:  cloche %s", ctx->path);
-	if (c->options)
+	if (c->options && c->options->count)
 		strbuf_puts(out, " [OPTIONS]");
 	if (c->arguments)
 		strbuf_printf(out, " %s", c->arguments);
@@ -156,7 +156,7 @@ void help_command(const struct cli_context *ctx, struct strbuf *out)
 			strbuf_printf(out, "%scloche %s", i ? ", " : "", c->paths[i]);
 		strbuf_puts(out, "\n");
 	}
-	if (c->options) {
+	if (c->options && c->options->count) {
 		strbuf_puts(out, "\nOptions:\n");
 		options_describe(c->options, cli_width() - 1, out);
 		put_later(c->options, out);

@@ -302,7 +302,7 @@ static int print_history(const struct history_options *o, const char *id,
 			o->human
 				? "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}"
 				: "{{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
-		.go_type = "*formatter.historyContext",
+		.go_type = "*image.historyContext",
 	};
 	struct json_object **rows = xcalloc(count + 1, sizeof(struct json_object *));
 	int code;

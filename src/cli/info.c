@@ -110,7 +110,11 @@ const struct command command_version = {
 /* ---- info ---- */
 
 static const struct template_member info_members[] = {
+	{"CpuCfsPeriod", "CPUCfsPeriod", TEMPLATE_STRUCT},
+	{"CpuCfsQuota", "CPUCfsQuota", TEMPLATE_STRUCT},
 	{"DriverStatus", NULL, TEMPLATE_LIST},
+	{"HttpProxy", "HTTPProxy", TEMPLATE_STRUCT},
+	{"HttpsProxy", "HTTPSProxy", TEMPLATE_STRUCT},
 	{"Labels", NULL, TEMPLATE_LIST},
 	{"SecurityOptions", NULL, TEMPLATE_LIST},
 	{"Warnings", NULL, TEMPLATE_LIST},

@@ -35,6 +35,9 @@ static int find_object(struct engine *e, const struct inspector *const *inspecto
 		if (err->kind != ERR_NOT_FOUND && err->kind != ERR_INVALID)
 			return rc;
 	}
+	if (count > 1 && !*name)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "invalid container name or ID: value is empty");
 	return count == 1 ? err_code(err)
 			  : err_set(err, ERR_NOT_FOUND, 0, "Error: No such object: %s", name);
 }

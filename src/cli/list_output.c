@@ -69,7 +69,8 @@ static int header_method(struct json_object *row, const char *name, const char *
 static int put_header(const struct list_layout *layout, const struct template *t,
 		      struct strbuf *out, struct err *err)
 {
-	const struct template_model model = {.root_type = layout->go_type, .method = header_method};
+	const struct template_model model = {
+		.root_type = layout->go_type, .method = header_method, .heading = true};
 	auto_json struct json_object *row = json_object_new_object();
 
 	for (size_t i = 0; i < layout->field_count; i++)
@@ -81,14 +82,15 @@ static int put_rows(const struct list_layout *layout, const struct parsed_format
 		    struct json_object *const *rows, size_t count, struct strbuf *out,
 		    struct err *err)
 {
-	const struct template_model model = {.root_type = layout->go_type,
-					     .method = layout->method};
+	const struct template_model model = {
+		.root_type = layout->go_type, .method = layout->method, .escaped = true};
 	auto_template struct template *t = NULL;
 	auto_strbuf struct strbuf body = {0};
 	int rc = template_parse(p->template, strlen(p->template), &t, err);
 
 	if (rc < 0)
-		return err_wrap(err, "failed to parse template");
+		return err_wrap(err, layout->tried ? "failed to parse template"
+						   : "template parsing error");
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		rc = template_execute(t, rows[i], &model, &body, err);
 		strbuf_putc(&body, '\n');
@@ -98,7 +100,8 @@ static int put_rows(const struct list_layout *layout, const struct parsed_format
 		strbuf_putc(out, '\n');
 	}
 	if (rc < 0)
-		return err_wrap(err, "failed to execute template");
+		return err_wrap(err, layout->tried ? "failed to execute template"
+						   : "template parsing error");
 	strbuf_add(out, strbuf_str(&body), body.len);
 	return 0;
 }

@@ -21,6 +21,7 @@ struct list_layout {
 	size_t field_count;
 	const char *table;   /* the default: "{{.ID}}\t{{.Names}}" */
 	const char *go_type; /* Go's name of a row's type, for error texts */
+	bool tried;          /* Docker tries the template before: ps alone has other error texts */
 	/* `.Label "k"`, as template_model.method; or NULL */
 	int (*method)(struct json_object *row, const char *name, const char *argument,
 		      struct json_object **result);

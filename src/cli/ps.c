@@ -263,6 +263,7 @@ static int print_list(struct engine *engine, const struct ps_options *o,
 		.field_count = FIELD_COUNT,
 		.table = o->size ? TABLE "\t{{.Size}}" : TABLE,
 		.go_type = "*formatter.ContainerContext",
+		.tried = true,
 		.method = list_label_method,
 	};
 	const char *format = o->quiet ? "{{.ID}}" : o->format;

@@ -7,12 +7,13 @@
 #include "cli/engine_door.h"
 #include "cli/inspect.h"
 #include "cli/list_output.h"
+#include "cli/run_values.h"
 #include "engine/volume_record.h"
 
 /* ---- create ---- */
 
 struct create_options {
-	const char *driver;
+	const char *driver, *name;
 	struct strv labels, options;
 };
 #define CREATE_FIELD(field) offsetof(struct create_options, field)
@@ -20,7 +21,8 @@ struct create_options {
 static const struct option create_rows[] = {
 	{"driver", 'd', &option_text, CREATE_FIELD(driver), "Specify volume driver name",
 	 "\"local\""},
-	{"label", 0, &option_list, CREATE_FIELD(labels), "Set metadata for a volume", NULL},
+	{"label", 0, &option_label, CREATE_FIELD(labels), "Set metadata for a volume", NULL},
+	{"name", 0, &option_text, CREATE_FIELD(name), NULL, NULL}, /* of old, as in Docker's */
 	{"opt", 'o', &option_list, CREATE_FIELD(options), "Set driver specific options", NULL},
 };
 static const struct option_table create_table = {OPTION_ROWS(create_rows)};
@@ -63,8 +65,13 @@ static int cmd_create(struct cli_context *ctx, int argc, char **argv)
 	auto_strv struct strv args = {0};
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
-	if (rc == CLI_GO_ON)
-		rc = create_volume(ctx, &o, args.count ? args.items[0] : NULL);
+	if (rc == CLI_GO_ON && args.count && o.name) {
+		cli_note("conflicting options: cannot specify a volume-name through both --name "
+			 "and as a positional arg");
+		rc = EXIT_FAILED;
+	} else if (rc == CLI_GO_ON) {
+		rc = create_volume(ctx, &o, args.count ? args.items[0] : o.name);
+	}
 	strv_free(&o.labels);
 	strv_free(&o.options);
 	return rc;

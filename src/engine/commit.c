@@ -52,9 +52,7 @@ static int check_name(const char *name, struct err *err)
 		return 0;
 	if (reference_parse(name, &r, err) < 0)
 		return err_code(err);
-	return r.digest[0] ? err_set(err, ERR_INVALID, 0,
-				     "refusing to create a tag with a digest reference")
-			   : 0;
+	return reference_check_tag(&r, err);
 }
 
 /* What docker shows as the command that made the layer: the container's Cmd. */
@@ -351,7 +349,7 @@ static int add_platform(struct json_object *o, const char *platform, const char 
 			struct err *err)
 {
 	char host[64], part[64] = "";
-	const char *text = platform ? platform : host;
+	const char *text = platform && *platform ? platform : host;
 	static const char *const names[] = {"os", "architecture", "variant"};
 
 	image_host_platform(host, sizeof(host));
@@ -361,6 +359,8 @@ static int add_platform(struct json_object *o, const char *platform, const char 
 		if (n >= sizeof(part) || (n == 0 && i == 0))
 			return err_set(err, ERR_INVALID, 0, "\"%s\" is an invalid platform",
 				       platform);
+		if (i == 0 && (n != strlen("linux") || memcmp(text, "linux", n) != 0))
+			return err_set(err, ERR_INVALID, 0, "operating system is not supported");
 		if (n)
 			snprintf(part, sizeof(part), "%.*s", (int)n, text);
 		else

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/signal_name.h"
 #include "base/str.h"
 #include "engine/archive.h"
 
@@ -258,8 +259,10 @@ static int change_user(const struct change *c, struct err *err)
 
 static int change_stopsignal(const struct change *c, struct err *err)
 {
-	int rc = one_argument(c, err);
+	int number, rc = one_argument(c, err);
 
+	if (rc == 0)
+		rc = signal_parse(c->rest, &number, err);
 	if (rc == 0)
 		json_add_string(c->config, "StopSignal", c->rest);
 	return rc;

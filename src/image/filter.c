@@ -113,10 +113,31 @@ static bool any_matches(const char *pattern, const struct strv *names)
 	return false;
 }
 
+/* Whether Go's path.Match could read it: sets are closed and hold something, a backslash is followed. */
+static bool pattern_valid(const char *p)
+{
+	for (; *p; p++) {
+		if (*p == '\\' && !*++p)
+			return false;
+		if (*p != '[')
+			continue;
+		p += p[1] == '^';
+		if (p[1] == ']')
+			return false;
+		while (*++p != ']') {
+			if (!*p || (*p == '\\' && !*++p))
+				return false;
+		}
+	}
+	return true;
+}
+
 static int by_reference(struct filter_context *f, const struct image_summary *i, const char *value,
 			struct err *err)
 {
-	(void)f, (void)err;
+	(void)f;
+	if (!pattern_valid(value))
+		return err_set(err, ERR_INVALID, EINVAL, "syntax error in pattern");
 	return any_matches(value, &i->tags) || any_matches(value, &i->digests);
 }
 

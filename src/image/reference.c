@@ -189,6 +189,30 @@ static int set_tag(struct reference *out, const char *tag, const char *end, stru
 	return tag_valid(out->tag) ? 0 : malformed(err);
 }
 
+/* The name in question is the one in its registry, which for Docker's has "library/". */
+static int upper_case(const char *domain, size_t domain_len, const char *path, size_t n,
+		      struct err *err)
+{
+	bool standard = domain_len == strlen(DEFAULT_DOMAIN) &&
+			memcmp(domain, DEFAULT_DOMAIN, domain_len) == 0 && !memchr(path, '/', n);
+
+	return err_set(err, ERR_INVALID, EINVAL,
+		       "invalid reference format: repository name (%s%.*s) must be lowercase",
+		       standard ? DEFAULT_PREFIX : "", (int)(n < 200 ? n : 200), path);
+}
+
+int reference_check_tag(const struct reference *r, struct err *err)
+{
+	if (r->digest[0])
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "refusing to create a tag with a digest reference");
+	if (str_eq(r->name, "sha256"))
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"refusing to create an ambiguous tag using digest algorithm as name");
+	return 0;
+}
+
 int reference_parse(const char *text, struct reference *out, struct err *err)
 {
 	const char *domain, *path, *at, *colon, *end;
@@ -205,9 +229,7 @@ int reference_parse(const char *text, struct reference *out, struct err *err)
 	end = path + strcspn(path, ":@");
 	for (const char *p = path; p < end; p++)
 		if (isupper((unsigned char)*p))
-			return err_set(
-				err, ERR_INVALID, EINVAL,
-				"invalid reference format: repository name must be lowercase");
+			return upper_case(domain, domain_len, path, (size_t)(end - path), err);
 	at = strchr(path, '@');
 	colon = *end == ':' ? end : NULL;
 	rc = set_name(out, domain, domain_len, path, (size_t)(end - path), err);

@@ -26,10 +26,12 @@ struct reference {
 #define REFERENCE_TEXT_MAX (REFERENCE_NAME_MAX + 32 + 1 + REFERENCE_TAG_MAX + 1 + DIGEST_LEN + 1)
 
 /* Parses text strictly. With neither tag nor digest the tag stays "". Errors (ERR_INVALID) have
- * Docker's texts: "invalid reference format", "invalid reference format: repository name must be
- * lowercase", "repository name must not be more than 255 characters", "cannot specify 64-byte
+ * Docker's texts: "invalid reference format", "invalid reference format: repository name (library/X)
+ * must be lowercase", "repository name must not be more than 255 characters", "cannot specify 64-byte
  * hexadecimal strings". */
 int must_check reference_parse(const char *text, struct reference *out, struct err *err);
+/* Refuses what no image may be called: a digest, and what reads like one. ERR_INVALID. */
+int must_check reference_check_tag(const struct reference *r, struct err *err);
 /* Sets the tag "latest" when there is neither tag nor digest. */
 void reference_default_tag(struct reference *r);
 /* "name:tag", "name@digest", "name:tag@digest" or "name". */

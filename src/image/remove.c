@@ -48,9 +48,9 @@ int image_tag(struct image_store *s, const char *source, const char *target, str
 		return err_wrap(err,
 				"Error parsing reference: \"%.200s\" is not a valid repository/tag",
 				target);
-	if (to.digest[0])
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "refusing to create a tag with a digest reference");
+	rc = reference_check_tag(&to, err);
+	if (rc < 0)
+		return rc;
 	rc = image_store_lock(s, IMAGE_LOCK_EXCLUSIVE, &lock, err);
 	if (rc == 0)
 		rc = names_read(s, &names, err);

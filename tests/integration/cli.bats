@@ -33,8 +33,11 @@ teardown() { teardown_engine; }
 }
 
 @test "a group alone lists its commands, and they are the same commands" {
-	run -0 cloche container
-	grep -Eq '^  ls +List containers$' <<<"$output"
+	run -0 --separate-stderr cloche container
+	assert_equal "$output" ""
+	# shellcheck disable=SC2154 # run sets it
+	assert_equal "$stderr" "$(cloche container --help)"
+	grep -Eq '^  ls +List containers$' <<<"$stderr"
 	run -0 cloche container ls
 	[[ ${lines[0]} == "CONTAINER ID"* ]]
 	run -0 cloche container run --rm cloche/busybox echo same
@@ -84,6 +87,7 @@ Run 'cloche run --help' for more information"
 	assert_contains "$output" "cloche container ls, cloche container list, cloche container ps, cloche ps"
 	assert_contains "$output" "  -a, --all             Show all containers (default shows just running)"
 	assert_equal "$(cloche help ps)" "$output"
+	assert_equal "$(cloche top --help | head -n 1)$(cloche top --help | grep -c Options:)" "Usage:  cloche top CONTAINER [ps OPTIONS]0"
 }
 
 # Each line: the flag and value, then the words that must be in the one message.
@@ -125,7 +129,7 @@ Run 'cloche run --help' for more information"
 
 @test "a bad image reference is said in Docker's words; a missing image ends with 125" {
 	run -125 cloche run Upper
-	assert_contains "$output" "invalid reference format: repository name"
+	assert_contains "$output" "invalid reference format: repository name (library/Upper) must be lowercase"
 	run -125 cloche run a:b:c
 	assert_contains "$output" "invalid reference format"
 	run -125 cloche run nosuch:tag true

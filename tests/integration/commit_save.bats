@@ -133,6 +133,8 @@ make_changed() { # NAME
 	assert_equal "$(cloche image inspect -f '{{.RootFS.Layers}} {{.Comment}}' imp:2)" "$(cloche image inspect -f '{{.RootFS.Layers}}' imp:1) Imported from -"
 	cloche import --platform linux/arm64/v8 root.tgz arm >/dev/null
 	assert_equal "$(cloche image inspect -f '{{.Os}}/{{.Architecture}}/{{.Variant}}' arm)" linux/arm64/v8
+	run cloche import --platform plan9/386 root.tgz other
+	assert_equal "$status $output" "1 cloche: operating system is not supported"
 	cloche save imp:1 | tar xO manifest.json >/dev/null
 	while IFS='|' read -r change expected; do
 		run cloche import -c "$change" root.tgz bad:1

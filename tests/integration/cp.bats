@@ -149,6 +149,10 @@ into() {
 	END
 	run cloche cp "" box:/
 	assert_equal "$output" "cloche: source can not be empty"
+	run cloche cp box: d
+	assert_equal "$status $output" "1 cloche: bad parameter: path cannot be empty"
+	run cloche cp a box:
+	assert_equal "$status $output" "1 cloche: no such directory"
 	assert_equal "$(engine_mounts)" ""
 }
 

@@ -134,6 +134,8 @@ lines_of() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 	assert_equal "$output" 'failed to parse value as time or duration: "soon"'
 	run -125 cloche system events -f nonsense
 	assert_contains "$output" 'bad format of filter (expected name=value)'
+	cloche volume create told >/dev/null
+	assert_equal "$(timeout "$(patience 20)" cloche events --since 0 --until 0 --format '{{.Action}}')" create
 	run -1 cloche events word
 	assert_contains "$output" "accepts no arguments"
 }

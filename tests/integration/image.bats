@@ -135,6 +135,18 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	run cloche images -f nonsense=1
 	assert_status 1
 	assert_contains "$output" "invalid filter 'nonsense'"
+	run cloche images -f 'reference=['
+	assert_status 1
+	assert_equal "$output" "cloche: syntax error in pattern"
+	run cloche images --format '{{.Nope}}'
+	assert_status 1
+	assert_equal "$output" "template parsing error: template: :1:2: executing \"\" at <.Nope>: can't evaluate field Nope in type *formatter.imageContext"
+	run cloche history --format '{{.Nope}}' three:1
+	assert_contains "$output" "in type *image.historyContext"
+	# A row as a whole is what Go marshals by itself, a member is not.
+	assert_equal "$(cloche images -f dangling=true --format json)" "$(cloche images -f dangling=true --format '{{json .}}')"
+	assert_contains "$(cloche images -f dangling=true --format json)" '"Repository":"\u003cnone\u003e"'
+	assert_equal "$(cloche images -f dangling=true --format '{{json .Tag}}')" '"<none>"'
 }
 
 @test "tag gives a second name; docker.io/library is left out" {
@@ -145,7 +157,10 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	assert_equal "$(cloche images --format '{{.Repository}}:{{.Tag}}' other)" other:x
 	run cloche tag fixture:1 Bad/Name
 	assert_status 1
-	assert_contains "$output" 'Error parsing reference: "Bad/Name" is not a valid repository/tag: invalid reference format: repository name must be lowercase'
+	assert_contains "$output" 'Error parsing reference: "Bad/Name" is not a valid repository/tag: invalid reference format: repository name (Bad/Name) must be lowercase'
+	run cloche tag fixture:1 sha256:1
+	assert_status 1
+	assert_equal "$output" "cloche: refusing to create an ambiguous tag using digest algorithm as name"
 	run cloche tag none fixture:2
 	assert_status 1
 	assert_contains "$output" "No such image: none:latest"

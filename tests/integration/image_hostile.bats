@@ -44,7 +44,7 @@ assert_refused() {
 		bad-media-type|unsupported media type "application/x-unknown"
 		bad-ambiguous|can be read as more than one kind of document
 		bad-layer-missing|is not in the archive
-		bad-name-case|repository name must be lowercase
+		bad-name-case|must be lowercase
 		bad-compression|compression xz is not supported
 		bad-gzip-truncated|truncated gzip data
 		bad-text|no tar or damaged

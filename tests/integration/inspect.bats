@@ -57,6 +57,8 @@ teardown() { teardown_engine; }
 	# shellcheck disable=SC2154 # run sets it
 	assert_equal "$stderr" "Error: No such object: nosuch"
 	assert_equal "$(jq length <<<"$output")" 1
+	run -1 --separate-stderr cloche inspect ""
+	assert_equal "$stderr" "invalid container name or ID: value is empty"
 	run -1 cloche inspect --type nothing both
 	assert_contains "$output" 'unknown type: "nothing": must be one of "config", "container", "image"'
 	run -0 --separate-stderr cloche inspect -s --type image -f x both

@@ -54,6 +54,12 @@ record_of() { echo "$CLOCHE_ROOT/containers/$(inspect "$1" .Id)"; }
 	assert_contains "$output" "No such container: nosuch"
 }
 
+@test "what a template does to a text, it does not do to a heading" {
+	cloche create --name one cloche/busybox sh >/dev/null
+	assert_equal "$(cloche ps -a --format 'table {{json .Names}}\t{{.Names | title | lower}}\t{{truncate .State 3}}')" \
+		"$(printf '%s\n' 'NAMES     NAMES     STATE' '"one"     one       cre')"
+}
+
 @test "the user's own format is taken from Docker's configuration" {
 	cloche create --name one cloche/busybox sh >/dev/null
 	mkdir "$HOME/.docker"

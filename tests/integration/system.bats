@@ -126,6 +126,7 @@ Are you sure you want to continue? [y/N] "
 		"[\"$id\",1,\"overlay2\",$(nproc --all),$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) * 1024)),\"inactive\",\"$(cgroup_version)\"]"
 	assert_equal "$(cloche version -f '{{.Server.Version}} {{.Client.APIVersion}} {{.Server.MinAPIVersion}}')" \
 		"$(cloche --version | awk '{print $NF}') 1.41 1.12"
+	assert_equal "$(cloche info -f '{{.HTTPProxy}}{{.HTTPSProxy}}{{.CPUCfsQuota}}')" "$(cloche info -f '{{.HttpProxy}}{{.HttpsProxy}}{{.CpuCfsQuota}}')"
 	run -1 cloche info -f '{{.Nope}}'
 	assert_contains "$output" "can't evaluate field Nope in type system.dockerInfo"
 }

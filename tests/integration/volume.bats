@@ -49,9 +49,13 @@ $(printf 'local     %s\n' "$generated" data | sort -k 2)"
 		create -o type=none v3|create v3: missing required option: "device"
 		create -d foo v3|create v3: error looking up volume plugin foo: plugin "foo" not found
 		create x|create x: volume name is too short, names should be at least two alphanumeric characters
+		create --name v3 v4|conflicting options: cannot specify a volume-name through both --name and as a positional arg
 		ls -f foo=bar|invalid filter 'foo'
 		ls -f dangling=x|invalid filter 'dangling=[x]'
 	EOT
+	run -125 cloche volume create --label =x
+	assert_contains "$output" "invalid label '=x': empty name"
+	cloche volume rm "$(cloche volume create --name of-old)"
 	run -1 cloche volume create a/b
 	assert_contains "$output" 'create a/b: "a/b" includes invalid characters for a local volume name'
 	run -1 cloche volume create -o type=tmpfs -o device=tmpfs v3

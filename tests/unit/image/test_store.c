@@ -181,7 +181,7 @@ static void test_resolving(void **state)
 	assert_refused(f, "a:3", ERR_NOT_FOUND, "No such image: a:3");
 	assert_refused(f, "c0", ERR_NOT_FOUND, "No such image: c0:latest");
 	assert_refused(f, "A", ERR_INVALID,
-		       "invalid reference format: repository name must be lowercase");
+		       "invalid reference format: repository name (library/A) must be lowercase");
 	assert_refused(f, "", ERR_INVALID, "invalid reference format");
 	assert_refused(f, "../../etc/passwd", ERR_INVALID, "invalid reference format");
 	assert_int_equal(image_resolve(&f->store, "a:1", &image, &err), 0);
@@ -282,6 +282,12 @@ static void test_filters(void **state)
 	assert_int_equal(filtered(f, "before=a:1", NULL, &err), 1);
 	assert_int_equal(filtered(f, "since=b", NULL, &err), 1);
 	assert_int_equal(filtered(f, "until=2022-01-01T00:00:00Z", NULL, &err), 1);
+	assert_int_equal(filtered(f, "reference=[^b]", NULL, &err), 1);
+	assert_int_equal(filtered(f, "reference=\\a:[0-9]", NULL, &err), 1);
+	assert_true(filtered(f, "reference=[a", NULL, &err) == SIZE_MAX);
+	assert_string_equal(err.msg, "syntax error in pattern");
+	assert_true(filtered(f, "reference=a\\", NULL, &err) == SIZE_MAX);
+	assert_true(filtered(f, "reference=[]a]", NULL, &err) == SIZE_MAX);
 	assert_true(filtered(f, "foo=bar", NULL, &err) == SIZE_MAX);
 	assert_string_equal(err.msg, "invalid filter 'foo'");
 	assert_true(filtered(f, "dangling=perhaps", NULL, &err) == SIZE_MAX);
