@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* network connect and disconnect. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/engine_door.h"
+#include "cli/run_values.h"
 #include "engine/network.h"
 
 /* ---- connect ---- */
@@ -22,7 +24,7 @@ static const struct option connect_rows[] = {
 	{"gw-priority", 0, &option_later, 0, NULL, NULL},
 	{"ip", 0, &option_text, FIELD(ip), "IPv4 address (e.g., \"172.30.100.104\")", NULL},
 	{"ip6", 0, &option_text, FIELD(ip6), "IPv6 address (e.g., \"2001:db8::33\")", NULL},
-	{"link", 0, &option_list, FIELD(links), "Add link to another container", NULL},
+	{"link", 0, &option_link, FIELD(links), "Add link to another container", NULL},
 	{"link-local-ip", 0, &option_later, 0, NULL, NULL},
 };
 static const struct option_table connect_table = {OPTION_ROWS(connect_rows)};
@@ -56,6 +58,11 @@ static int cmd_connect(struct cli_context *ctx, int argc, char **argv)
 	auto_strv struct strv args = {0};
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
+	for (size_t i = 0; rc == CLI_GO_ON && i < o.driver_options.count; i++)
+		if (!strchr(o.driver_options.items[i], '=')) {
+			cli_note("cloche: invalid key/value pair format in driver options");
+			rc = EXIT_FAILED;
+		}
 	if (rc == CLI_GO_ON)
 		rc = connect_container(ctx, &o, args.items[0], args.items[1]);
 	strv_free(&o.aliases);

@@ -59,11 +59,26 @@ static const char *driver_of(const struct network *n)
 	return n->driver ? n->driver : "";
 }
 
+/* In "none" or "host", which no request stands for. */
+static bool is_in_predefined(const struct container *c, const char *network)
+{
+	return !c->config.endpoint_count && (str_eq(network, "none") || str_eq(network, "host")) &&
+	       str_eq(container_network_name(&c->config), network);
+}
+
+static int refuse_twice(const struct container *c, const struct network *n, struct err *err)
+{
+	return err_set(err, ERR_FORBIDDEN, EEXIST,
+		       "endpoint with name %s already exists in network %s", c->name, n->name);
+}
+
 /* A network that cannot be joined beside others, or a container that has none of its own. */
 static int check_kinds(const struct container *c, const struct network *n, struct err *err)
 {
 	const char *mode = container_network_name(&c->config);
 
+	if (is_in_predefined(c, n->name))
+		return refuse_twice(c, n, err);
 	if (str_eq(driver_of(n), "host"))
 		return refuse(err,
 			      "container cannot be disconnected from host network or connected to "
@@ -190,9 +205,7 @@ static int connect_running(struct change *g, const struct endpoint_request *requ
 	had_names = sandbox_has_names(&g->sandbox);
 	for (size_t i = 0; i < g->sandbox.endpoint_count; i++) {
 		if (str_eq(g->sandbox.endpoints[i].network_id, g->network.id))
-			return err_set(err, ERR_FORBIDDEN, EEXIST,
-				       "endpoint with name %s already exists in network %s",
-				       g->c->name, g->network.name);
+			return refuse_twice(g->c, &g->network, err);
 	}
 	rc = sandbox_connect(&g->store, &g->sandbox, request, g->run_dir, g->run_path,
 			     g->c->state.pid, g->pidfd, err);
@@ -292,6 +305,15 @@ int container_network_disconnect(struct engine *e, struct container *c, const ch
 			      "container cannot be disconnected from host network or connected to "
 			      "host network");
 	runs = container_is_alive(c);
+	/* From then on it is like one that has left the default network, and may be connected. */
+	if (is_in_predefined(c, g.network.name)) {
+		free(c->config.network_mode);
+		c->config.network_mode = xstrdup("default");
+		rc = write_record(&g, err);
+		if (rc == 0)
+			event_network(e, "disconnect", c->id, g.network.id, g.network.name);
+		return rc;
+	}
 	if (!runs && !find_request(&c->config, g.network.name))
 		return err_set(err, ERR_CONFLICT, ENOENT,
 			       "container %s is not connected to the network %s", c->id,

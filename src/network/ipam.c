@@ -77,17 +77,19 @@ static bool is_aux(const struct network_pool *p, const struct ip_address *a)
 	return false;
 }
 
-static bool is_reserved(const struct network_pool *p, const struct ip_address *a)
+bool ipam_is_subnets_own(const struct ip_prefix *subnet, const struct ip_address *a)
 {
-	struct ip_address first = ip_prefix_first(&p->subnet), last = ip_prefix_last(&p->subnet);
+	struct ip_address first = ip_prefix_first(subnet), last = ip_prefix_last(subnet);
 	bool ipv4 = a->family == AF_INET;
 
 	/* A subnet of one or two addresses has none of its own (RFC 3021, RFC 6164). */
-	if (p->subnet.length < (ipv4 ? 31 : 127)) {
-		if (ip_equal(a, &first) || (ipv4 && ip_equal(a, &last)))
-			return true;
-	}
-	return ip_equal(a, &p->gateway) || is_aux(p, a);
+	return subnet->length < (ipv4 ? 31 : 127) &&
+	       (ip_equal(a, &first) || (ipv4 && ip_equal(a, &last)));
+}
+
+static bool is_reserved(const struct network_pool *p, const struct ip_address *a)
+{
+	return ipam_is_subnets_own(&p->subnet, a) || ip_equal(a, &p->gateway) || is_aux(p, a);
 }
 
 /* ---- taking a free one ---- */

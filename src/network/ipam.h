@@ -27,6 +27,9 @@ void ipam_release(const struct network_store *s, const char *network_id, const s
 /* Where the link is, absolute, for a script. The caller frees. */
 char *ipam_path(const struct network_store *s, const char *network_id, const struct ip_address *a);
 
+/* The subnet's first address, and with IPv4 its last: nobody's. */
+bool ipam_is_subnets_own(const struct ip_prefix *subnet, const struct ip_address *a);
+
 /* The pool of a family; NULL when the network has none, or has IPv6 off. */
 const struct network_pool *ipam_pool(const struct network *n, uint8_t family);
 

@@ -72,6 +72,8 @@ struct network_behaviour {
 };
 int must_check network_behaviour(const struct network *n, struct network_behaviour *out,
 				 struct err *err);
+/* Of a network that is about to be made; also refuses what would do something else here. */
+int must_check network_options_check(const struct network *n, struct err *err);
 
 /* Makes the record (not the device): n has what was asked for; id, missing subnets (the first free ones
  * of Docker's default pools that overlap no address or route of the host and no other network),

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "network/bridge.h"
+#include "network/ipam.h"
 #include "network/record.h"
 #include "network/subnet.h"
 
@@ -121,9 +122,6 @@ static void complain_aux(struct strbuf *why, const struct network_pool *p)
 		if (!text || ip_parse(text + 1, &a) < 0)
 			strbuf_printf(why, "\ninvalid auxiliary address %s: invalid address",
 				      text ? text + 1 : p->aux.items[i]);
-		else if (ip_equal(&a, &p->gateway))
-			strbuf_printf(why, "\ninvalid auxiliary address %s: it is the gateway",
-				      text + 1);
 		else
 			complain_address(why, "auxiliary address", &a, p);
 	}
@@ -155,13 +153,12 @@ static int check_pools(const struct network *n, struct err *err)
 
 static int check_request(struct network *n, struct err *err)
 {
-	struct network_behaviour ignored;
 	int rc = check_name(n, err);
 
 	if (rc == 0)
 		rc = check_driver(n, err);
 	if (rc == 0)
-		rc = network_behaviour(n, &ignored, err);
+		rc = network_options_check(n, err);
 	return rc == 0 ? check_pools(n, err) : rc;
 }
 
@@ -269,6 +266,70 @@ static int refuse_overlap(const struct network *n, const struct network *list, s
 	return 0;
 }
 
+static int refuse_address(const char *what, const char *name, const char *address, struct err *err)
+{
+	return err_set(err, ERR_FORBIDDEN, EADDRINUSE,
+		       "failed to allocate %s (%s%s%s): Address already in use", what, name,
+		       *name ? ":" : "", address);
+}
+
+/* NULL: there is none, and check_pools() has said so. */
+static const char *aux_address(const struct network_pool *p, size_t i, struct ip_address *out)
+{
+	const char *text = strchr(p->aux.items[i], '=');
+
+	return text && ip_parse(text + 1, out) == 0 ? text + 1 : NULL;
+}
+
+static bool aux_is_taken(const struct network_pool *p, size_t i, const struct ip_address *a)
+{
+	struct ip_address other;
+
+	/* What is never given anyway may be set aside, too. */
+	if (!p->range.address.family || ip_prefix_contains(&p->range, a)) {
+		if (ipam_is_subnets_own(&p->subnet, a))
+			return true;
+	}
+	for (size_t k = 0; k < i; k++)
+		if (aux_address(p, k, &other) && ip_equal(&other, a))
+			return true;
+	return ip_equal(&p->gateway, a);
+}
+
+static int refuse_aux(const struct network_pool *p, struct err *err)
+{
+	for (size_t i = 0; i < p->aux.count; i++) {
+		struct ip_address a;
+		const char *text = aux_address(p, i, &a);
+		char name[ERR_MSG_MAX];
+
+		if (!text || !aux_is_taken(p, i, &a))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(text - 1 - p->aux.items[i]),
+			 p->aux.items[i]);
+		return refuse_address("secondary ip address", name, text, err);
+	}
+	return 0;
+}
+
+/* What nobody can have. */
+static int refuse_addresses(const struct network *n, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n->pool_count; i++) {
+		const struct network_pool *p = &n->pools[i];
+		char text[IP_TEXT_MAX];
+
+		ip_format(&p->gateway, text);
+		if (p->gateway.family && ipam_is_subnets_own(&p->subnet, &p->gateway))
+			rc = refuse_address("gateway", "", text, err);
+		else
+			rc = refuse_aux(p, err);
+	}
+	return rc;
+}
+
 static int refuse_bridge(const struct network *n, const struct network *list, size_t count,
 			 struct err *err)
 {
@@ -291,6 +352,8 @@ static int fill_in(struct network *n, const struct network *list, size_t count, 
 		rc = refuse_bridge(n, list, count, err);
 	if (rc == 0)
 		rc = refuse_overlap(n, list, count, err);
+	if (rc == 0)
+		rc = refuse_addresses(n, err);
 	if (rc < 0)
 		return rc;
 	if (!pool_of(n, AF_INET) || (n->ipv6 && !pool_of(n, AF_INET6))) {

@@ -148,6 +148,11 @@ n10       false      web"
 		create -o com.docker.network.driver.mtu=foo x|failed to parse com.docker.network.driver.mtu value: foo (
 		create -o com.docker.network.bridge.enable_icc=foo x|failed to parse com.docker.network.bridge.enable_icc value: foo (
 		create -o com.docker.network.bridge.host_binding_ipv4=foo x|failed to parse com.docker.network.bridge.host_binding_ipv4 value: foo (
+		create -o com.docker.network.driver.mtu=-1 x|invalid MTU number: -1
+		create -o com.docker.network.bridge.gateway_mode_ipv4=isolated x|com.docker.network.bridge.gateway_mode_ipv4=isolated is not supported: only nat is
+		create -o com.docker.network.bridge.gateway_mode_ipv6=foo x|value: foo (unknown gateway mode foo)
+		create --subnet 10.3.0.0/24 --gateway 10.3.0.0 x|failed to allocate gateway (10.3.0.0): Address already in use
+		create --subnet 10.3.0.0/24 --aux-address a=10.3.0.255 x|failed to allocate secondary ip address (a:10.3.0.255): Address already in use
 		create|'cloche network create' requires 1 argument
 		create a b|'cloche network create' requires 1 argument
 	EOT
@@ -351,6 +356,7 @@ eth1 10.2.0.77/24"
 		connect back web|endpoint with name web already exists in network back
 		connect nosuch web|network nosuch not found
 		connect back nosuch|No such container: nosuch
+		connect --driver-opt foo back web|invalid key/value pair format in driver options
 		connect host web|container cannot be disconnected from host network or connected to host network
 		connect none web|container cannot be connected to multiple networks with one of the networks in private (none) mode
 		connect bridge web --alias xx|network-scoped alias is supported only for containers in user defined networks

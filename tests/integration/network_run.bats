@@ -308,3 +308,24 @@ fetch() { # ADDRESS PORT
 	assert_contains "$output" "bip must be an address with its length"
 	printf '{"cgroup-parent": "/%s"}\n' "$ENGINE_CGROUP" >"$CLOCHE_CONFIG"
 }
+
+@test "a container of none leaves it, is connected to others, and stays so when it starts again" {
+	cloche network create --subnet 10.94.7.0/24 one >/dev/null
+	cloche run -d --name box --network none cloche/busybox sleep 1000 >/dev/null
+	run -1 cloche network connect none box
+	assert_equal "$output" 'Error response from daemon: endpoint with name box already exists in network none'
+	cloche network disconnect none box
+	assert_equal "$(cloche inspect -f '{{json .NetworkSettings.Networks}}' box)" '{}'
+	run -1 cloche network disconnect none box
+	assert_contains "$output" 'is not connected to network none'
+	cloche network connect --ip 10.94.7.9 one box
+	cloche exec box ping -c 1 -W 5 10.94.7.1
+	cloche restart -t 0 box
+	cloche exec box ping -c 1 -W 5 10.94.7.1
+	assert_equal "$(inspect box .NetworkSettings.Networks.one.IPAddress)" 10.94.7.9
+	# One that never ran likewise.
+	cloche create --name late --network none cloche/busybox true >/dev/null
+	cloche network disconnect none late
+	cloche network connect one late
+	cloche start late
+}

@@ -87,6 +87,39 @@ static void pools_are_refused_in_dockers_words(void **state)
 		refused(f, &n, ERR_FORBIDDEN, "bridge driver doesn't support multiple subnets"));
 }
 
+static void addresses_that_nobody_can_have_are_refused(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	static const struct {
+		const char *subnet, *gateway, *aux[2], *text;
+	} cases[] = {
+		{"10.1.0.0/16", "10.1.0.0", {}, "gateway (10.1.0.0)"},
+		{"10.1.0.0/16", "10.1.255.255", {}, "gateway (10.1.255.255)"},
+		{"fd00:1::/64", "fd00:1::", {}, "gateway (fd00:1::)"},
+		{"10.1.0.0/16", "10.1.0.1", {"a=10.1.0.1"}, "secondary ip address (a:10.1.0.1)"},
+		{"10.1.0.0/16", NULL, {"a=10.1.0.0"}, "secondary ip address (a:10.1.0.0)"},
+		{"10.1.0.0/16",
+		 NULL,
+		 {"a=10.1.0.9", "b=10.1.0.9"},
+		 "secondary ip address (b:10.1.0.9)"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct network n;
+		char text[256];
+
+		request(&n, cases[i].subnet);
+		n.ipv6 = n.pools[0].subnet.address.family == AF_INET6;
+		if (cases[i].gateway)
+			n.pools[0].gateway = address_of(cases[i].gateway);
+		for (size_t k = 0; k < 2 && cases[i].aux[k]; k++)
+			strv_add(&n.pools[0].aux, cases[i].aux[k]);
+		snprintf(text, sizeof(text), "failed to allocate %s: Address already in use",
+			 cases[i].text);
+		assert_true(refused(f, &n, ERR_FORBIDDEN, text));
+	}
+}
+
 static void names_and_drivers_are_refused_in_dockers_words(void **state)
 {
 	struct fixture *f = fixture_of(state);
@@ -119,7 +152,7 @@ static void names_and_drivers_are_refused_in_dockers_words(void **state)
 	strv_add(&n.options, "com.docker.network.bridge.enable_icc=perhaps");
 	assert_true(refused(f, &n, ERR_INVALID,
 			    "failed to parse com.docker.network.bridge.enable_icc value: perhaps "
-			    "(invalid syntax)"));
+			    "(strconv.ParseBool: parsing \"perhaps\": invalid syntax)"));
 }
 
 static void networks_do_not_get_in_each_others_way(void **state)
@@ -350,6 +383,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		network_test(pools_are_refused_in_dockers_words),
+		network_test(addresses_that_nobody_can_have_are_refused),
 		network_test(names_and_drivers_are_refused_in_dockers_words),
 		network_test(networks_do_not_get_in_each_others_way),
 		network_test(gaps_are_filled_in),
