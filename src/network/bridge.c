@@ -107,7 +107,6 @@ static int turn_on_ipv6(const struct network *n, struct err *err)
 {
 	static const char forwarding[] = "/proc/sys/net/ipv6/conf/all/forwarding";
 	auto_free char *off = xasprintf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", n->bridge);
-	auto_free char *ra = xasprintf("/proc/sys/net/ipv6/conf/%s/accept_ra", n->bridge);
 	int rc = read_switch(forwarding);
 
 	if (rc == -ENOENT)
@@ -116,9 +115,16 @@ static int turn_on_ipv6(const struct network *n, struct err *err)
 	if (rc == 0)
 		keep_advertisements();
 	rc = turn(forwarding, "1", err);
-	if (rc == 0)
-		rc = turn(ra, "0", err);
 	return rc == 0 ? turn(off, "0", err) : rc;
+}
+
+/* A container may not become the host's router: whoever may send raw frames can say that he is one
+ * (CVE-2020-13401), on a network without IPv6, too. */
+static int refuse_advertisements(const struct network *n, struct err *err)
+{
+	auto_free char *ra = xasprintf("/proc/sys/net/ipv6/conf/%s/accept_ra", n->bridge);
+
+	return read_switch(ra) == -ENOENT ? 0 : turn(ra, "0", err);
 }
 
 static int turn_switches(const struct network *n, struct err *err)
@@ -164,7 +170,7 @@ static int look_up(int fd, const char *name, struct link_info *out, struct err *
 }
 
 static int make_device(int fd, const struct network *n, const struct network_behaviour *b,
-		       uint32_t *index, struct err *err)
+		       uint32_t *index, bool *ours, struct err *err)
 {
 	_Alignas(8) unsigned char bytes[MESSAGE_BYTES];
 	struct netlink_buffer buffer = {.bytes = bytes, .size = sizeof(bytes)};
@@ -179,11 +185,12 @@ static int make_device(int fd, const struct network *n, const struct network_beh
 		return err_set(err, ERR_CONFLICT, EEXIST,
 			       "network %s: the host has a device %s that is no bridge", n->name,
 			       n->bridge);
+	bridge_mac(n, mac);
 	*index = there.index;
+	*ours = !*index || memcmp(there.mac, mac, sizeof(mac)) == 0;
 	if (*index)
 		link_put_up(&buffer, n->bridge, true);
 	else {
-		bridge_mac(n, mac);
 		link_put_bridge(&buffer, &(struct link_bridge){
 						 .name = n->bridge, .mtu = b->mtu, .mac = mac});
 	}
@@ -224,12 +231,16 @@ static int make_bridge(const struct network *n, const struct network_behaviour *
 	static const struct ip_prefix link_local = {
 		.address = {.family = AF_INET6, .bytes = {0xfe, 0x80, [15] = 1}}, .length = 64};
 	auto_close int fd = netlink_open(NETLINK_ROUTE);
+	bool ours = false;
 	int rc;
 
 	if (fd < 0)
 		return err_set(err, ERR_SYSTEM, -fd, "open a netlink socket: %s",
 			       err_errno_text(-fd));
-	rc = make_device(fd, n, b, index, err);
+	rc = make_device(fd, n, b, index, &ours, err);
+	/* A bridge of the host's without IPv6 of ours may lead to its router. */
+	if (rc == 0 && (ours || n->ipv6))
+		rc = refuse_advertisements(n, err);
 	if (rc == 0)
 		rc = turn_switches(n, err);
 	if (rc == 0 && n->ipv6)

@@ -329,3 +329,38 @@ fetch() { # ADDRESS PORT
 	cloche network connect one late
 	cloche start late
 }
+
+# As a router would: raw, for whoever has NET_RAW may, with or without IPv6 of his own.
+advertise() { # CONTAINER PREFIX
+	nsenter -t "$(container_pid "$1")" -n python3 - "$2" <<-'EOT'
+		import socket, struct, sys
+		own = b"\xfe\x80" + b"\0" * 13 + b"\x66"
+		every = socket.inet_pton(socket.AF_INET6, "ff02::1")
+		prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xc0, 86400, 14400, 0) + socket.inet_pton(socket.AF_INET6, sys.argv[1])
+		def message(check):
+		    return struct.pack("!BBHBBHII", 134, 0, check, 64, 0, 1800, 0, 0) + prefix
+		text = own + every + struct.pack("!II", len(message(0)), 58) + message(0)
+		total = sum(struct.unpack(f"!{len(text) // 2}H", text))
+		while total >> 16:
+		    total = (total & 0xffff) + (total >> 16)
+		packet = struct.pack("!IHBB", 6 << 28, len(message(0)), 58, 255) + own + every + message(~total & 0xffff)
+		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+		s.bind(("eth0", 0))
+		s.send(bytes.fromhex("333300000001") + b"\2\0\0\0\0\x66" + b"\x86\xdd" + packet)
+	EOT
+}
+
+@test "a container cannot become the host's router by saying so" {
+	local name
+	# Each order: forwarding of IPv6 goes on with the first network that has it.
+	on_host sysctl -qw net.ipv6.conf.all.forwarding=0
+	for name in before: shut:--internal six:--ipv6 after:; do
+		# shellcheck disable=SC2086 # an option or none
+		cloche network create ${name#*:} "${name%%:*}" >/dev/null
+		cloche run -d --name "${name%%:*}" --network "${name%%:*}" cloche/busybox sleep 1000 >/dev/null
+		advertise "${name%%:*}" 2001:db8:bad::
+	done
+	advertise before 2001:db8:bad::
+	sleep 0.3
+	assert_equal "$({ on_host ip -6 route && on_host ip -6 address; } | grep -E 'proto ra|2001:db8:bad' || true)" ''
+}
