@@ -152,6 +152,8 @@ static int copy_from(struct archive *a, const struct cp_options *o, const char *
 	auto_free struct cp_side *to = xcalloc(1, sizeof(*to));
 	int rc;
 
+	if (!*source)
+		return err_set(err, ERR_INVALID, 0, "bad parameter: path cannot be empty");
 	strcpy(path, "-");
 	rc = str_eq(destination, "-") ? 0 : cp_absolute(destination, path, err);
 	if (rc == 0 && !str_eq(destination, "-"))
@@ -256,6 +258,8 @@ static int copy_into(struct archive *a, const struct cp_options *o, const char *
 	struct stat st;
 	int rc = 0;
 
+	if (!*destination)
+		return err_set(err, ERR_INVALID, 0, "no such directory");
 	if (!str_eq(source, "-"))
 		rc = cp_absolute(source, path, err);
 	if (rc == 0)

@@ -35,19 +35,32 @@ void cli_engine_close(struct cli_context *ctx)
 	ctx->engine = NULL;
 }
 
-static int act_on_one(struct engine *e, const char *name, cli_container_fn act, void *context,
-		      struct strbuf *out, struct err *err)
+struct container_act {
+	cli_container_fn act;
+	void *context;
+};
+
+/* A cli_name_fn. */
+static int find_and_act(struct engine *e, const char *name, void *context, struct strbuf *out,
+			struct err *err)
 {
+	const struct container_act *a = context;
 	auto_container struct container c;
 	int rc;
 
 	container_init(&c);
 	rc = container_find(e, name, &c, err);
-	return rc < 0 ? rc : act(e, &c, name, context, out, err);
+	return rc < 0 ? rc : a->act(e, &c, name, a->context, out, err);
 }
 
 int cli_each_container(struct cli_context *ctx, const struct strv *names, cli_container_fn act,
 		       void *context)
+{
+	return cli_each_name(ctx, names, find_and_act,
+			     &(struct container_act){.act = act, .context = context});
+}
+
+int cli_each_name(struct cli_context *ctx, const struct strv *names, cli_name_fn act, void *context)
 {
 	auto_strbuf struct strbuf out = {0};
 	struct engine *e;
@@ -58,7 +71,7 @@ int cli_each_container(struct cli_context *ctx, const struct strv *names, cli_co
 		return cli_fail(&err);
 	for (size_t i = 0; i < names->count; i++) {
 		err = ERR_INIT;
-		if (act_on_one(e, names->items[i], act, context, &out, &err) < 0)
+		if (act(e, names->items[i], context, &out, &err) < 0)
 			code = cli_fail(&err);
 		/* One by one: some of these actions wait. */
 		if (cli_print(&out))

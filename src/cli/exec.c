@@ -14,6 +14,7 @@
 
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND 127
+#define DAEMON_ANSWER "Error response from daemon: "
 
 struct exec_flags {
 	bool detach, interactive, tty, privileged;
@@ -43,14 +44,16 @@ static const struct option rows[] = {
 static const struct option_table table = {OPTION_ROWS(rows), .stop_at_positional = true};
 
 /* What Docker says when the runtime could not make the process, and the exit code that goes with it:
- * 127 where something was not found, else 126. */
-static int cannot_run(const struct err *err)
+ * 127 where something was not found, else 126; in the background 1, by the answer that says it. */
+static int cannot_run(const struct err *err, bool detach)
 {
 	if (err->kind == ERR_CONFLICT)
 		return cli_fail(err);
-	cli_note("OCI runtime exec failed: exec failed: unable to start container process: %s: "
+	cli_note("%sOCI runtime exec failed: exec failed: unable to start container process: %s: "
 		 "unknown",
-		 err->msg);
+		 detach ? DAEMON_ANSWER : "", err->msg);
+	if (detach)
+		return EXIT_FAILED;
 	return err->kind == ERR_NO_COMMAND || err->sys_errno == ENOENT ? EXIT_NOT_FOUND
 								       : EXIT_CANNOT_RUN;
 }
@@ -59,7 +62,7 @@ static int wait_for_start(struct start_handle *handle)
 {
 	struct err err = ERR_INIT;
 
-	return container_await_started(handle, &err) < 0 ? cannot_run(&err) : 0;
+	return container_await_started(handle, &err) < 0 ? cannot_run(&err, true) : 0;
 }
 
 static int stay(struct engine *e, const struct container *c, const struct exec_flags *flags,
@@ -79,7 +82,7 @@ static int stay(struct engine *e, const struct container *c, const struct exec_f
 	case ATTACH_EXITED:
 		return result.exit.code;
 	case ATTACH_NOT_STARTED:
-		return cannot_run(&err);
+		return cannot_run(&err, false);
 	case ATTACH_DETACHED:
 		exec_detached(e, c, id);
 		cli_note("read escape sequence");
@@ -108,9 +111,10 @@ static int execute(struct engine *e, struct container *c, const struct exec_flag
 	if (flags->tty)
 		terminal_size(&options->rows, &options->columns);
 	if (container_exec(e, c, options, id, &handle, &err) < 0) {
-		cli_note("%s%s", err.kind == ERR_CONFLICT ? "Error response from daemon: " : "",
-			 err.msg);
-		return err.kind == ERR_CONFLICT ? EXIT_FAILED : EXIT_CANNOT_RUN;
+		bool answer = err.kind == ERR_CONFLICT || flags->detach;
+
+		cli_note("%s%s", answer ? DAEMON_ANSWER : "", err.msg);
+		return answer ? EXIT_FAILED : EXIT_CANNOT_RUN;
 	}
 	rc = flags->detach ? wait_for_start(&handle) : stay(e, c, flags, id, &handle);
 	foreground_close(&handle);
@@ -136,15 +140,14 @@ static int run_exec(struct cli_context *ctx, const struct exec_flags *flags, str
 	int rc;
 
 	container_init(&c);
-	rc = foreground_check_terminal(&(struct container_config){.tty = flags->tty},
-				       flags->interactive && !flags->detach);
-	if (rc)
-		return rc;
 	if (run_environment(&flags->env_files, &flags->env, &options.env, &err) < 0)
 		return cli_fail(&err);
 	if (cli_engine(ctx, &e, &err) < 0 || container_find_brief(e, args->items[0], &c, &err) < 0)
 		rc = cli_fail(&err);
 	else
+		rc = foreground_check_terminal(&(struct container_config){.tty = flags->tty},
+					       flags->interactive && !flags->detach);
+	if (rc == 0)
 		rc = execute(e, &c, flags, &options);
 	strv_free(&options.env);
 	return rc;

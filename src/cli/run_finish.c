@@ -264,6 +264,9 @@ static void forget_empty(struct run_options *o)
 	}
 	if (o->name && !*o->name)
 		o->name = NULL;
+	/* As inspect shows it. */
+	if (o->name && *o->name == '/' && strlen(o->name) > 2)
+		o->name++;
 }
 
 int run_environment(const struct strv *files, const struct strv *flags, struct strv *out,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kill, stop, restart, pause, unpause, wait, rename: one engine call on each container named, its name
  * echoed. */
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/signal_name.h"
 #include "cli/commands.h"
@@ -18,12 +20,33 @@ static const struct option kill_rows[] = {
 };
 static const struct option_table kill_table = {OPTION_ROWS(kill_rows)};
 
-static int kill_one(struct engine *e, struct container *c, const char *name, void *context,
-		    struct strbuf *out, struct err *err)
-{
-	int rc = container_kill(e, c, *(const int *)context, err);
+/* What to send; unknown is a number that no signal has, which is said of each container. */
+struct kill_signal {
+	int number;
+	const char *unknown;
+};
 
+static int find_and_kill(struct engine *e, const char *name, const struct kill_signal *signal,
+			 struct err *err)
+{
+	auto_container struct container c;
+	int rc;
+
+	container_init(&c);
+	rc = container_find(e, name, &c, err);
 	if (rc < 0)
+		return rc;
+	if (signal->unknown)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "The linux daemon does not support signal %s", signal->unknown);
+	return container_kill(e, &c, signal->number, err);
+}
+
+/* A cli_name_fn. */
+static int kill_one(struct engine *e, const char *name, void *context, struct strbuf *out,
+		    struct err *err)
+{
+	if (find_and_kill(e, name, context, err) < 0)
 		return err_wrap(err, "Cannot kill container: %s", name);
 	strbuf_printf(out, "%s\n", name);
 	return 0;
@@ -32,15 +55,20 @@ static int kill_one(struct engine *e, struct container *c, const char *name, voi
 static int cmd_kill(struct cli_context *ctx, int argc, char **argv)
 {
 	struct kill_options o = {.signal = "KILL"};
+	struct kill_signal signal = {0};
 	auto_strv struct strv args = {0};
 	struct err err = ERR_INIT;
-	int number, rc = cli_parse(ctx, &o, argc, argv, &args);
+	uint64_t number;
+	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	if (signal_parse(o.signal, &number, &err) < 0)
-		return cli_fail(&err);
-	return cli_each_container(ctx, &args, kill_one, &number);
+	if (signal_parse(*o.signal ? o.signal : "KILL", &signal.number, &err) < 0) {
+		if (str_to_u64(o.signal, &number) < 0 || !number)
+			return cli_fail(&err);
+		signal.unknown = o.signal;
+	}
+	return cli_each_name(ctx, &args, kill_one, &signal);
 }
 
 const struct command command_kill = {
@@ -237,6 +265,10 @@ static int cmd_rename(struct cli_context *ctx, int argc, char **argv)
 	rc = cli_parse(ctx, NULL, argc, argv, &args);
 	if (rc != CLI_GO_ON)
 		return rc;
+	if (!*args.items[0] || !*args.items[1]) {
+		cli_note("Error: Neither old nor new names may be empty");
+		return EXIT_FAILED;
+	}
 	if (cli_engine(ctx, &e, &err) < 0)
 		return cli_fail(&err);
 	rc = container_find(e, args.items[0], &c, &err);

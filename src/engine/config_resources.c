@@ -17,8 +17,10 @@
 
 static int find_device(const char *path, struct stat *st, struct err *err)
 {
+	char why[ERR_ERRNO_TEXT_MAX];
+
 	return stat(path, st) < 0 ? err_set(err, ERR_INVALID, errno, "stat %s: %s", path,
-					    err_errno_text(errno))
+					    err_errno_lower(errno, why))
 				  : 0;
 }
 
@@ -158,14 +160,14 @@ static void add_directory(struct oci_config *out, const char *from, const char *
 static int add_one_device(struct oci_config *out, const struct device_request *d, struct err *err)
 {
 	const char *target = d->container_path ? d->container_path : d->host_path;
+	char why[ERR_ERRNO_TEXT_MAX];
 	struct stat st;
 
 	if (stat(d->host_path, &st) < 0)
 		return err_set(
 			err, ERR_INVALID, errno,
 			"error gathering device information while adding custom device \"%s\": %s",
-			d->host_path,
-			errno == ENOENT ? "no such file or directory" : err_errno_text(errno));
+			d->host_path, err_errno_lower(errno, why));
 	if (S_ISDIR(st.st_mode)) {
 		add_directory(out, d->host_path, target, d->permissions, 0);
 		return 0;

@@ -100,6 +100,8 @@ const char *container_status_text(enum container_status status);
 
 /* ---- names (names.c) ---- */
 
+bool container_name_is_valid(const char *name);
+
 /* Reserves a name for an id by an atomic symlink. Invalid: 'Invalid container name (x), only
  * [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed'; taken: Docker's Conflict text. */
 int must_check name_reserve(struct engine *e, const char *name, const char *id, struct err *err);

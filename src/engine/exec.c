@@ -47,7 +47,8 @@ static int check_running(const struct container *c, struct err *err)
 		return 0;
 	case CONTAINER_PAUSED:
 		return err_set(err, ERR_CONFLICT, EBUSY,
-			       "Container %s is paused, unpause the container before exec", c->id);
+			       "Container %s is paused, unpause the container before exec",
+			       c->name);
 	case CONTAINER_RESTARTING:
 		return err_set(err, ERR_CONFLICT, EBUSY,
 			       "Container %s is restarting, wait until the container is running",
@@ -394,6 +395,11 @@ static int check(struct engine *e, struct container *c, const struct exec_option
 
 	if (!options->argv.count)
 		return err_set(err, ERR_INVALID, EINVAL, "No exec command specified");
+	if (options->working_dir && *options->working_dir && *options->working_dir != '/')
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"OCI runtime exec failed: exec failed: Cwd must be an absolute path: "
+			"unknown");
 	*target = open_target(e, c, err);
 	rc = check_running(c, err);
 	return rc == 0 && *target < 0 ? *target : rc;

@@ -60,7 +60,7 @@ static int refuse_state(const struct container *donor, enum oci_namespace_type t
 			       donor->id);
 	if (type == OCI_NS_IPC)
 		return err_set(err, ERR_CONFLICT, ESRCH,
-			       "can't join IPC of container %s: Container %s is not running",
+			       "can't join IPC of container %s: container %s is not running",
 			       donor->id, donor->id);
 	return err_set(err, ERR_CONFLICT, ESRCH, "cannot join %s of a non running container: %s",
 		       type == OCI_NS_PID ? "PID" : "network", donor->id);
@@ -85,15 +85,15 @@ static int find_donor(struct launch *l, const char *id, enum oci_namespace_type 
 	rc = container_find(l->e, id, donor, err);
 	if (rc < 0)
 		return rc;
+	fd = container_open_init(l->e, donor, err);
+	if (fd < 0)
+		return err->kind == ERR_CONFLICT ? refuse_state(donor, type, err) : fd;
+	l->joined[l->joined_count++] = fd;
 	if (type == OCI_NS_IPC && !is_shareable(donor->config.ipc_mode))
 		return err_set(err, ERR_CONFLICT, EINVAL,
 			       "can't join IPC of container %s: non-shareable IPC (hint: use "
 			       "IpcMode:shareable for the donor container)",
 			       donor->id);
-	fd = container_open_init(l->e, donor, err);
-	if (fd < 0)
-		return err->kind == ERR_CONFLICT ? refuse_state(donor, type, err) : fd;
-	l->joined[l->joined_count++] = fd;
 	return 0;
 }
 

@@ -21,7 +21,7 @@
 #define RANDOM_TRIES 6
 #define NUMBERED_TRIES 64
 
-static bool name_is_valid(const char *name)
+bool container_name_is_valid(const char *name)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -55,7 +55,7 @@ int name_resolve(const struct engine *e, const char *name, char id[static ID_LEN
 {
 	auto_close int names_fd = -1;
 
-	if (!name_is_valid(name))
+	if (!container_name_is_valid(name))
 		return -ENOENT;
 	names_fd = open_names(e);
 	return names_fd < 0 ? -errno : read_reservation(names_fd, name, id);
@@ -129,7 +129,7 @@ int name_reserve(struct engine *e, const char *name, const char *id, struct err 
 {
 	int rc;
 
-	if (!name_is_valid(name))
+	if (!container_name_is_valid(name))
 		return err_set(
 			err, ERR_INVALID, EINVAL,
 			"Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",

@@ -82,6 +82,11 @@ int container_rename(struct engine *e, struct container *c, const char *name, st
 	if (str_eq(c->name, name))
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "Renaming a container with the same name as its current name");
+	if (!container_name_is_valid(name))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "Error when allocating new name: Invalid container name (/%s), only "
+			       "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			       name);
 	rc = name_reserve(e, name, c->id, err);
 	if (rc < 0)
 		return err_wrap(err, "Error when allocating new name");

@@ -168,6 +168,8 @@ int container_update(struct engine *e, struct container *c, const struct contain
 	if (rc == 0) {
 		apply_to_config(&c->config, u);
 		rc = container_validate_limits(&c->config, err);
+		if (rc < 0)
+			return rc;
 	}
 	if (rc == 0 && container_is_alive(c) && c->state.status != CONTAINER_RESTARTING)
 		rc = apply_to_kernel(e, c, u, err);

@@ -70,12 +70,13 @@ static bool field_number(const struct line *l, size_t i, uint32_t *out)
 /* 1: a number in range; 0: not a number; -ERANGE. */
 static int parse_id(const char *text, uint32_t *out)
 {
+	bool negative = *text == '-';
 	uint64_t v;
-	int rc = str_to_u64(text, &v);
+	int rc = str_to_u64(text + negative, &v);
 
 	if (rc == -EINVAL)
 		return 0;
-	if (rc < 0 || v > ID_MAX)
+	if (rc < 0 || v > ID_MAX || (negative && v))
 		return -ERANGE;
 	*out = (uint32_t)v;
 	return 1;

@@ -233,7 +233,8 @@ static int check_log(const struct container_config *c, struct err *err)
 		return 0;
 	if (c->log_driver && !str_eq(c->log_driver, "json-file"))
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "logger: no log driver named '%s' is registered", c->log_driver);
+			       "error looking up logging plugin %s: plugin \"%s\" not found",
+			       c->log_driver, c->log_driver);
 	for (size_t i = 0; i < c->log_options.count; i++) {
 		const char *option = c->log_options.items[i];
 		size_t n = strcspn(option, "=");
@@ -247,7 +248,9 @@ static int check_log(const struct container_config *c, struct err *err)
 				       "unknown log opt '%.*s' for json-file log driver", (int)n,
 				       option);
 	}
-	return log_options_parse(&c->log_options, &bytes, &files, err);
+	return log_options_parse(&c->log_options, &bytes, &files, err) < 0
+		       ? err_wrap(err, "failed to initialize logging driver")
+		       : 0;
 }
 
 /* In the host's own namespaces they would be the host's settings; in runc's words. */

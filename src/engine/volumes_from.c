@@ -61,7 +61,7 @@ static void inherit(struct container_config *c, const struct mount_request *from
 	m->inherited = true;
 }
 
-static int parse_mode(const char *mode, bool *read_only, const char *spec, struct err *err)
+static int parse_mode(const char *mode, bool *read_only, struct err *err)
 {
 	*read_only = false;
 	for (const char *p = mode; p && *p;) {
@@ -71,8 +71,7 @@ static int parse_mode(const char *mode, bool *read_only, const char *spec, struc
 			*read_only = true;
 		else if (!(n == 2 && strncmp(p, "rw", 2) == 0) &&
 			 !(n == 1 && (*p == 'z' || *p == 'Z')))
-			return err_set(err, ERR_INVALID, EINVAL,
-				       "invalid mode for volumes-from: %s", spec);
+			return err_set(err, ERR_INVALID, EINVAL, "invalid mode: %s", mode);
 		p += n + (p[n] == ',');
 	}
 	return 0;
@@ -90,8 +89,8 @@ static int inherit_all(struct engine *e, struct container *c, const char *spec, 
 	container_init(&from);
 	if (!*reference)
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "malformed volumes-from specification: empty");
-	rc = parse_mode(mode ? mode + 1 : NULL, &read_only, spec, err);
+			       "volumes-from specification cannot be an empty string");
+	rc = parse_mode(mode ? mode + 1 : NULL, &read_only, err);
 	if (rc == 0)
 		rc = container_find(e, reference, &from, err);
 	for (size_t i = 0; rc == 0 && i < from.config.mount_count; i++) {

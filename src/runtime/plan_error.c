@@ -73,6 +73,29 @@ static int hook_error(const struct plan *p, const struct plan_op *op, struct err
 		       WEXITSTATUS(status));
 }
 
+/* In runc's words. Only a working directory is entered by its path. */
+static int enter_error(const struct plan *p, const struct plan_op *op, struct err *err)
+{
+	char why[ERR_ERRNO_TEXT_MAX];
+
+	return err_set(err, ERR_SYSTEM, p->shared.failed_errno,
+		       "chdir to cwd (\"%s\") set in config.json failed: %s", plan_string(p, op->b),
+		       err_errno_lower(p->shared.failed_errno, why));
+}
+
+/* What the kernel says of a directory on a file, or a file on a directory, is not much. */
+static const char *mount_hint(const struct plan *p, const struct plan_op *op)
+{
+	uint32_t step = p->shared.failed_step;
+	int errnum = p->shared.failed_errno;
+
+	if (op->type == OP_BIND &&
+	    (errnum == ENOTDIR || errnum == EISDIR || (errnum == EINVAL && step == STEP_ATTACH)))
+		return ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the "
+		       "specified host path exists and is the expected type";
+	return "";
+}
+
 int plan_error(const struct plan *p, struct err *err)
 {
 	uint32_t failed = p->shared.failed_op;
@@ -87,9 +110,11 @@ int plan_error(const struct plan *p, struct err *err)
 	if (p->shared.failed_step == STEP_HOOK_STATUS)
 		return hook_error(p, op, err);
 	label = plan_string(p, op->label);
-	return err_set(err, ERR_SYSTEM, p->shared.failed_errno, "%s%s: %s",
+	if (op->type == OP_CHDIR && label && strncmp(label, "enter /", 7) == 0)
+		return enter_error(p, op, err);
+	return err_set(err, ERR_SYSTEM, p->shared.failed_errno, "%s%s: %s%s",
 		       label ? label : "set up", step_text(p->shared.failed_step),
-		       err_errno_text(p->shared.failed_errno));
+		       err_errno_text(p->shared.failed_errno), mount_hint(p, op));
 }
 
 uint32_t plan_warning_count(const struct plan *p)

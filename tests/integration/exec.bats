@@ -88,9 +88,18 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_contains "$output" 'exec: "/nosuch": stat /nosuch: no such file or directory'
 	run -126 cloche exec box /etc/passwd
 	assert_contains "$output" 'exec: "/etc/passwd": permission denied'
-	run -127 cloche exec -d box nosuch
+	run -1 cloche exec -d box nosuch
+	assert_equal "$output" 'Error response from daemon: OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch": executable file not found in $PATH: unknown'
+	run -1 cloche exec -d -u nosuch box true
+	assert_equal "$output" "Error response from daemon: unable to find user nosuch: no matching entries in passwd file"
+	run -127 cloche exec -w /nosuch box true
+	assert_contains "$output" 'chdir to cwd ("/nosuch") set in config.json failed: no such file or directory: unknown'
+	run -126 cloche exec -w relative box true
+	assert_equal "$output" "OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown"
 	# none of them is left as a zombie
 	assert_equal "$(cloche exec box ps -o args)" $'COMMAND\nsleep 1000\nps -o args'
+	run -1 cloche exec -it nosuch true
+	assert_equal "$output" "Error response from daemon: No such container: nosuch"
 	run -1 cloche exec nosuch true
 	assert_equal "$output" "Error response from daemon: No such container: nosuch"
 	run -1 cloche exec box
@@ -106,6 +115,10 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	wait_for 5 container_is box exited
 	run -1 cloche exec box true
 	assert_equal "$output" "Error response from daemon: Container $(inspect box .Id) is not running"
+	cloche run -d --name still cloche/busybox sleep 1000 >/dev/null
+	cloche pause still >/dev/null
+	run -1 cloche exec still true
+	assert_equal "$output" "Error response from daemon: Container still is paused, unpause the container before exec"
 }
 
 # bats test_tags=any-kernel

@@ -136,7 +136,7 @@ gone() { # CONTAINER
 	run -1 cloche rename new ""
 	assert_contains "$output" "Neither old nor new names may be empty"
 	run -1 cloche rename -- new '-bad'
-	assert_contains "$output" "Invalid container name (-bad), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+	assert_contains "$output" "Invalid container name (/-bad), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
 	cloche run -d --rm --name old cloche/busybox sleep 1000 >/dev/null
 	run -1 cloche rename old new
 	assert_contains "$output" "Conflict. The container name \"/new\" is already in use by container \"$id\""
@@ -144,6 +144,44 @@ gone() { # CONTAINER
 	run -0 cloche stop -t 0 newer
 	wait_for 5 gone newer
 	assert_equal "$(ls "$CLOCHE_ROOT/names")" new
+}
+
+# Each line: the command, its exit code, what it prints to standard output, and to standard error.
+# bats test_tags=any-kernel
+@test "odd arguments: Docker's words, its order and its exit codes" {
+	local command code out err
+	cloche run -d --name box -m 64m cloche/busybox sleep 1000 >/dev/null
+	cloche create --name idle cloche/busybox true >/dev/null
+	while IFS='|' read -r command code out err; do
+		eval "run --separate-stderr -$code cloche $command"
+		echo "cloche $command"
+		assert_equal "$output" "$out"
+		assert_equal "$stderr" "${err//ID/$(inspect box .Id)}"
+	done <<-'END'
+		kill nosuch|1||Error response from daemon: Cannot kill container: nosuch: No such container: nosuch
+		kill -s 999 box|1||cloche: Cannot kill container: box: The linux daemon does not support signal 999
+		kill -s 0 box|1||cloche: Invalid signal: 0
+		kill -s WINCH nosuch box|1|box|Error response from daemon: Cannot kill container: nosuch: No such container: nosuch
+		rename box ''|1||Error: Neither old nor new names may be empty
+		rename '' box|1||Error: Neither old nor new names may be empty
+		rm ''|1||cloche: container name cannot be empty
+		update -m 1 box|1||cloche: Minimum memory limit allowed is 6MB
+		update --restart x box|1||cloche: invalid restart policy 'x'
+		update -m 500m box|1||Error response from daemon: Cannot update container ID: Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time
+		cp box: -|1||cloche: bad parameter: path cannot be empty
+	END
+	run -1 --separate-stderr cloche rename box 'a b'
+	assert_equal "${stderr_lines[0]}" "cloche: Error when allocating new name: Invalid container name (/a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+	assert_equal "${stderr_lines[1]}" "Error: failed to rename container named box"
+	run -125 cloche run --rm --ipc container:idle cloche/busybox true
+	assert_contains "$output" "can't join IPC of container $(inspect idle .Id): container $(inspect idle .Id) is not running"
+	# An empty signal is none.
+	run -0 cloche kill -s '' box
+	assert_equal "$(cloche wait box)" 137
+	# Nothing asked for: help, to standard error.
+	run -0 --separate-stderr cloche container
+	assert_equal "$output" ""
+	assert_contains "$stderr" "Usage:  cloche container COMMAND"
 }
 
 # bats test_tags=any-kernel

@@ -94,6 +94,14 @@ says() { # TEXT EXIT COMMAND...
 		--cidfile cid|container ID file found, make sure the other container isn't running or delete cid
 		--cidfile /nosuch/x|failed to create the container ID file: open /nosuch/x: no such file or directory
 		--security-opt no-new-privileges=x|invalid --security-opt 2: "no-new-privileges=x"
+		-u -1|uids and gids must be in range 0-2147483647
+		-u 0:-1|uids and gids must be in range 0-2147483647
+		--device /nosuchdev|error gathering device information while adding custom device "/nosuchdev": no such file or directory
+		--device-read-bps /dev/nosuch:1mb|stat /dev/nosuch: no such file or directory
+		--volumes-from ''|volumes-from specification cannot be an empty string
+		--log-opt max-size=0|failed to initialize logging driver: max-size must be a positive number
+		--log-opt max-file=-1|failed to initialize logging driver: max-file cannot be less than 1
+		--log-opt compress=x|failed to initialize logging driver: strconv.ParseBool: parsing "x": invalid syntax
 		--cpuset-cpus 1-0|Invalid value 1-0 for cpuset cpus: invalid format: 1-0
 		--cpus 1 --cpu-period 1000|Conflicting options: Nano CPUs and CPU Period cannot both be set
 		--uts host --hostname x|conflicting options: hostname and the UTS mode
@@ -107,8 +115,15 @@ says() { # TEXT EXIT COMMAND...
 	says "cloche: the working directory 'rel' is invalid, it needs to be an absolute path" 1 cloche create -w rel cloche/busybox
 	says "cloche: container ID file found, make sure the other container isn't running or delete cid" 1 cloche create --cidfile cid cloche/busybox
 	assert_equal "$(cloche ps -aq)" ""
+	# A directory on a file.
+	run -125 cloche run --rm --network none -v /tmp:/bin/busybox cloche/busybox true
+	assert_contains "$output" "Are you trying to mount a directory onto a file (or vice-versa)?"
+	run -125 cloche run --rm --network none -v /etc/passwd:/tmp cloche/busybox true
+	assert_contains "$output" "Are you trying to mount a directory onto a file (or vice-versa)?"
 	# What Docker takes.
 	cloche run --rm --network none --pull '' -v /tmp:/x -v /tmp:/x --tmpfs /y --tmpfs /y cloche/busybox true
+	cloche create --name /slash cloche/busybox true >/dev/null
+	assert_equal "$(inspect slash .Name)" /slash
 }
 
 @test "block devices: weight and rates" {
@@ -160,7 +175,7 @@ says() { # TEXT EXIT COMMAND...
 	refused 'maximum retry count cannot be used with restart policy '\''always'\' --restart always:3
 	refused 'invalid restart policy format: maximum retry count must be an integer' --restart on-failure:x
 	refused 'maximum retry count cannot be negative' --restart on-failure:-1
-	refused "logger: no log driver named 'syslogd' is registered" --log-driver syslogd
+	refused 'error looking up logging plugin syslogd: plugin "syslogd" not found' --log-driver syslogd
 	refused "unknown log opt 'nosuch' for json-file log driver" --log-opt nosuch=1
 	refused 'invalid logging opts for driver none' --log-driver none --log-opt max-size=1m
 }
@@ -220,7 +235,7 @@ says() { # TEXT EXIT COMMAND...
 	run -0 cloche run --rm --volumes-from to:rw cloche/busybox cat /anonymous/file
 	assert_equal "$output" kept
 	refused "No such container: nosuch" --volumes-from nosuch
-	refused "invalid mode for volumes-from: from:x" --volumes-from from:x
+	refused "invalid mode: x" --volumes-from from:x
 }
 
 # bats test_tags=once
