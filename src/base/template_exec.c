@@ -160,6 +160,11 @@ static enum flow field(struct state *s, const struct node *n, const struct value
 		return missing_key(s, n, v->omitted);
 	if (v->omitted)
 		return missing_field(s, n, v, name, out);
+	/* What a map had not has nothing in it either: <no value>. */
+	if (v->absent && s->model && s->model->member_count) {
+		*out = (struct value){.absent = true};
+		return FLOW_NEXT;
+	}
 	if (v->absent || !v->json)
 		return fail(s, n, "nil pointer evaluating interface {}.%s", name);
 	if (!json_object_is_type(v->json, json_type_object))

@@ -197,12 +197,15 @@ static int list_images(struct cli_context *ctx, const struct images_options *o)
 static int cmd_images(struct cli_context *ctx, int argc, char **argv)
 {
 	struct images_options o = {.all = false};
+	auto_free char *configured = NULL;
 	auto_strv struct strv args = {0};
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
 	if (rc == CLI_GO_ON) {
 		if (args.count)
 			strv_add_taken(&o.filters, xasprintf("reference=%s", args.items[0]));
+		if (!o.quiet)
+			o.format = list_format(o.format, "imagesFormat", &configured);
 		rc = list_images(ctx, &o);
 	}
 	strv_free(&o.filters);
@@ -283,7 +286,7 @@ static struct json_object *history_row(const struct image_step *s, const char *i
 	json_add_string(row, "Comment", s->comment);
 	add_text(row, "CreatedAt", &at);
 	add_text(row, "CreatedBy", &by);
-	add_text(row, "CreatedSince", &age);
+	add_text(row, "CreatedSince", o->human ? &age : &at);
 	if (id)
 		add_id(row, id, o->no_trunc);
 	else

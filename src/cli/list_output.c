@@ -2,6 +2,7 @@
 /* Lists through templates: the default table is a template like any other. */
 #include "cli/list_output.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -10,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/table.h"
 
+#define CONFIG_MAX_BYTES (1u << 20)
 #define EXIT_TEMPLATE 64 /* a template that does not parse, as Docker's client ends */
 
 struct parsed_format {
@@ -41,6 +43,27 @@ static struct parsed_format parse_format(const struct list_layout *layout, const
 	put_unescaped(str_eq(format, "json") ? "{{json .}}" : format, &text);
 	p.template = strbuf_take(&text);
 	return p;
+}
+
+const char *list_format(const char *given, const char *key, char **hold)
+{
+	const char *directory = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+	auto_free char *path = NULL;
+	auto_json struct json_object *o = NULL;
+	struct err ignored = ERR_INIT;
+	const char *format;
+
+	if (given && *given)
+		return given;
+	if (directory && *directory)
+		path = xasprintf("%s/config.json", directory);
+	else if (home && *home)
+		path = xasprintf("%s/.docker/config.json", home);
+	if (!path || json_read_at(AT_FDCWD, path, CONFIG_MAX_BYTES, &o, &ignored) < 0 ||
+	    json_get_string(o, key, &format) < 0 || !*format)
+		return NULL;
+	*hold = xstrdup(format);
+	return *hold;
 }
 
 bool list_wants(const char *format, const char *field)

@@ -33,6 +33,9 @@ extern const struct list_field list_image_fields[LIST_IMAGE_FIELDS];
 #define LIST_VOLUME_FIELDS 10
 extern const struct list_field list_volume_fields[LIST_VOLUME_FIELDS];
 
+/* The format given, or else what the user has under that key ("psFormat") in the configuration of
+ * Docker's client, then held by *hold for the caller to free; or NULL. */
+const char *list_format(const char *given, const char *key, char **hold);
 /* Prints count rows; format as given to --format, NULL or "" for the default table. Returns the exit
  * code, everything said. */
 int list_print(const struct list_layout *layout, const char *format,

@@ -3,7 +3,6 @@
  * ps: the containers of this engine as a list. Reads only, and of a container no more than the format
  * shows: a thousand of them must be listed within 50 ms.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -20,7 +19,6 @@
 
 #define COMMAND_WIDTH 20
 #define MOUNT_WIDTH 15
-#define CONFIG_MAX_BYTES (1u << 20)
 
 struct ps_options {
 	bool all, no_trunc, quiet, latest, size;
@@ -310,25 +308,6 @@ static int list_containers(struct engine *e, const struct ps_options *o)
 	return code;
 }
 
-/* psFormat of Docker's client configuration, which users have set. NULL when there is none. */
-static char *configured_format(void)
-{
-	const char *directory = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
-	auto_free char *path = NULL;
-	auto_json struct json_object *o = NULL;
-	struct err ignored = ERR_INIT;
-	const char *format;
-
-	if (directory && *directory)
-		path = xasprintf("%s/config.json", directory);
-	else if (home && *home)
-		path = xasprintf("%s/.docker/config.json", home);
-	if (!path || json_read_at(AT_FDCWD, path, CONFIG_MAX_BYTES, &o, &ignored) < 0 ||
-	    json_get_string(o, "psFormat", &format) < 0 || !*format)
-		return NULL;
-	return xstrdup(format);
-}
-
 static int cmd_ps(struct cli_context *ctx, int argc, char **argv)
 {
 	struct ps_options o = {.last = -1};
@@ -341,8 +320,8 @@ static int cmd_ps(struct cli_context *ctx, int argc, char **argv)
 	if (rc == CLI_GO_ON && o.quiet && o.format && *o.format)
 		cli_note("WARNING: Ignoring custom format, because both --format and --quiet are "
 			 "set.");
-	if (rc == CLI_GO_ON && !o.quiet && !o.format)
-		o.format = configured = configured_format();
+	if (rc == CLI_GO_ON && !o.quiet)
+		o.format = list_format(o.format, "psFormat", &configured);
 	if (rc == CLI_GO_ON)
 		rc = cli_engine(ctx, &e, &err) < 0 ? cli_fail(&err) : list_containers(e, &o);
 	strv_free(&o.filters);

@@ -353,10 +353,14 @@ static int run_stats(struct cli_context *ctx, const struct stats_options *o,
 static int cmd_stats(struct cli_context *ctx, int argc, char **argv)
 {
 	struct stats_options o = {.all = false};
+	auto_free char *configured = NULL;
 	auto_strv struct strv args = {0};
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
-	return rc != CLI_GO_ON ? rc : run_stats(ctx, &o, &args);
+	if (rc != CLI_GO_ON)
+		return rc;
+	o.format = list_format(o.format, "statsFormat", &configured);
+	return run_stats(ctx, &o, &args);
 }
 
 const struct command command_stats = {

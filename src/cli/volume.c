@@ -177,9 +177,12 @@ static int list_volumes(struct cli_context *ctx, const struct ls_options *o)
 static int cmd_ls(struct cli_context *ctx, int argc, char **argv)
 {
 	struct ls_options o = {.format = NULL};
+	auto_free char *configured = NULL;
 	auto_strv struct strv args = {0};
 	int rc = cli_parse(ctx, &o, argc, argv, &args);
 
+	if (rc == CLI_GO_ON && !o.quiet)
+		o.format = list_format(o.format, "volumesFormat", &configured);
 	if (rc == CLI_GO_ON)
 		rc = list_volumes(ctx, &o);
 	strv_free(&o.filters);

@@ -67,6 +67,19 @@ record_of() { echo "$CLOCHE_ROOT/containers/$(inspect "$1" .Id)"; }
 	assert_equal "$(cloche ps -a)" one:created
 	assert_equal "$(cloche ps -a --format '{{.Image}}')" cloche/busybox
 	assert_equal "$(cloche ps -aq --no-trunc)" "$(inspect one .Id)"
+	cat >"$HOME/.docker/config.json" <<-'END'
+		{"imagesFormat": "image {{.Repository}}", "networksFormat": "network {{.Name}}", "statsFormat": "stats {{.Name}}",
+		 "volumesFormat": "volume {{.Name}}"}
+	END
+	cloche volume create vol >/dev/null
+	assert_equal "$(cloche images)" "image cloche/busybox"
+	assert_equal "$(cloche images --format '')" "image cloche/busybox"
+	assert_equal "$(cloche images --format '{{.Tag}}') $(cloche images -q | wc -c)" "latest 13"
+	assert_equal "$(cloche network ls -f name=host) $(cloche network ls -q -f name=host | wc -c)" "network host 13"
+	assert_equal "$(cloche volume ls) $(cloche volume ls -q)" "volume vol vol"
+	assert_equal "$(cloche stats --no-stream one)" "stats one"
+	cp "$HOME/.docker/config.json" "$HOME"
+	assert_equal "$(DOCKER_CONFIG=$HOME HOME=/nowhere cloche volume ls)" "volume vol"
 }
 
 @test "a list holds when a record has no brief, a torn one, or none at all" {

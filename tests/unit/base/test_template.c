@@ -74,6 +74,7 @@ static const struct {
 	 "map[]|<no value>||", NULL},
 	{"{{.State.Health.Status}}", NULL,
 	 "template: :1:8: executing \"\" at <.State.Health.Status>: map has no entry for key \"Health\""},
+	{"{{.Config.Labels.foo.bar}}", "<no value>", NULL},
 	{"{{.Health}}", NULL,
 	 "template: :1:2: executing \"\" at <.Health>: map has no entry for key \"Health\""},
 	{"{{.HostConfig.CapAdd}}|{{.HostConfig.PidsLimit}}|{{.Config.Volumes}}|{{.Config.Entrypoint}}",
