@@ -235,7 +235,7 @@ static int fail_ps(int rc, const struct strbuf *errors, int wait_status, struct 
 	if (rc < 0)
 		return err_set(err, ERR_SYSTEM, -rc, "execute ps: %s", err_errno_text(-rc));
 	if (*text)
-		return err_set(err, ERR_SYSTEM, ECHILD, "%.*s", (int)strcspn(text, "\n"), text);
+		return err_set(err, ERR_SYSTEM, ECHILD, "ps: %.*s", (int)strcspn(text, "\n"), text);
 	return err_set(err, ERR_SYSTEM, ECHILD, "ps: exit status %d", WEXITSTATUS(wait_status));
 }
 

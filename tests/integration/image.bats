@@ -222,6 +222,7 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	run cloche history -H=false three:1
 	assert_contains "${lines[2]}" "2020-09-13T"
 	assert_contains "${lines[2]}" " 19 "
+	assert_equal "$(cloche history -H=false --format '{{.CreatedSince}}' three:1)" "$(cloche history --format '{{.CreatedAt}}' three:1)"
 }
 
 @test "image inspect has Docker's members" {

@@ -42,6 +42,7 @@ teardown() { teardown_engine; }
 	assert_equal "$(cloche inspect -f '{{with .Config.Healthcheck}}{{.Interval}} {{.Timeout}} {{.Retries}}{{else}}none{{end}}' plain ill)" $'none\n1m30s 0s 0'
 	assert_equal "$(cloche inspect -f '{{.HostConfig.Init}} {{.HostConfig.Tmpfs}} {{len .HostConfig.Mounts}} {{.Config.StopTimeout}} {{json .SizeRw}} {{.HostConfig.LogConfig}}' plain)" \
 		"<nil> map[] 0 <nil> null {json-file map[]}"
+	assert_equal "$(cloche inspect -f '{{.NetworkSettings.Networks.other.IPAddress}}' plain)" "<no value>"
 	assert_equal "$(cloche inspect -f '{{range .Mounts}}{{.Type}},{{.Name}},{{.Destination}}{{end}}' plain)" bind,,/t
 	assert_equal "$(cloche image inspect -f '{{.Config.Healthcheck}}{{.Config.Shell}}{{.Variant}}' cloche/busybox)" "<nil>[]"
 }

@@ -134,7 +134,7 @@ gone() { # CONTAINER
 	assert_contains "$output" "Renaming a container with the same name as its current name"
 	assert_contains "$output" "Error: failed to rename container named new"
 	run -1 cloche rename new ""
-	assert_contains "$output" "Neither old nor new names may be empty"
+	assert_equal "$output" "Error: Neither old nor new names may be empty"
 	run -1 cloche rename -- new '-bad'
 	assert_contains "$output" "Invalid container name (/-bad), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
 	cloche run -d --rm --name old cloche/busybox sleep 1000 >/dev/null
