@@ -34,7 +34,8 @@ static int cmd_attach(struct cli_context *ctx, int argc, char **argv)
 	rc = cli_parse(ctx, &flags, argc, argv, &args);
 	if (rc != CLI_GO_ON)
 		return rc;
-	if (cli_engine(ctx, &e, &err) < 0 || container_find(e, args.items[0], &c, &err) < 0)
+	if (foreground_check_keys(flags.detach_keys, &err) < 0 || cli_engine(ctx, &e, &err) < 0 ||
+	    container_find(e, args.items[0], &c, &err) < 0)
 		return cli_fail(&err);
 	f.input = !flags.no_stdin && c.config.open_stdin;
 	f.proxy_signals = flags.sig_proxy;

@@ -91,7 +91,7 @@ static int dispatch_group(struct cli_context *ctx, const struct command_group *g
 		return 0;
 	}
 	if (argv[0][0] == '-') {
-		cli_note("unknown flag: %s\n\nUsage:  cloche %s COMMAND\n\n"
+		cli_note("unknown flag: %s\n\nUsage:  cloche %s\n\n"
 			 "Run 'cloche %s --help' for more information",
 			 argv[0], group->name, group->name);
 		return EXIT_USAGE;

@@ -121,6 +121,14 @@ static int execute(struct engine *e, struct container *c, const struct exec_flag
 	return rc;
 }
 
+/* In the words that exec has for them. */
+static int check_keys(const char *keys, struct err *err)
+{
+	return foreground_check_keys(keys, err) < 0
+		       ? err_set(err, ERR_CONFLICT, 0, "Invalid escape keys (%s) provided", keys)
+		       : 0;
+}
+
 /* Everything after the container's name is the command's own. */
 static int run_exec(struct cli_context *ctx, const struct exec_flags *flags, struct strv *args)
 {
@@ -142,7 +150,9 @@ static int run_exec(struct cli_context *ctx, const struct exec_flags *flags, str
 	container_init(&c);
 	if (run_environment(&flags->env_files, &flags->env, &options.env, &err) < 0)
 		return cli_fail(&err);
-	if (cli_engine(ctx, &e, &err) < 0 || container_find_brief(e, args->items[0], &c, &err) < 0)
+	if (cli_engine(ctx, &e, &err) < 0 ||
+	    container_find_brief(e, args->items[0], &c, &err) < 0 ||
+	    check_keys(flags->detach_keys, &err) < 0)
 		rc = cli_fail(&err);
 	else
 		rc = foreground_check_terminal(&(struct container_config){.tty = flags->tty},

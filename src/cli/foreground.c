@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/attach.h"
+#include "cli/detach_keys.h"
 #include "engine/event.h"
 #include "runtime/plan_build.h"
 #include "runtime/plan_error.h"
@@ -150,6 +151,13 @@ void foreground_close(struct start_handle *handle)
 	if (handle->plan_fd >= 0)
 		close(handle->plan_fd);
 	handle->client_fd = handle->plan_fd = -1;
+}
+
+int foreground_check_keys(const char *keys, struct err *err)
+{
+	struct detach_keys parsed;
+
+	return keys ? detach_keys_parse(keys, &parsed, err) : 0;
 }
 
 int foreground_check_terminal(const struct container_config *config, bool input)

@@ -31,5 +31,7 @@ void foreground_close(struct start_handle *handle);
 /* "the input device is not a TTY" when a terminal was asked for input that is none: EXIT_FAILED,
  * else 0. */
 int foreground_check_terminal(const struct container_config *config, bool input);
+/* Whether --detach-keys can be understood, before anything is started; NULL can. */
+int must_check foreground_check_keys(const char *keys, struct err *err);
 
 #endif

@@ -35,10 +35,28 @@ static bool is_mac(const char *text)
 	return !text[17];
 }
 
-static int check_mac(const char *text, struct err *err)
+/* "0242.0a3d.0002" with colons; NULL for anything else. */
+static char *mac_of_words(const char *text)
 {
-	return is_mac(text) ? 0
-			    : err_set(err, ERR_INVALID, 0, "%s is not a valid mac address", text);
+	for (size_t i = 0; i < 14; i++) {
+		if (i % 5 == 4 ? text[i] != '.' : !isxdigit((unsigned char)text[i]))
+			return NULL;
+	}
+	return text[14] ? NULL
+			: xasprintf("%.2s:%.2s:%.2s:%.2s:%.2s:%.2s", text, text + 2, text + 5,
+				    text + 7, text + 10, text + 12);
+}
+
+static int check_mac(char **slot, struct err *err)
+{
+	char *colons = mac_of_words(*slot);
+
+	if (colons) {
+		free(*slot);
+		*slot = colons;
+	}
+	return is_mac(*slot) ? 0
+			     : err_set(err, ERR_INVALID, 0, "%s is not a valid mac address", *slot);
 }
 
 /* ---- --network ---- */
@@ -209,13 +227,13 @@ static int check_kinds(const struct container_config *c, struct err *err)
 	return 0;
 }
 
-static int check_macs(const struct container_config *c, struct err *err)
+static int check_macs(struct container_config *c, struct err *err)
 {
-	int rc = c->mac_address ? check_mac(c->mac_address, err) : 0;
+	int rc = c->mac_address ? check_mac(&c->mac_address, err) : 0;
 
 	for (size_t i = 0; rc == 0 && i < c->endpoint_count; i++) {
 		if (c->endpoints[i].mac && *c->endpoints[i].mac)
-			rc = check_mac(c->endpoints[i].mac, err);
+			rc = check_mac(&c->endpoints[i].mac, err);
 	}
 	return rc;
 }

@@ -83,7 +83,10 @@ static int read_options(struct cli_context *ctx, struct run_options *o, int argc
 	rc = cli_parse(ctx, o, argc, argv, &args);
 	if (rc != CLI_GO_ON)
 		return rc;
-	return run_options_finish(o, &args, &err) < 0 ? cli_fail_start(ctx, &err) : CLI_GO_ON;
+	rc = run_options_finish(o, &args, &err);
+	if (rc == 0)
+		rc = foreground_check_keys(o->detach_keys, &err);
+	return rc < 0 ? cli_fail_start(ctx, &err) : CLI_GO_ON;
 }
 
 static void fill_start(const struct cli_context *ctx, const struct run_options *o,

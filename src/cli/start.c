@@ -55,6 +55,8 @@ static int start_foreground(struct cli_context *ctx, struct engine *e, const cha
 
 	container_init(&c);
 	rc = container_find(e, name, &c, err);
+	if (rc == 0)
+		rc = foreground_check_keys(flags->detach_keys, err);
 	if (rc < 0)
 		return cli_fail(err);
 	f.input = flags->interactive && c.config.open_stdin;

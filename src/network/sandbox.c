@@ -93,6 +93,8 @@ static int parse_mac(const char *text, uint8_t out[static MAC_BYTES], struct err
 	if (out[0] & 1)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "invalid MAC address: %s is a group's, not a device's", text);
+	if (!(b[0] | b[1] | b[2] | b[3] | b[4] | b[5]))
+		return err_set(err, ERR_INVALID, EINVAL, "invalid MAC address: %s", text);
 	return 0;
 }
 

@@ -98,6 +98,9 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_equal "$output" "OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown"
 	# none of them is left as a zombie
 	assert_equal "$(cloche exec box ps -o args)" $'COMMAND\nsleep 1000\nps -o args'
+	run -1 cloche exec --detach-keys nonsense box touch /tmp/begun
+	assert_equal "$output" "Error response from daemon: Invalid escape keys (nonsense) provided"
+	[ ! -e "/proc/$(container_pid box)/root/tmp/begun" ]
 	run -1 cloche exec -it nosuch true
 	assert_equal "$output" "Error response from daemon: No such container: nosuch"
 	run -1 cloche exec nosuch true

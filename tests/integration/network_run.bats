@@ -64,6 +64,8 @@ endpoint() { # CONTAINER NETWORK FIELD
 	local none="container cannot be connected to multiple networks with one of the networks in private (none) mode"
 	local other="container sharing network namespace with another container or host cannot be connected to any other network"
 	local address="user specified IP address is supported on user defined networks only"
+	refused "invalid MAC address: 00:00:00:00:00:00" --mac-address 00:00:00:00:00:00
+	assert_equal "$(cloche run --rm --mac-address 0242.0A00.0007 cloche/busybox cat /sys/class/net/eth0/address)" 02:42:0a:00:00:07
 	refused "$none" --network none --network host
 	refused "$none" --network bridge --network none
 	refused "container cannot be disconnected from host network or connected to host network" --network bridge --network host

@@ -225,4 +225,10 @@ shell_says_running() {
 	container_is other running
 	run -125 cloche run --rm --detach-keys nonsense cloche/busybox true
 	assert_contains "$output" "Invalid detach keys (nonsense) provided"
+	assert_contains "$output" "Run 'cloche run --help' for more information"
+	cloche create --name idle cloche/busybox true >/dev/null
+	run -1 cloche start -a --detach-keys nonsense idle
+	container_is idle created
+	run -1 cloche attach --detach-keys nonsense other
+	assert_equal "$output" "cloche: Invalid detach keys (nonsense) provided"
 }
