@@ -80,6 +80,23 @@ verdicts() { # WHO VERDICT
 	[ "$(verdicts "this host" "nothing listens")" -ge 1 ] # port 81
 }
 
+@test "a published port that another's table drops before routing: each claim holds, and this host's is known" {
+	on_host nft -f - <<-'NFT'
+		table inet fence {
+			chain p {
+				type filter hook prerouting priority raw; policy accept
+				tcp dport { 79, 8080 } drop
+				udp dport 100-9000 drop
+			}
+		}
+	NFT
+	start_containers
+	scan
+	assert_equal "$(verdicts 'this host' unknown)" 0
+	[ "$(verdicts 'this host' reachable)" -ge 3 ]
+	[ "$(verdicts 'hosts beside' dropped)" -ge 3 ]
+}
+
 # bats test_tags=once
 @test "each claim holds on a host whose nftables drop what is forwarded, cooperating or not" {
 	on_host nft -f - <<-'NFT'

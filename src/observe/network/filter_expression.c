@@ -67,10 +67,15 @@ void register_set_unknown(struct evaluation *e, const struct nlattr *reg, size_t
 int known_compare(const uint8_t *value, const uint8_t *known, const uint8_t *with, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
+		uint8_t bits = 0;
+
+		/* Behind the first bit that is not known nothing is to be had. */
+		for (uint8_t bit = 0x80; bit & known[i]; bit >>= 1)
+			bits |= bit;
+		if ((value[i] ^ with[i]) & bits)
+			return (value[i] & bits) < (with[i] & bits) ? -1 : 1;
 		if (known[i] != 0xff)
 			return 2;
-		if (value[i] != with[i])
-			return value[i] < with[i] ? -1 : 1;
 	}
 	return 0;
 }

@@ -192,19 +192,29 @@ uint8_t packet_tcp_flags(const struct packet *p)
 	return syn | ack;
 }
 
+/* Those that are the same in all ports that it might be: one that differs is enough to know that a rule
+ * means another. */
+static void put_known_bits(const struct packet *p, uint8_t known[static 2])
+{
+	uint16_t differ = p->any_first ^ p->any_last, bits = UINT16_MAX;
+
+	while (differ & bits)
+		bits = (uint16_t)(bits << 1);
+	known[0] = (uint8_t)(bits >> 8);
+	known[1] = (uint8_t)bits;
+}
+
 static void make_transport_header(const struct evaluation *e, struct header *h)
 {
 	const struct packet *p = e->p;
 	uint16_t source = htons(p->now.source_port), destination = htons(p->now.destination_port);
 	uint8_t flags = packet_tcp_flags(p);
-	bool known_source = p->reply || !p->any_source_port;
-	bool known_destination = !p->reply || !p->any_source_port;
 
 	memset(h, 0, sizeof(*h));
-	if (known_source)
-		put(h, 0, &source, 2);
-	if (known_destination)
-		put(h, 2, &destination, 2);
+	put(h, 0, &source, 2);
+	put(h, 2, &destination, 2);
+	if (p->any_source_port)
+		put_known_bits(p, h->known + (p->reply ? 2 : 0));
 	h->n = 8;
 	if (p->protocol == IPPROTO_TCP) {
 		put(h, 13, &flags, 1);
@@ -277,11 +287,11 @@ static enum says ct_address(struct evaluation *e, const struct ip_address *a,
 static enum says ct_port(struct evaluation *e, uint16_t port, bool known, const struct nlattr *reg)
 {
 	uint16_t be = htons(port);
+	uint8_t bits[2] = {0xff, 0xff};
 
-	if (known)
-		register_set(e, reg, &be, sizeof(be));
-	else
-		register_set_unknown(e, reg, sizeof(be));
+	if (!known)
+		put_known_bits(e->p, bits);
+	register_set_known(e, reg, &be, bits, sizeof(be));
 	return SAYS_NEXT;
 }
 

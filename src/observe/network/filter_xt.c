@@ -80,8 +80,11 @@ static int in_ports(const struct packet *p, bool source, uint16_t from, uint16_t
 
 	if (from == 0 && to == UINT16_MAX)
 		return !invert;
-	if (!port_known(p, source))
+	if (!port_known(p, source)) {
+		if (to < p->any_first || from > p->any_last)
+			return invert;
 		return 2;
+	}
 	return (port >= from && port <= to) != invert;
 }
 

@@ -31,6 +31,7 @@ struct packet {
 	struct packet_tuple now;                    /* as it is at this point of its way */
 	uint8_t protocol;                           /* IPPROTO_TCP, IPPROTO_UDP */
 	bool any_source_port;                       /* source_port is an example */
+	uint16_t any_first, any_last;               /* with that: it is one of these */
 	bool later;                                 /* of TCP: after the SYN of its direction */
 	const struct link_info *in, *out;           /* NULL: none at this point */
 	const struct link_info *port_in, *port_out; /* of a bridge; NULL: none or unknown */

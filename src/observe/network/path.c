@@ -258,16 +258,16 @@ static void enter(struct way *w, const struct path_place *place)
 {
 	struct packet *p = &w->p;
 	struct memory *m;
-	struct packet_tuple now = p->now;
-	uint8_t protocol = p->protocol;
-	bool any = p->any_source_port;
+	const struct packet before = *p;
 
 	w->at = place;
 	w->filtered = false;
 	m = memory_of(w);
-	*p = (struct packet){.now = now,
-			     .protocol = protocol,
-			     .any_source_port = any,
+	*p = (struct packet){.now = before.now,
+			     .protocol = before.protocol,
+			     .any_source_port = before.any_source_port,
+			     .any_first = before.any_first,
+			     .any_last = before.any_last,
 			     .mark.known = UINT32_MAX,
 			     .connection_mark.known = UINT32_MAX,
 			     .later = w->trip > 1,
@@ -281,7 +281,7 @@ static void enter(struct way *w, const struct path_place *place)
 		p->source_changed = m->source_changed;
 		p->destination_changed = m->destination_changed;
 		p->connection_mark = m->mark;
-	} else if (protocol == IPPROTO_TCP) {
+	} else if (p->protocol == IPPROTO_TCP) {
 		p->state = PACKET_INVALID;
 	}
 }
@@ -702,6 +702,22 @@ static bool is_answer(const struct way *w, const struct path_place *from)
 	       t->destination_port == o->source_port;
 }
 
+/* What is sent here has a port of the range of this namespace, which a translation keeps unless two
+ * programs have the same one; of others nothing is known. */
+static uint16_t choose_source_port(struct way *w, const struct path_place *from)
+{
+	struct packet *p = &w->p;
+	bool ours = from->view && !w->start->in && from->view->port_last;
+
+	p->any_source_port = !w->start->source_port;
+	if (!p->any_source_port)
+		return w->start->source_port;
+	p->any_first = ours ? from->view->port_first : 0;
+	p->any_last = ours ? from->view->port_last : UINT16_MAX;
+	return EXAMPLE_PORT < p->any_first || EXAMPLE_PORT > p->any_last ? p->any_first
+									 : EXAMPLE_PORT;
+}
+
 static void follow_once(const struct path_world *world, const struct path_start *s, struct doubt *d,
 			struct path_result *r)
 {
@@ -711,12 +727,10 @@ static void follow_once(const struct path_world *world, const struct path_start 
 	char text[2 * IP_TEXT_MAX];
 
 	w.p.protocol = s->protocol;
-	w.p.any_source_port = !s->source_port;
-	w.origin =
-		(struct packet_tuple){.source = s->source,
-				      .destination = s->destination,
-				      .source_port = s->source_port ? s->source_port : EXAMPLE_PORT,
-				      .destination_port = s->port};
+	w.origin = (struct packet_tuple){.source = s->source,
+					 .destination = s->destination,
+					 .source_port = choose_source_port(&w, from),
+					 .destination_port = s->port};
 	if (!travel(&w, begin(&w, 0, from, &w.origin)))
 		return;
 	to = w.at;

@@ -52,6 +52,8 @@ struct net_view {
 	bool forward4, forward6;
 	bool bridge_calls4, bridge_calls6; /* bridge-nf-call-iptables, -ip6tables */
 	uint64_t conntrack_count, conntrack_max;
+	/* What programs here get as a port of their own unless they ask for one; last 0: not known. */
+	uint16_t port_first, port_last;
 	/* Routes a packet; NULL: by the table above. */
 	int (*route)(void *context, const struct net_route_query *q, struct net_route *out);
 	void *context;

@@ -251,12 +251,26 @@ static void read_lines(const char *path, struct strv *out)
 	}
 }
 
+static void read_port_range(struct net_view *v)
+{
+	char text[64];
+	unsigned first, last;
+
+	if (file_read_small_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_local_port_range", text,
+			       sizeof(text)) < 0 ||
+	    sscanf(text, "%u %u", &first, &last) != 2 || first > last || last > UINT16_MAX)
+		return;
+	v->port_first = (uint16_t)first;
+	v->port_last = (uint16_t)last;
+}
+
 static void read_switches(struct net_view *v)
 {
 	v->forward4 = read_number("/proc/sys/net/ipv4/ip_forward");
 	v->forward6 = read_number("/proc/sys/net/ipv6/conf/all/forwarding");
 	v->bridge_calls4 = read_number("/proc/sys/net/bridge/bridge-nf-call-iptables");
 	v->bridge_calls6 = read_number("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
+	read_port_range(v);
 	v->conntrack_count = read_number("/proc/sys/net/netfilter/nf_conntrack_count");
 	v->conntrack_max = read_number("/proc/sys/net/netfilter/nf_conntrack_max");
 	read_lines("/proc/self/net/ip_tables_names", &v->legacy4);
