@@ -152,6 +152,7 @@ static int copy_from(struct archive *a, const struct cp_options *o, const char *
 	auto_free struct cp_side *to = xcalloc(1, sizeof(*to));
 	int rc;
 
+	/* An unset variable must not mean the whole container. */
 	if (!*source)
 		return err_set(err, ERR_INVALID, 0, "bad parameter: path cannot be empty");
 	strcpy(path, "-");
@@ -333,12 +334,6 @@ static int cmd_cp(struct cli_context *ctx, int argc, char **argv)
 		err_set(&err, ERR_INVALID, 0, "%s",
 			from ? "copying between containers is not supported"
 			     : "must specify at least one container source");
-		return cli_fail(&err);
-	}
-	/* An unset variable must not mean the whole container. */
-	if (!*(from ? source_path : destination_path)) {
-		err_set(&err, ERR_INVALID, 0, "%s",
-			from ? "bad parameter: path cannot be empty" : "no such directory");
 		return cli_fail(&err);
 	}
 	/* a reader that went away is an error to report, not an end */
