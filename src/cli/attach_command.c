@@ -43,8 +43,13 @@ static int cmd_attach(struct cli_context *ctx, int argc, char **argv)
 	rc = foreground_check_terminal(&c.config, f.input);
 	if (rc)
 		return rc;
-	if (container_attach(e, &c, f.input, &handle, &err) < 0)
-		return cli_fail(&err);
+	if (container_attach(e, &c, f.input, &handle, &err) < 0) {
+		if (err.kind != ERR_CONFLICT)
+			return cli_fail(&err);
+		/* Docker's client says this by itself. */
+		cli_note("%s", err.msg);
+		return EXIT_FAILED;
+	}
 	return foreground_run(ctx, e, &c, &handle, &f);
 }
 

@@ -60,14 +60,20 @@ static bool comes_later(const char *group, const char *word)
 	return false;
 }
 
+/* Docker shows what follows of one of its groups only. */
+static const char *group_operand(const char *group)
+{
+	return str_eq(group, "volume") ? " COMMAND" : "";
+}
+
 static int unknown_command(const char *group, const char *word)
 {
 	if (comes_later(group, word))
 		return EXIT_FAILED;
 	if (group)
-		cli_note("cloche: unknown command: cloche %s %s\n\nUsage:  cloche %s COMMAND\n\n"
+		cli_note("cloche: unknown command: cloche %s %s\n\nUsage:  cloche %s%s\n\n"
 			 "Run 'cloche %s --help' for more information",
-			 group, word, group, group);
+			 group, word, group, group_operand(group), group);
 	else
 		cli_note("cloche: unknown command: cloche %s\n\n"
 			 "Run 'cloche --help' for more information",
@@ -91,9 +97,13 @@ static int dispatch_group(struct cli_context *ctx, const struct command_group *g
 		return 0;
 	}
 	if (argv[0][0] == '-') {
-		cli_note("unknown flag: %s\n\nUsage:  cloche %s\n\n"
+		auto_free char *what = argv[0][1] == '-' ? xasprintf("flag: %s", argv[0])
+							 : xasprintf("shorthand flag: '%c' in %s",
+								     argv[0][1], argv[0]);
+
+		cli_note("unknown %s\n\nUsage:  cloche %s%s\n\n"
 			 "Run 'cloche %s --help' for more information",
-			 argv[0], group->name, group->name);
+			 what, group->name, group_operand(group->name), group->name);
 		return EXIT_USAGE;
 	}
 	strbuf_printf(&path, "%s %s", group->name, argv[0]);

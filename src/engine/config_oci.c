@@ -78,6 +78,17 @@ static int check_available(uint64_t missing, struct err *err)
 		capability_name((unsigned)__builtin_ctzll(missing)));
 }
 
+/* Names are wrong also where nothing comes of them. */
+static int check_cap_names(const struct container_config *c, uint64_t all, struct err *err)
+{
+	uint64_t ignored;
+
+	return capability_mask_of(CAPABILITY_DEFAULT_MASK, all,
+				  (const char *const *)c->cap_add.items, c->cap_add.count,
+				  (const char *const *)c->cap_drop.items, c->cap_drop.count,
+				  &ignored, err);
+}
+
 int container_capabilities(const struct container_config *c, uint64_t *mask, struct err *err)
 {
 	uint64_t all, ours;
@@ -96,7 +107,7 @@ int container_capabilities(const struct container_config *c, uint64_t *mask, str
 			       err_errno_text(-rc));
 	*mask = all & ours;
 	if (c->privileged)
-		return 0;
+		return check_cap_names(c, all, err);
 	rc = capability_mask_of(CAPABILITY_DEFAULT_MASK, all & ours,
 				(const char *const *)c->cap_add.items, c->cap_add.count,
 				(const char *const *)c->cap_drop.items, c->cap_drop.count, mask,

@@ -27,7 +27,9 @@ teardown() { teardown_engine; }
 	run -1 cloche nosuch
 	assert_contains "$output" "cloche: unknown command: cloche nosuch"
 	run -1 cloche container nosuch
-	assert_contains "$output" "cloche: unknown command: cloche container nosuch"
+	assert_equal "$output" $'cloche: unknown command: cloche container nosuch\n\nUsage:  cloche container\n\nRun \'cloche container --help\' for more information'
+	run -125 cloche network -x
+	assert_contains "$output" $'unknown shorthand flag: \'x\' in -x\n\nUsage:  cloche network\n\n'
 	run -1 cloche swarm init
 	assert_contains "$output" "cloche: 'swarm' is not supported yet"
 }

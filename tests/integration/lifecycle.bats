@@ -191,7 +191,7 @@ gone() { # CONTAINER
 	run -5 cloche attach cat < <(printf 'one\nend\n')
 	assert_contains "$output" "<one>"
 	run -1 cloche attach cat
-	assert_contains "$output" "You cannot attach to a stopped container, start it first"
+	assert_equal "$output" "You cannot attach to a stopped container, start it first"
 	run -1 cloche attach nosuch
 	cloche run -d --name loop cloche/busybox sh -c 'trap "exit 6" TERM; while :; do echo tick; sleep 0.05; done' >/dev/null
 	cloche attach --no-stdin loop >"$ENGINE_DIR/out" &

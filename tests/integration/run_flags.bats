@@ -104,6 +104,7 @@ says() { # TEXT EXIT COMMAND...
 		--log-opt compress=x|failed to initialize logging driver: strconv.ParseBool: parsing "x": invalid syntax
 		--cpuset-cpus 1-0|Invalid value 1-0 for cpuset cpus: invalid format: 1-0
 		--cpus 1 --cpu-period 1000|Conflicting options: Nano CPUs and CPU Period cannot both be set
+		--privileged --cap-drop BAD|invalid CapDrop: unknown capability: "CAP_BAD"
 		--uts host --hostname x|conflicting options: hostname and the UTS mode
 		--uts host --domainname x|sysctl "kernel.domainname" is not in a separate kernel namespace
 	END
