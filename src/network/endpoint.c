@@ -83,8 +83,7 @@ bool sandbox_port_is_forwarded(const struct sandbox *s, const struct port_bindin
 		!s->endpoints[p->network].ipv6.address.family);
 }
 
-bool sandbox_port_listens(const struct sandbox *s, const struct port_binding *p)
+bool sandbox_port_listens(const struct port_binding *p)
 {
-	return sandbox_port_is_forwarded(s, p) ||
-	       (p->host_address.family == AF_INET6 && ip_is_unspecified(&p->host_address));
+	return p->host_address.family == AF_INET6;
 }

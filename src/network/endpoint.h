@@ -66,9 +66,9 @@ struct sandbox {
 };
 /* Whether the monitor takes all that comes to a port: [::1] always, and IPv6 to an endpoint without it. */
 bool sandbox_port_is_forwarded(const struct sandbox *s, const struct port_binding *p);
-/* Whether its socket listens: the same, and [::], for what comes to [::1], which cannot be translated.
- * Others are only bound. */
-bool sandbox_port_listens(const struct sandbox *s, const struct port_binding *p);
+/* Whether its socket listens: all of IPv6, since what comes to [::1] cannot be translated, and nothing can
+ * once the network with IPv6 is left. Others are only bound. */
+bool sandbox_port_listens(const struct port_binding *p);
 void sandbox_init(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 #define auto_sandbox __attribute__((cleanup(sandbox_free)))

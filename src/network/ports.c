@@ -173,14 +173,14 @@ static void attempt_undo(struct attempt *a)
 }
 
 /* 0, or -errno of ports[bound]. */
-static int attempt_bind(struct attempt *a, const struct sandbox *s, uint16_t port)
+static int attempt_bind(struct attempt *a, uint16_t port)
 {
 	while (a->bound < a->wanted) {
 		struct port_binding *p = &a->ports[a->bound];
 		int rc;
 
 		p->host_port = p->host_port_last = port;
-		rc = bind_socket(p, sandbox_port_listens(s, p));
+		rc = bind_socket(p, sandbox_port_listens(p));
 		/* A host without IPv6 publishes on 0.0.0.0 alone. */
 		if (rc == -EAFNOSUPPORT && a->bound == 1) {
 			a->wanted = 1;
@@ -197,8 +197,7 @@ static int attempt_bind(struct attempt *a, const struct sandbox *s, uint16_t por
 	return 0;
 }
 
-static int attempt_any(struct attempt *a, const struct sandbox *s,
-		       const struct port_binding *request)
+static int attempt_any(struct attempt *a, const struct port_binding *request)
 {
 	uint32_t last = request->host_port ? request->host_port_last : ANY_PORT_TRIES - 1;
 	uint32_t at = request->host_port;
@@ -206,7 +205,7 @@ static int attempt_any(struct attempt *a, const struct sandbox *s,
 
 	do {
 		attempt_init(a, request);
-		rc = attempt_bind(a, s, request->host_port ? (uint16_t)at : 0);
+		rc = attempt_bind(a, request->host_port ? (uint16_t)at : 0);
 		if (rc < 0) {
 			a->failed = a->bound < a->wanted ? a->bound : 0;
 			attempt_undo(a);
@@ -404,7 +403,7 @@ int ports_bind(const struct network_store *store, struct sandbox *s,
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		struct attempt a;
 
-		rc = attempt_any(&a, s, &ports[i]);
+		rc = attempt_any(&a, &ports[i]);
 		rc = rc < 0 ? refuse(store, s, &a.ports[a.failed], rc, err)
 			    : keep(store, s, &a, sockets, err);
 	}

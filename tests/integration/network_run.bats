@@ -366,3 +366,20 @@ advertise() { # CONTAINER PREFIX
 	sleep 0.3
 	assert_equal "$({ on_host ip -6 route && on_host ip -6 address; } | grep -E 'proto ra|2001:db8:bad' || true)" ''
 }
+
+@test "a port on one IPv6 address goes on when the network with IPv6 is left" {
+	on_host ip -6 address add 2001:db8::5/128 dev lo nodad
+	cloche network create --ipv6 --subnet 10.94.8.0/24 --subnet fd94:8::/64 six >/dev/null
+	cloche network create --subnet 10.94.9.0/24 four >/dev/null
+	cloche run -d --name web --network six --network four -p '[2001:db8::5]:8080:80' cloche/busybox httpd -f -h /etc >/dev/null
+	wait_for 5 fetches '[2001:db8::5]' 8080
+	cloche network disconnect six web
+	wait_for 5 fetches '[2001:db8::5]' 8080
+}
+
+fetches() { # ADDRESS PORT: whoever answers, and be it that there is no such page
+	on_host python3 -c 'import socket, sys
+s = socket.create_connection((sys.argv[1].strip("[]"), int(sys.argv[2])), 5)
+s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+sys.exit(not s.recv(1))' "$1" "$2"
+}

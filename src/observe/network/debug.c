@@ -231,7 +231,7 @@ static void forget_kept_ports(struct network_debug *d)
 		for (size_t k = 0; k < s->port_count; k++) {
 			const struct port_binding *p = &s->ports[k];
 
-			if (sandbox_port_listens(s, p))
+			if (sandbox_port_listens(p))
 				continue;
 			for (size_t n = 0; n < d->host.socket_count; n++) {
 				struct net_socket *at = &d->host.sockets[n];

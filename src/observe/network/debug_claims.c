@@ -34,7 +34,6 @@ static const struct endpoint *endpoint_of(const struct asker *a)
  * as well: it may go by the other family. */
 static void follow_forwarder(const struct asker *a, struct debug_claim *c)
 {
-	const struct sandbox *s = &a->d->subject->sandbox;
 	const struct endpoint *e = endpoint_of(a);
 	struct path_start start = {.destination = e->ipv4.address,
 				   .protocol = c->start.protocol,
@@ -42,7 +41,7 @@ static void follow_forwarder(const struct asker *a, struct debug_claim *c)
 	auto_path_result struct path_result r = {0};
 
 	if (c->direct || c->result.end != PATH_REACHED || !c->result.listener ||
-	    c->result.place != &a->d->places[0] || !sandbox_port_listens(s, binding(a)))
+	    c->result.place != &a->d->places[0] || !sandbox_port_listens(binding(a)))
 		return;
 	path_follow(&a->d->world, &start, &r);
 	strv_add(&c->result.hops, "host: the container's monitor connects to it:");
