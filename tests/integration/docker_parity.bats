@@ -174,7 +174,9 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 		wait_for 10 "$tool" exec shown test -e /tmp/ready
 		id=$("$tool" inspect -f '{{.Id}}' shown)
 		{
-			"$tool" ps -s --filter name=shown --format '{{json .}}' | jq 'del(.CreatedAt, .RunningFor, .Status)' | leaves
+			# Labels are in whatever order Go's map has this time.
+			"$tool" ps -s --filter name=shown --format '{{json .}}' |
+				jq 'del(.CreatedAt, .RunningFor, .Status) | .Labels |= (split(",") | sort | join(","))' | leaves
 			"$tool" ps --filter name=shown --format '{{.Names}} {{.Status}} {{.RunningFor}}' |
 				sed -E 's/([0-9]+ seconds?|Less than a second)/AGE/g'
 			"$tool" ps -a --filter name=shown | sed -n '1s/  */ /gp'
