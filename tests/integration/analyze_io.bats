@@ -46,6 +46,7 @@ verdict() { # KEY
 }
 
 within() { # VALUE PERCENT OF
+	echo "$1 within $2 % of $3"
 	awk -v a="$1" -v p="$2" -v b="$3" 'BEGIN { exit !(a >= b * (1 - p / 100) && a <= b * (1 + p / 100)) }'
 }
 
