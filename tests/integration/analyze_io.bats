@@ -62,17 +62,24 @@ within() { # VALUE PERCENT OF
 	[[ $output == *"volume: write"*"of the host's speed"* || $output == *"upper: write"*"of the host's speed"* ]]
 }
 
+# What the kernel counts as written has the file system's own blocks too: a group of blocks that nobody has used
+# before begins with its bitmaps and a table of inodes.
+within_metadata() { # VALUE PERCENT OF
+	echo "$1 within $2 % of $3, and 256 KiB"
+	awk -v a="$1" -v p="$2" -v b="$3" 'BEGIN { exit !(a >= b * (1 - p / 100) && a <= b * (1 + p / 100) + 262144) }'
+}
+
 @test "a copy-up writes the file once, of 64 MiB too, the second change and a volume nothing" {
 	analyze --verify
 	for mib in 1 10 64; do
 		within "$(median cloche io.copy_up.${mib}mib.disk)" 10 $((mib << 20))
-		within "$(median cloche io.copy_up.${mib}mib.written)" 10 $((mib << 20))
+		within_metadata "$(median cloche io.copy_up.${mib}mib.written)" 10 $((mib << 20))
 	done
 	[ "$(verdict io.copy_up.second)" = holds ]
 	[ "$(verdict io.copy_up.volume)" = holds ]
 	[ "$(verdict io.copy_up.other_changes)" = holds ]
 	for how in chmod open append; do
-		within "$(median cloche io.copy_up.${how}_10mib.written)" 10 $((10 << 20))
+		within_metadata "$(median cloche io.copy_up.${how}_10mib.written)" 10 $((10 << 20))
 	done
 	jq -e '[.. | objects | select(has("agrees")) | select(.key | endswith(".written"))] |
 		length == 6 and all(.agrees)' "$ENGINE_DIR/report.json"
