@@ -40,11 +40,15 @@ static bool is_ours(const struct change *c, const struct nft_dump_rule *rule)
 	       host_filter_names_device(rule, c->bridge);
 }
 
+bool table_is_engines(const char *name)
+{
+	return strcmp(name, "cloche") == 0 || strncmp(name, "cloche-", 7) == 0;
+}
+
 /* Tables of engines; what they drop is their own networks', and their rules are counted. */
 static bool is_engines_table(const struct nft_dump_chain *chain)
 {
-	return chain->family == NFPROTO_INET &&
-	       (strcmp(chain->table, "cloche") == 0 || strncmp(chain->table, "cloche-", 7) == 0);
+	return chain->family == NFPROTO_INET && table_is_engines(chain->table);
 }
 
 /* ---- the rules ---- */

@@ -200,8 +200,28 @@ static bool is_verdict_map(const struct nft_dump_expression *e)
 	       netlink_value_be32(a[NFTA_LOOKUP_DREG]) == NFT_REG_VERDICT;
 }
 
-/* How often the rules of a table call a chain; a map may call any. */
-static size_t count_calls(const struct nft_ruleset *r, const struct nft_dump_chain *called)
+static bool rule_calls(const struct nft_dump_rule *rule, const char *name)
+{
+	for (size_t i = 0; i < rule->expression_count; i++) {
+		const char *to = NULL;
+		int32_t code;
+
+		if (read_verdict(&rule->expressions[i], &code, &to) && to && strcmp(to, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool uses_verdict_map(const struct nft_dump_rule *rule)
+{
+	for (size_t i = 0; i < rule->expression_count; i++)
+		if (is_verdict_map(&rule->expressions[i]))
+			return true;
+	return false;
+}
+
+/* Whether one rule alone of the table calls a chain; a map may call any. */
+static bool is_called_once(const struct nft_ruleset *r, const struct nft_dump_chain *called)
 {
 	size_t n = 0;
 
@@ -210,17 +230,11 @@ static size_t count_calls(const struct nft_ruleset *r, const struct nft_dump_cha
 
 		if (rule->family != called->family || strcmp(rule->table, called->table) != 0)
 			continue;
-		for (size_t j = 0; j < rule->expression_count; j++) {
-			const char *to = NULL;
-			int32_t code;
-
-			if (is_verdict_map(&rule->expressions[j]))
-				n += 2;
-			else if (read_verdict(&rule->expressions[j], &code, &to) && to)
-				n += strcmp(to, called->name) == 0;
-		}
+		if (uses_verdict_map(rule))
+			return false;
+		n += rule_calls(rule, called->name);
 	}
-	return n;
+	return n == 1;
 }
 
 /* seen: chains that do not close, by their number, since many rules may call one. */
@@ -240,7 +254,7 @@ static enum outcome outcome_of_call(const struct nft_ruleset *r, const struct nf
 		return OUTCOME_OPEN;
 	outcome = outcome_of(r, to, seen, &inside);
 	/* What others call as well must not be opened for them, least of all what is for the host. */
-	if (outcome == OUTCOME_CLOSED && place && count_calls(r, to) == 1)
+	if (outcome == OUTCOME_CLOSED && place && is_called_once(r, to))
 		*place = inside;
 	return outcome;
 }
@@ -295,18 +309,9 @@ static uint64_t final_return(const struct nft_dump_chain *chain)
 
 static bool calls(const struct nft_dump_chain *chain, const char *name)
 {
-	for (size_t i = 0; i < chain->rule_count; i++) {
-		const struct nft_dump_rule *rule = chain->rules[i];
-
-		for (size_t j = 0; j < rule->expression_count; j++) {
-			const char *to = NULL;
-			int32_t code;
-
-			if (read_verdict(&rule->expressions[j], &code, &to) && to &&
-			    strcmp(to, name) == 0)
-				return true;
-		}
-	}
+	for (size_t i = 0; i < chain->rule_count; i++)
+		if (rule_calls(chain->rules[i], name))
+			return true;
 	return false;
 }
 

@@ -65,6 +65,8 @@ int must_check host_filter_admit(const struct network_store *s, const struct net
 /* Whether some chain that host_filter_admit() would change for every network, or for one with IPv6
  * where that is forwarded, has no rule of ours at all: it came, or began anew, after they were admitted. */
 bool host_filter_was_not_asked(const struct network_store *s);
+/* Whether a table of that name is an engine's, this one's or another's. */
+bool table_is_engines(const char *name);
 /* Whether a base chain of hook forward drops all that it does not know, so that it has to be asked. */
 bool host_filter_drops_all(const struct nft_ruleset *r, const struct nft_dump_chain *chain);
 int must_check host_filter_dismiss(const struct network_store *s, const struct network *n,

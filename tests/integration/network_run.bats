@@ -352,6 +352,10 @@ advertise() { # CONTAINER PREFIX
 	EOT
 }
 
+has_heard() { # COUNT: advertisements of routers that have come to the host itself
+	[ "$(on_host awk '$1 == "Icmp6InRouterAdvertisements" { print $2 }' /proc/net/snmp6)" -ge "$1" ]
+}
+
 @test "a container cannot become the host's router by saying so" {
 	local name
 	# Each order: forwarding of IPv6 goes on with the first network that has it.
@@ -363,7 +367,8 @@ advertise() { # CONTAINER PREFIX
 		advertise "${name%%:*}" 2001:db8:bad::
 	done
 	advertise before 2001:db8:bad::
-	sleep 0.3
+	# The host has taken in all five, and made nothing of them.
+	wait_for 5 has_heard 5
 	assert_equal "$({ on_host ip -6 route && on_host ip -6 address; } | grep -E 'proto ra|2001:db8:bad' || true)" ''
 }
 

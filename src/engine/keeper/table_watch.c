@@ -119,12 +119,6 @@ static bool has_comment(const struct table_watch *w, const struct nlattr *data)
 			      strlen(w->comment));
 }
 
-/* Networks' own rules are no filter of the host's. */
-static bool is_engines_table(const char *table)
-{
-	return table && strncmp(table, "cloche", strlen("cloche")) == 0;
-}
-
 static bool matters(const struct table_watch *w, const struct nlmsghdr *h)
 {
 	const struct nlattr *in[ATTRIBUTES_MAX + 1];
@@ -147,7 +141,8 @@ static bool matters(const struct table_watch *w, const struct nlmsghdr *h)
 	case NFT_MSG_NEWCHAIN:
 		return !ours && is_forward_chain(in[NFTA_CHAIN_HOOK]);
 	case NFT_MSG_NEWRULE:
-		return !is_engines_table(table) && !has_comment(w, in[NFTA_RULE_USERDATA]);
+		/* Networks' own rules are no filter of the host's. */
+		return table && !table_is_engines(table) && !has_comment(w, in[NFTA_RULE_USERDATA]);
 	default:
 		return false;
 	}
