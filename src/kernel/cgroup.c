@@ -37,27 +37,28 @@ uint64_t cgroup_io_weight_of(uint64_t blkio_weight)
 	return 1 + (blkio_weight - 10) * 9999 / 990;
 }
 
-static int make_parents(char *dir, size_t mount_len, struct err *err)
+/* *last_made: the parent itself is new. */
+static int make_parents(char *dir, size_t mount_len, bool *last_made, struct err *err)
 {
 	for (char *slash = strchr(dir + mount_len + 1, '/'); slash;
 	     slash = strchr(slash + 1, '/')) {
-		bool ok;
-
 		*slash = '\0';
-		ok = mkdir(dir, 0755) == 0 || errno == EEXIST || errno == ENOENT;
-		if (!ok)
+		*last_made = mkdir(dir, 0755) == 0;
+		if (!*last_made && errno != EEXIST && errno != ENOENT)
 			return err_sys(err, "create cgroup %s", dir);
 		*slash = '/';
 	}
 	return 0;
 }
 
-int cgroup_mkdirs(const char *mount, const char *path, bool *made, struct err *err)
+int cgroup_mkdirs(const char *mount, const char *path, bool *made, bool *parent_made,
+		  struct err *err)
 {
 	char dir[CGROUP_PATH_MAX];
 	size_t mount_len = strlen(mount);
 	int r;
 
+	*parent_made = false;
 	if (str_format(dir, sizeof(dir), "%s%s", mount, path))
 		return err_set(err, ERR_INVALID, ENAMETOOLONG, "cgroup path %s is too long", path);
 	/* Once more when somebody removes the empty parent that we have just made or seen. */
@@ -67,7 +68,7 @@ int cgroup_mkdirs(const char *mount, const char *path, bool *made, struct err *e
 			return 0;
 		if (errno != ENOENT)
 			break;
-		r = make_parents(dir, mount_len, err);
+		r = make_parents(dir, mount_len, parent_made, err);
 		if (r)
 			return r;
 	}

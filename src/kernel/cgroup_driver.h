@@ -42,9 +42,10 @@ int must_check cgroup_v2_apply(const struct cgroup_target *t, const struct cgrou
 int must_check cgroup_apply_rdma(const struct cgroup_target *t, const struct cgroup_resources *r,
 				 struct err *err);
 
-/* Makes a group's directory below mount with all its parents. *made tells whether the last one is
- * new. */
-int must_check cgroup_mkdirs(const char *mount, const char *path, bool *made, struct err *err);
+/* Makes a group's directory below mount with all its parents. *made tells whether it is new,
+ * *parent_made whether the one above it is. */
+int must_check cgroup_mkdirs(const char *mount, const char *path, bool *made, bool *parent_made,
+			     struct err *err);
 
 /* Attaches a program for these rules to a v2 group, in place of what was attached there before. */
 int must_check cgroup_v2_set_devices(const struct cgroup_target *t,

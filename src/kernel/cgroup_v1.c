@@ -56,18 +56,44 @@ static int fill_cpuset(char *dir, size_t mount_len, const char *file, struct err
 	return r ? err_set(err, ERR_SYSTEM, -r, "write %s: %s", path, err_errno_text(-r)) : 0;
 }
 
+static int fill_cpusets(char *dir, size_t mount_len, struct err *err)
+{
+	int r = fill_cpuset(dir, mount_len, "cpuset.cpus", err);
+
+	return r ? r : fill_cpuset(dir, mount_len, "cpuset.mems", err);
+}
+
+/* Has the kernel itself fill in the groups made below a parent of ours from now on. A write to cpuset.cpus
+ * or cpuset.mems makes it look at every sibling and build the scheduler's domains anew. Its refusal costs
+ * only that. */
+static void have_cpusets_cloned(char *dir, size_t mount_len)
+{
+	char path[CGROUP_PATH_MAX];
+	char *slash = strrchr(dir, '/');
+
+	*slash = '\0';
+	if (strlen(dir) > mount_len &&
+	    str_format(path, sizeof(path), "%s/cgroup.clone_children", dir) == 0 &&
+	    file_write_kernel_at(AT_FDCWD, path, "1") < 0)
+		errno = 0;
+	*slash = '/';
+}
+
 int cgroup_v1_create(const struct cgroup_hierarchy *h, const char *path, bool *made,
 		     struct err *err)
 {
 	char dir[CGROUP_PATH_MAX];
-	int r = cgroup_mkdirs(h->mount, path, made, err);
+	bool parent_made = false;
+	int r = cgroup_mkdirs(h->mount, path, made, &parent_made, err);
 
 	if (r || !(h->controllers & CGROUP_CPUSET))
 		return r;
 	if (str_format(dir, sizeof(dir), "%s%s", h->mount, path))
 		return err_set(err, ERR_INVALID, ENAMETOOLONG, "cgroup path %s is too long", path);
-	r = fill_cpuset(dir, strlen(h->mount), "cpuset.cpus", err);
-	return r ? r : fill_cpuset(dir, strlen(h->mount), "cpuset.mems", err);
+	r = fill_cpusets(dir, strlen(h->mount), err);
+	if (r == 0 && parent_made)
+		have_cpusets_cloned(dir, strlen(h->mount));
+	return r;
 }
 
 static int apply_memory(const struct cgroup_target *t, const struct cgroup_resources *r,

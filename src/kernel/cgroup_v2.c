@@ -51,7 +51,8 @@ int cgroup_v2_create(const struct cgroup_hierarchy *h, const char *path, bool *m
 {
 	char dir[CGROUP_PATH_MAX];
 	uint32_t wanted = 0;
-	int r = cgroup_mkdirs(h->mount, path, made, err);
+	bool parent_made = false;
+	int r = cgroup_mkdirs(h->mount, path, made, &parent_made, err);
 
 	if (r)
 		return r;

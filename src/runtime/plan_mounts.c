@@ -153,36 +153,22 @@ static void add_file_system(struct plan *p, const struct oci_mount *m)
 		op->flags |= OP_FLAG_NO_SYMLINK;
 }
 
-/* One v1 hierarchy below the tmpfs: mounted anew in a cgroup namespace, else the group's own
- * directory bound, so that a container without the namespace sees no more either. */
+/* The group's own directory of one hierarchy, below the tmpfs. Bound, also in a cgroup namespace, where
+ * a mount made anew shows the same: for that the kernel would look at every v2 group and every
+ * hierarchy there is, and hold its one lock of groups meanwhile. */
 static void add_v1_hierarchy(struct plan *p, const struct oci_mount *m,
-			     const struct cgroup_hierarchy *h, bool own_namespace,
-			     const char *group)
+			     const struct cgroup_hierarchy *h, const char *group)
 {
 	const char *base = strrchr(h->mount, '/') + 1;
-	uint64_t attributes = attributes_of(m->flags_set);
-	struct plan_op *op;
+	auto_free char *target = xasprintf("%s/%s", m->destination, base);
+	auto_free char *dir = xasprintf("%s%s", h->mount, group);
+	struct plan_op *op = plan_add_op(p, OP_BIND, PHASE_MOUNT, "mount %s", target);
 
-	if (own_namespace) {
-		op = plan_add_op(p, OP_MOUNT, PHASE_MOUNT, "mount %s/%s", m->destination, base);
-		op->a = plan_add_string(p, h->v2 ? "cgroup2" : "cgroup");
-		op->d = plan_add_string(p, "cgroup");
-		if (!h->v2)
-			op->c = add_option_list(p, h->name, 0);
-	} else {
-		auto_free char *dir = xasprintf("%s%s", h->mount, group);
-
-		op = plan_add_op(p, OP_BIND, PHASE_MOUNT, "mount %s/%s", m->destination, base);
-		op->a = plan_add_string(p, dir);
-		op->m = MS_PRIVATE;
-	}
-	op->n = attributes;
+	op->a = plan_add_string(p, dir);
+	op->b = plan_add_string(p, target);
+	op->n = attributes_of(m->flags_set);
+	op->m = MS_PRIVATE;
 	op->flags = OP_FLAG_MAKE_DIRECTORY;
-	{
-		auto_free char *target = xasprintf("%s/%s", m->destination, base);
-
-		op->b = plan_add_string(p, target);
-	}
 }
 
 /* cpu -> cpu,cpuacct for hierarchies that hold several controllers. */
@@ -236,7 +222,7 @@ static void add_cgroup(struct plan *p, const struct oci_config *c, const struct 
 	dir.flags_set &= ~(uint64_t)MS_RDONLY;
 	add_file_system(p, &dir);
 	for (size_t i = 0; i < layout->count; i++) {
-		add_v1_hierarchy(p, m, &layout->hierarchies[i], own_namespace, input->cgroup_path);
+		add_v1_hierarchy(p, m, &layout->hierarchies[i], input->cgroup_path);
 		add_v1_symlinks(p, m, &layout->hierarchies[i]);
 	}
 	if (m->flags_set & MS_RDONLY) {

@@ -276,6 +276,11 @@ environment() { # NAME
 	assert_equal "$(proc_status "$pid" NSpid | wc -w)" 2
 	run -0 nsenter -t "$pid" -m -C -p /bin/busybox cat /proc/1/cgroup
 	[ -z "$(grep -v ':/$' <<<"$output")" ]
+	# Its mounts begin at its own group, and list its own processes.
+	run -0 nsenter -t "$pid" -m -C -p /bin/busybox sh -c '
+		awk "/ - cgroup2? / { print \$4 }" /proc/1/mountinfo | sort -u
+		cat $(ls /sys/fs/cgroup/memory/cgroup.procs /sys/fs/cgroup/cgroup.procs 2>/dev/null)'
+	assert_equal "$output" $'/\n1'
 }
 
 # bats test_tags=once
