@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/file.h>
@@ -90,6 +91,8 @@ static _Noreturn void conclude(struct monitor *m, enum frame_type type, const vo
 		client_answer_all(m);
 	else
 		client_send_all(m, type, payload, n);
+	/* Who waits may have been woken on this very processor, behind us. */
+	sched_yield();
 	follow_container(m);
 	exec_sweep(m);
 	client_linger(m);
