@@ -24,7 +24,8 @@
 #define LARGEST ((size_t)1 << LARGEST_SHIFT)
 #define CLASSES (STEPS * (LARGEST_SHIFT - SMALLEST_SHIFT + 1) + 1)
 #define OWN_MAPPING CLASSES
-#define FIRST_CHUNK ((size_t)64 << 10) /* what most commands need, in memory from the start */
+#define LARGE ((size_t)8 << 10)
+#define FIRST_CHUNK ((size_t)48 << 10) /* what most commands need, in memory from the start */
 #define CHUNK ((size_t)512 << 10)
 
 /* In front of what the caller gets. */
@@ -40,10 +41,14 @@ struct free_block {
 	struct free_block *next;
 };
 
+struct chunk {
+	unsigned char *at, *end; /* what is left of it */
+};
+
 /* The allocator's state cannot be passed on by malloc()'s callers. */
 static struct {
 	struct free_block *freed[CLASSES];
-	unsigned char *at, *end;
+	struct chunk small, large; /* a large block must not cost the rest of the chunk for small ones */
 } arena;
 
 /* Class of a size up to LARGEST, and what blocks of that class hold. */
@@ -64,20 +69,16 @@ static uint32_t class_of(size_t size, size_t *holds)
 	return (uint32_t)(STEPS * (shift - SMALLEST_SHIFT) + step);
 }
 
-static bool take_chunk(size_t need)
+static bool take_chunk(struct chunk *chunk, size_t need)
 {
-	size_t size = arena.end ? CHUNK : FIRST_CHUNK;
-	int populate = arena.end ? 0 : MAP_POPULATE;
-	unsigned char *chunk;
+	bool first = chunk == &arena.small && !chunk->end && need <= FIRST_CHUNK;
+	size_t size = first ? FIRST_CHUNK : CHUNK;
+	unsigned char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | (first ? MAP_POPULATE : 0), -1, 0);
 
-	if (size < need)
-		size = CHUNK;
-	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1,
-		     0);
-	if (chunk == MAP_FAILED)
+	if (p == MAP_FAILED)
 		return false;
-	arena.at = chunk;
-	arena.end = chunk + size;
+	*chunk = (struct chunk){.at = p, .end = p + size};
 	return true;
 }
 
@@ -97,6 +98,7 @@ static struct block *map_block(size_t size)
 /* *fresh: the kernel has just zeroed it. */
 static struct block *allocate(size_t size, bool *fresh)
 {
+	struct chunk *chunk = size < LARGE ? &arena.small : &arena.large;
 	struct block *b;
 	uint32_t class;
 	size_t holds;
@@ -111,10 +113,11 @@ static struct block *allocate(size_t size, bool *fresh)
 		*fresh = false;
 		return b;
 	}
-	if ((size_t)(arena.end - arena.at) < holds + sizeof(*b) && !take_chunk(holds + sizeof(*b)))
+	if ((size_t)(chunk->end - chunk->at) < holds + sizeof(*b) &&
+	    !take_chunk(chunk, holds + sizeof(*b)))
 		return NULL;
-	b = (struct block *)(void *)arena.at;
-	arena.at += holds + sizeof(*b);
+	b = (struct block *)(void *)chunk->at;
+	chunk->at += holds + sizeof(*b);
 	*b = (struct block){.class = class, .size = holds};
 	return b;
 }
