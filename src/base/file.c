@@ -14,14 +14,13 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
-int file_read_at(int dirfd, const char *path, size_t max, char **out, size_t *len)
+int file_read_fd(int fd, size_t max, char **out, size_t *len)
 {
-	auto_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	size_t cap, n = 0;
 	auto_free char *buf = NULL;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
@@ -52,6 +51,13 @@ int file_read_at(int dirfd, const char *path, size_t max, char **out, size_t *le
 	if (len)
 		*len = n;
 	return 0;
+}
+
+int file_read_at(int dirfd, const char *path, size_t max, char **out, size_t *len)
+{
+	auto_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : file_read_fd(fd, max, out, len);
 }
 
 ssize_t file_read_small_at(int dirfd, const char *path, char *out, size_t size)

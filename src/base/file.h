@@ -22,6 +22,8 @@ enum file_durability {
  * that *len does not count. dirfd may be AT_FDCWD. The caller frees *out. 0 or -errno; the error
  * text is the caller's to make. */
 int must_check file_read_at(int dirfd, const char *path, size_t max, char **out, size_t *len);
+/* The same of what is open, from where it stands. */
+int must_check file_read_fd(int fd, size_t max, char **out, size_t *len);
 /* The same into a caller's buffer of size bytes, NUL included; for small kernel files. Returns
  * bytes read or -errno (-EFBIG when it does not fit). */
 ssize_t must_check file_read_small_at(int dirfd, const char *path, char *out, size_t size);

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
-#include "base/str.h"
 #include "kernel/path.h"
 
 #define USER_FILE_MAX (1 << 20)
@@ -14,13 +14,12 @@
 static char *read_in_root(int root, const char *path)
 {
 	auto_close int fd = path_open(root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
-	auto_free char *link = fd < 0 ? NULL : xasprintf("/proc/self/fd/%d", fd);
 	char *text = NULL;
 	struct stat st;
 
 	/* Only a plain file: a fifo or device from the container must not hold us up. */
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    file_read_at(AT_FDCWD, link, USER_FILE_MAX, &text, NULL) < 0)
+	    file_read_fd(fd, USER_FILE_MAX, &text, NULL) < 0)
 		return NULL;
 	return text;
 }
