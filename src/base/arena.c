@@ -48,7 +48,8 @@ struct chunk {
 /* The allocator's state cannot be passed on by malloc()'s callers. */
 static struct {
 	struct free_block *freed[CLASSES];
-	struct chunk small, large; /* a large block must not cost the rest of the chunk for small ones */
+	struct chunk small;
+	struct chunk large; /* apart: a large block is not to end the chunk of small ones */
 } arena;
 
 /* Class of a size up to LARGEST, and what blocks of that class hold. */
