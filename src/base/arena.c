@@ -24,7 +24,7 @@
 #define LARGEST ((size_t)1 << LARGEST_SHIFT)
 #define CLASSES (STEPS * (LARGEST_SHIFT - SMALLEST_SHIFT + 1) + 1)
 #define OWN_MAPPING CLASSES
-#define LARGE ((size_t)8 << 10)
+#define LARGE ((size_t)8 << 10)        /* from here on a block comes from the large chunk */
 #define FIRST_CHUNK ((size_t)48 << 10) /* what most commands need, in memory from the start */
 #define CHUNK ((size_t)512 << 10)
 
