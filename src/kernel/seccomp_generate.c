@@ -2,9 +2,10 @@
 /*
  * From profile to program by intervals. Per architecture: a table says what happens to each call
  * number; runs of equal decisions become intervals; a binary tree of comparisons finds the interval;
- * calls whose arguments decide have a block behind the tree. What must hold: the same decision as
- * libseccomp's program for every number and argument, with one addition: numbers newer than any the
- * profile knows fail with ENOSYS, as under runc, so that a libc falls back instead of giving up.
+ * single calls apart within one are compared at its end; calls whose arguments decide have a block
+ * behind the tree. What must hold: the same decision as libseccomp's program for every number and
+ * argument, with one addition: numbers newer than any the profile knows fail with ENOSYS, as under
+ * runc, so that a libc falls back instead of giving up.
  */
 #include "kernel/seccomp_generate.h"
 
@@ -27,6 +28,7 @@
 #define ARCH_X86_64 0xc000003eU
 #define ARCH_I386 0x40000003U
 #define JUMP_MAX 255
+#define APART_MAX 4 /* single numbers that are looked for one after another */
 
 /* What happens to a call: one action, or that action if one of the rules' conditions holds. */
 struct decision {
@@ -403,6 +405,8 @@ static void emit_condition(struct program *p, const struct seccomp_condition *c,
 struct interval {
 	uint32_t start;
 	label target;
+	/* Single numbers in it that go elsewhere, in section.apart. */
+	size_t apart, apart_count;
 };
 
 struct section {
@@ -412,32 +416,78 @@ struct section {
 	label unknown; /* numbers beyond the last known */
 	size_t interval_count;
 	struct interval intervals[CALLS_MAX + 2];
+	struct interval apart[CALLS_MAX];
 };
 
 static void add_interval(struct section *s, uint32_t start, label target)
 {
 	if (s->interval_count && s->intervals[s->interval_count - 1].target == target)
 		return;
-	s->intervals[s->interval_count++] = (struct interval){start, target};
+	s->intervals[s->interval_count++] = (struct interval){.start = start, .target = target};
+}
+
+static bool is_one_number(const struct section *s, size_t i)
+{
+	return i > 0 && i + 1 < s->interval_count &&
+	       s->intervals[i + 1].start == s->intervals[i].start + 1;
+}
+
+/* A number alone within an interval is one comparison at its end in place of two in the tree. */
+static void join_intervals(struct section *s)
+{
+	size_t count = 0, apart = 0;
+
+	for (size_t i = 0; i < s->interval_count; i++) {
+		struct interval *last = count ? &s->intervals[count - 1] : NULL;
+
+		if (last && last->apart_count < APART_MAX && is_one_number(s, i) &&
+		    s->intervals[i + 1].target == last->target) {
+			s->apart[apart++] = s->intervals[i++];
+			last->apart_count++;
+		} else {
+			s->intervals[count] = s->intervals[i];
+			s->intervals[count++].apart = apart;
+		}
+	}
+	s->interval_count = count;
+}
+
+static bool is_plain(const struct section *s, size_t from, size_t to)
+{
+	return to - from == 1 && !s->intervals[from].apart_count;
+}
+
+static void emit_leaf(struct section *s, const struct interval *in)
+{
+	for (size_t i = 0; i < in->apart_count; i++) {
+		const struct interval *one = &s->apart[in->apart + i];
+		bool last = i + 1 == in->apart_count;
+		label next = last ? in->target : new_label(s->p);
+
+		emit_jump(s->p, BPF_JEQ, one->start, one->target, next);
+		if (!last)
+			place(s->p, next);
+	}
 }
 
 static void emit_tree(struct section *s, size_t from, size_t to)
 {
 	size_t middle = from + (to - from) / 2;
-	label left = s->intervals[from].target, right = s->intervals[middle].target;
+	bool left_plain = is_plain(s, from, middle), right_plain = is_plain(s, middle, to);
+	label left, right;
 
-	if (to - from == 1)
+	if (to - from == 1) {
+		emit_leaf(s, &s->intervals[from]);
 		return;
-	if (middle - from > 1)
-		left = new_label(s->p);
-	if (to - middle > 1)
-		right = new_label(s->p);
+	}
+	left = left_plain ? s->intervals[from].target : new_label(s->p);
+	right = right_plain ? s->intervals[middle].target : new_label(s->p);
 	emit_jump(s->p, BPF_JGE, s->intervals[middle].start, right, left);
-	if (middle - from > 1) {
+	if (!left_plain) {
 		place(s->p, left);
 		emit_tree(s, from, middle);
 	}
-	if (to - middle > 1) {
+	if (!right_plain) {
 		place(s->p, right);
 		emit_tree(s, middle, to);
 	}
@@ -472,7 +522,6 @@ static void emit_return(struct program *p, label l, uint32_t action)
 static void emit_section(struct section *s)
 {
 	const struct table *t = s->t;
-	bool single = false;
 
 	s->interval_count = 0;
 	for (size_t i = 0; i < t->decision_count; i++)
@@ -481,8 +530,8 @@ static void emit_section(struct section *s)
 	for (int nr = 0; nr <= t->last_known; nr++)
 		add_interval(s, nr == 0 ? 0 : t->first + (uint32_t)nr, s->decisions[t->calls[nr]]);
 	add_interval(s, t->first + (uint32_t)(t->last_known + 1), s->unknown);
-	single = s->interval_count == 1;
-	if (single) {
+	join_intervals(s);
+	if (is_plain(s, 0, s->interval_count)) {
 		emit(s->p, BPF_JMP | BPF_JA, 0);
 		s->p->jumps[s->p->count - 1].yes = s->intervals[0].target;
 	}

@@ -93,10 +93,11 @@ enum plan_op_type {
 	OP_SECCOMP,      /* a: struct sock_filter[]; n: count; flags: SECCOMP_FILTER_FLAG_* in m */
 	OP_HOOK,         /* a: argv list; b: envp list; c: state text; d: program; n: timeout s */
 	OP_FIND_PROGRAM, /* a: list of candidate paths; fails as OP_EXEC would */
-	OP_GATE,         /* tells the parent "created", then waits for `start` */
-	OP_PERSONALITY,  /* n */
-	OP_IO_PRIORITY,  /* n */
-	OP_EXEC,         /* a: list of candidate paths; b: argv list; c: envp list */
+	OP_SKIP_ABSENT, /* a: list of candidate paths; OP_EXEC begins with the first that is there */
+	OP_GATE,        /* tells the parent "created", then waits for `start` */
+	OP_PERSONALITY, /* n */
+	OP_IO_PRIORITY, /* n */
+	OP_EXEC,        /* a: list of candidate paths; b: argv list; c: envp list */
 	OP_COUNT
 };
 

@@ -270,7 +270,7 @@ int plan_add_user(struct plan *p, const struct oci_process *process, struct err 
 	return 0;
 }
 
-int plan_add_confinement(struct plan *p, const struct oci_process *process,
+int plan_add_confinement(struct plan *p, const struct oci_process *process, plan_ref candidates,
 			 const struct plan_input *input, struct err *err)
 {
 	const struct capability_sets *caps = &process->capabilities;
@@ -280,6 +280,10 @@ int plan_add_confinement(struct plan *p, const struct oci_process *process,
 
 	if (rc < 0)
 		return rc;
+	/* Here and not later: a filter may kill for a look. */
+	if (((const struct plan_list *)plan_at(p, candidates))->count > 1)
+		plan_add_op(p, OP_SKIP_ABSENT, PHASE_EXEC, "look for %s", process->args.items[0])
+			->a = candidates;
 	if (input->seccomp && input->seccomp->count) {
 		op = plan_add_op(p, OP_SECCOMP, PHASE_SECURITY, "load seccomp filter");
 		op->a = plan_add_bytes(p, input->seccomp->instructions,
@@ -323,7 +327,7 @@ static int add_program(struct plan *p, const struct oci_config *c, const struct 
 	add_hooks(p, c, OCI_HOOK_START_CONTAINER, "startContainer", input);
 	rc = plan_add_user(p, process, err);
 	if (rc == 0)
-		rc = plan_add_confinement(p, process, input, err);
+		rc = plan_add_confinement(p, process, candidates, input, err);
 	if (rc < 0)
 		return rc;
 	plan_add_exec(p, process, candidates);

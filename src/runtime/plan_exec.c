@@ -34,6 +34,7 @@ void plan_begin_exec(struct plan *p)
 int plan_build_exec(struct plan *p, const struct oci_process *process,
 		    const struct plan_input *input, struct err *err)
 {
+	plan_ref candidates;
 	int rc;
 
 	if (!process->args.count)
@@ -42,6 +43,7 @@ int plan_build_exec(struct plan *p, const struct oci_process *process,
 		add_baseline(p);
 		plan_add_groups(p, input);
 	}
+	candidates = plan_add_candidates(p, process);
 	plan_add_limits(p, process, input);
 	plan_add_op(p, OP_JOIN, PHASE_NAMESPACES, "join the container")->n = JOINED;
 	plan_add_streams(p, process, input, OP_FLAG_LATER);
@@ -49,7 +51,7 @@ int plan_build_exec(struct plan *p, const struct oci_process *process,
 	if (rc == 0 && input->clone_before_filter)
 		plan_add_op(p, OP_CLONE, PHASE_NAMESPACES, "enter its pid namespace");
 	if (rc == 0)
-		rc = plan_add_confinement(p, process, input, err);
+		rc = plan_add_confinement(p, process, candidates, input, err);
 	if (rc < 0)
 		return rc;
 	if (!input->clone_before_filter)
@@ -57,6 +59,6 @@ int plan_build_exec(struct plan *p, const struct oci_process *process,
 	plan_add_op(p, OP_SETSID, PHASE_OTHER, "new session");
 	if (process->terminal)
 		plan_add_op(p, OP_CONTROL_TERMINAL, PHASE_OTHER, "take the terminal");
-	plan_add_exec(p, process, plan_add_candidates(p, process));
+	plan_add_exec(p, process, candidates);
 	return plan_check(p, err);
 }

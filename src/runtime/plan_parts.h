@@ -18,9 +18,10 @@ void plan_add_streams(struct plan *p, const struct oci_process *process,
 		      const struct plan_input *input, uint32_t flags);
 /* Bounding set, no_new_privs, user and groups, working directory. */
 int must_check plan_add_user(struct plan *p, const struct oci_process *process, struct err *err);
-/* Seccomp filter, then capabilities. */
+/* A look at which of the candidates is there, seccomp filter, then capabilities. */
 int must_check plan_add_confinement(struct plan *p, const struct oci_process *process,
-				    const struct plan_input *input, struct err *err);
+				    plan_ref candidates, const struct plan_input *input,
+				    struct err *err);
 /* The paths that execve() is tried on, as execvp() would, in the process's own PATH. */
 plan_ref plan_add_candidates(struct plan *p, const struct oci_process *process);
 /* The last operation. */

@@ -76,6 +76,27 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	assert_contains "$output" "OCI runtime exec failed: exec failed: unable to start container process: "
 }
 
+runs_anew() { # CONTAINER PID: it runs again, as another process
+	[ "$(inspect "$1" .State.Status)" = running ] && [ "$(container_pid "$1")" != "$2" ]
+}
+
+@test "each further exec joins the container's groups, also of its next run" {
+	start_box --restart always
+	local pid groups
+	pid=$(container_pid box)
+	groups=$(cloche exec box cat /proc/1/cgroup)
+	for _ in 1 2 3; do
+		assert_equal "$(cloche exec box cat /proc/self/cgroup)" "$groups"
+	done
+	# Nothing of what is kept open for that is the process's.
+	assert_equal "$(cloche exec box sh -c 'cd /proc/self/fd && echo *')" "0 1 2 3"
+	kill -KILL "$pid"
+	wait_for 10 runs_anew box "$pid"
+	for _ in 1 2 3; do
+		assert_equal "$(cloche exec box cat /proc/self/cgroup)" "$groups"
+	done
+}
+
 # bats test_tags=any-kernel
 @test "exit codes: the command's, 128 and the signal, 126 and 127" {
 	start_box

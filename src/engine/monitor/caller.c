@@ -30,7 +30,7 @@ void caller_leave_descriptors(const struct monitor *m)
 		close(PLAN_FD_CGROUP);
 	if (!early->exec)
 		close(PLAN_FD_TARGET);
-	syscall(SYS_close_range, PLAN_FD_COUNT, ~0U, 0);
+	syscall(SYS_close_range, PLAN_FD_COUNT + m->group_count, ~0U, 0);
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 

@@ -126,7 +126,10 @@ struct monitor {
 	bool foreign_made; /* the runtime knows the container */
 	pid_t guard_pid;   /* ends the container when we die; 0 none */
 	struct monitor_network network;
-	const char *groups;   /* of the container, for a process of an exec: child_context.groups */
+	const char *groups; /* of the container, for a process of an exec: child_context.groups */
+	/* The same, open, from the second exec on. A supervisor has them at PLAN_FD_COUNT and above. */
+	int group_fds[PLAN_MAX_CGROUPS];
+	uint32_t group_count; /* 0: not open */
 	uint32_t supervisors; /* of execs: processes of ours that have not been reaped */
 	struct forwarding forwarding;
 };
@@ -141,6 +144,8 @@ _Noreturn void monitor_main(struct monitor *m, bool forked);
  * the connection to whoever asked. */
 void supervise_begin(struct monitor *m, int control);
 void supervise_reap(struct monitor *m);
+/* Lets go of the groups that were opened for execs. */
+void supervise_forget(struct monitor *m);
 
 /* caller.c */
 void caller_leave_descriptors(const struct monitor *m);

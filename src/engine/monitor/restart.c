@@ -111,6 +111,7 @@ void restart_pause(struct monitor *m)
 		_exit(0);
 	}
 	close_run(m);
+	supervise_forget(m);
 	watch_marker(m);
 	m->restart.waiting = true;
 }

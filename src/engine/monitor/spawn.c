@@ -107,6 +107,8 @@ static _Noreturn void become_child(struct monitor *m, const struct stdio_pipes *
 				  .gate_fd = -1,
 				  .mask_fd = -1,
 				  .groups = m->groups,
+				  .group_fd = PLAN_FD_COUNT,
+				  .group_count = m->group_count,
 				  .die_with_parent = 1};
 
 	close(PLAN_FD_LOCK);

@@ -4,7 +4,7 @@
  * the program costs, and it is born in the monitors' groups and free of any caller's session. Whoever
  * asks brings what an own supervisor would be started with; his connection is its control socket.
  *
- * What must hold: the copy keeps no descriptor of the container's but its group, since the lock says
+ * What must hold: the copy keeps no descriptor of the container's but its groups, since the lock says
  * that the container's monitor lives, nor its plan, since the process that enters the container is a
  * copy of the copy; and the monitor itself does no more than fork and reap.
  */
@@ -25,6 +25,7 @@
  * of the helpers'; this one does no harm where nobody has asked for it. */
 #define SUPERVISOR_ENDED SIGURG
 #define HIGH_FD 64 /* above every place a descriptor is put */
+_Static_assert(PLAN_FD_COUNT + PLAN_MAX_CGROUPS <= HIGH_FD, "groups have places below");
 #define PLACES (PLAN_FD_TARGET - PLAN_FD_CONTROL + 1)
 
 /* Only the monitor's own group can be handed on, and only where there is one if it takes one. */
@@ -92,6 +93,16 @@ static bool place(const int list[PLACES])
 	return true;
 }
 
+/* Puts the groups where caller_leave_descriptors() leaves them. */
+static void place_groups(const struct monitor *parent, struct monitor *m)
+{
+	for (uint32_t i = 0; i < parent->group_count; i++) {
+		if (dup3(parent->group_fds[i], PLAN_FD_COUNT + (int)i, O_CLOEXEC) < 0)
+			return;
+	}
+	m->group_count = parent->group_count;
+}
+
 static _Noreturn void become_supervisor(const struct monitor *parent, int control)
 {
 	const int *came = parent->network.pending;
@@ -109,6 +120,7 @@ static _Noreturn void become_supervisor(const struct monitor *parent, int contro
 	munmap(parent->plan, PLAN_BYTES);
 	if (!place(list))
 		_exit(125);
+	place_groups(parent, m);
 	m->plan = monitor_map_plan(PLAN_FD_PLAN);
 	if (!m->plan || !m->plan->early.exec)
 		_exit(125);
@@ -138,8 +150,42 @@ void supervise_begin(struct monitor *m, int control)
 		m->supervisors++;
 }
 
+void supervise_forget(struct monitor *m)
+{
+	while (m->group_count)
+		close(m->group_fds[--m->group_count]);
+}
+
+/* Who executes once will do so again, and the way to these files is half of what joining them costs.
+ * All or none: a supervisor without them goes by the paths. */
+static void open_groups(struct monitor *m)
+{
+	const struct plan_monitor *pm = &m->plan->monitor;
+
+	for (uint32_t i = 0; i < pm->cgroup_count && i < PLAN_MAX_CGROUPS; i++) {
+		char path[CGROUP_PATH_MAX];
+		int fd = -1, high;
+
+		if (pm->cgroups[i].v2)
+			continue;
+		if (str_format(path, sizeof(path), "%s/tasks",
+			       plan_string(m->plan, pm->cgroups[i].path)) == 0)
+			fd = open(path, O_WRONLY | O_CLOEXEC);
+		high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+		if (fd >= 0)
+			close(fd);
+		if (high < 0) {
+			supervise_forget(m);
+			return;
+		}
+		m->group_fds[m->group_count++] = high;
+	}
+}
+
 void supervise_reap(struct monitor *m)
 {
 	while (m->supervisors && waitpid(-1, NULL, (int)__WCLONE | WNOHANG) > 0)
 		m->supervisors--;
+	if (!m->supervisors && !m->group_count && !m->exited)
+		open_groups(m);
 }

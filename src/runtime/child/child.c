@@ -60,6 +60,7 @@ static const child_op_fn ops[OP_COUNT] = {
 	[OP_SECCOMP] = child_op_seccomp,
 	[OP_HOOK] = child_op_hook,
 	[OP_FIND_PROGRAM] = child_op_find_program,
+	[OP_SKIP_ABSENT] = child_op_skip_absent,
 	[OP_GATE] = child_op_gate,
 	[OP_PERSONALITY] = child_op_personality,
 	[OP_IO_PRIORITY] = child_op_io_priority,

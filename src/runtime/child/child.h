@@ -17,9 +17,12 @@ struct child_context {
 	int gate_fd;   /* OP_GATE reads one byte here */
 	int mask_fd; /* empty read-only tmpfs on the first masked directory, cloned for the others */
 	const char *groups;    /* host paths of `tasks` files, the last followed by an empty one */
+	unsigned group_fd;     /* the same files, open: the first of group_count in a row */
+	unsigned group_count;  /* 0: not open, by path */
 	int die_with_parent;   /* 1: SIGKILL when the parent dies */
 	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 cross execve */
 	int early_result;      /* of plan_early.own_namespaces */
+	uint32_t candidate;    /* of OP_EXEC, the first that is worth a try */
 	uint32_t step;         /* enum child_step of the failure */
 	int32_t detail;
 };
@@ -82,6 +85,7 @@ int child_op_console(struct child_context *c, struct plan *p, const struct plan_
 int child_op_control_terminal(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_hook(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_find_program(struct child_context *c, struct plan *p, const struct plan_op *op);
+int child_op_skip_absent(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_gate(struct child_context *c, struct plan *p, const struct plan_op *op);
 int child_op_exec(struct child_context *c, struct plan *p, const struct plan_op *op);
 

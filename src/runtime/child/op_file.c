@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "kernel/path.h"
 #include "runtime/child/child.h"
@@ -147,12 +148,24 @@ int child_op_join_cgroup(struct child_context *c, struct plan *p, const struct p
 	return file_write_kernel_at(AT_FDCWD, plan_string(p, op->a), "0");
 }
 
+/* They lead to the host's directories (CVE-2024-21626). */
+static int close_groups(const struct child_context *c)
+{
+	return syscall(SYS_close_range, c->group_fd, c->group_fd + c->group_count - 1, 0) < 0
+		       ? -errno
+		       : 0;
+}
+
 int child_op_join_groups(struct child_context *c, struct plan *p, const struct plan_op *op)
 {
 	int rc = c->groups ? 0 : -ESRCH;
 
 	(void)p;
 	(void)op;
+	for (unsigned i = 0; rc == 0 && i < c->group_count; i++)
+		rc = fd_write_all((int)(c->group_fd + i), "0", 1);
+	if (c->group_count)
+		return rc == 0 ? close_groups(c) : rc;
 	for (const char *at = c->groups; rc == 0 && *at; at += strlen(at) + 1)
 		rc = file_write_kernel_at(AT_FDCWD, at, "0");
 	return rc;
