@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -235,6 +236,9 @@ static void ask_monitor(struct exec_launch *x)
 	frame_header_set(&header, FRAME_EXEC, 0);
 	if (fd >= 0 && fd_send(fd, &header, sizeof(header), fds, EXEC_DESCRIPTORS) == 0)
 		x->l.control_fd = take_fd(&fd);
+	/* The kernel often wakes the monitor on this very processor, where it would wait until we have
+	 * nothing left to do; the processor that its fork gets is idle all that while. */
+	sched_yield();
 }
 
 /* What a monitor has of its container, for a supervisor that is started instead. */
