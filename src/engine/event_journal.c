@@ -35,14 +35,21 @@ static bool is_current(int dirfd, const char *path, int fd, struct stat *st)
 	       named.st_ino == st->st_ino && named.st_dev == st->st_dev;
 }
 
+int event_journal_open(int dirfd, const char *path, int *fd)
+{
+	if (*fd < 0)
+		*fd = openat(dirfd, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			     0600);
+	return *fd < 0 ? -errno : 0;
+}
+
 static int open_locked(int dirfd, const char *path, int *fd, struct stat *st)
 {
 	for (int i = 0; i < OPEN_TRIES; i++) {
-		if (*fd < 0)
-			*fd = openat(dirfd, path,
-				     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (*fd < 0)
-			return -errno;
+		int rc = event_journal_open(dirfd, path, fd);
+
+		if (rc < 0)
+			return rc;
 		lock_shared(*fd);
 		if (is_current(dirfd, path, *fd, st))
 			return 0;

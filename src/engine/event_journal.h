@@ -33,5 +33,7 @@
  * a line cut short by a full file system is left out by readers. */
 int must_check event_journal_append(int dirfd, const char *path, int *fd, const struct iovec *parts,
 				    int count);
+/* Opens it ahead of the first line, if *fd is -1: 0 or -errno. */
+int must_check event_journal_open(int dirfd, const char *path, int *fd);
 
 #endif

@@ -24,6 +24,15 @@ static void append(struct monitor *m, const struct iovec *parts, int count)
 		return;
 }
 
+void event_get_ready(struct monitor *m)
+{
+	const char *journal = plan_string(m->plan, m->plan->monitor.event_journal);
+
+	/* The first line tries again. */
+	if (journal && event_journal_open(AT_FDCWD, journal, &m->event_fd) < 0)
+		return;
+}
+
 static struct iovec part(const char *text)
 {
 	return (struct iovec){.iov_base = (char *)text, .iov_len = strlen(text)};

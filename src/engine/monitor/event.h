@@ -14,6 +14,8 @@ struct monitor_attribute {
 	const char *key, *value; /* plain text: nothing that JSON would escape */
 };
 
+/* Opens the journal while nobody waits. */
+void event_get_ready(struct monitor *m);
 /* An event of this container; action and attributes are plain text. */
 void event_say(struct monitor *m, const char *action, const struct monitor_attribute *attributes,
 	       size_t count);

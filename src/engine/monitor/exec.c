@@ -176,6 +176,7 @@ void exec_on_report_end(struct monitor *m)
 	store(m, "running");
 	started = (struct frame_started){.pid = m->pid};
 	client_send(m, &m->clients[0], FRAME_STARTED, &started, sizeof(started));
+	event_get_ready(m);
 }
 
 void exec_reap(struct monitor *m)
