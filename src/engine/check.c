@@ -97,12 +97,8 @@ static void collect_layer(int dir, const char *name, struct strv *ids)
 static void collect_name(int dir, const char *name, struct strv *ids)
 {
 	char id[ID_LEN + 1];
-	ssize_t n = readlinkat(dir, name, id, sizeof(id));
 
-	if (n != ID_LEN)
-		return;
-	id[n] = '\0';
-	if (id_is_hex(id, ID_LEN))
+	if (name_read(dir, name, id) == 0)
 		add_id(ids, id);
 }
 
@@ -216,9 +212,8 @@ static void check_names_of(struct checker *k, const char *id, const char *own)
 
 	while (dir && (entry = readdir(dir)) != NULL) {
 		char target[ID_LEN + 1];
-		ssize_t n = readlinkat(fd, entry->d_name, target, sizeof(target));
 
-		if (n != ID_LEN || strncmp(target, id, ID_LEN) != 0 ||
+		if (name_read(fd, entry->d_name, target) < 0 || !str_eq(target, id) ||
 		    (own && str_eq(own, entry->d_name)))
 			continue;
 		if (k->repair)
@@ -349,7 +344,7 @@ static void check_bad_names(struct checker *k)
 		int rc;
 
 		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, "..") ||
-		    readlinkat(fd, entry->d_name, id, sizeof(id)) == ID_LEN)
+		    name_read(fd, entry->d_name, id) == 0)
 			continue;
 		rc = k->repair ? remove_tree_at(fd, entry->d_name) : 0;
 		check_report_rc(k, "name", entry->d_name, "not a reservation", rc);

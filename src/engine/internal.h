@@ -26,6 +26,9 @@ int must_check container_run_dir(const struct engine *e, const char *id);
 /* container_record_read() without the state. */
 int must_check container_record_load(struct engine *e, const char *id, struct container *c,
 				     struct err *err);
+/* What names/<name> below names_fd holds: 0, -ENOENT for no such name, -EINVAL for a link without an
+ * id, or another -errno. */
+int must_check name_read(int names_fd, const char *name, char id[static ID_LEN + 1]);
 /* The id that a name is reserved for: 0, -ENOENT, or -EINVAL for a link that holds no id. */
 int must_check name_resolve(const struct engine *e, const char *name, char id[static ID_LEN + 1]);
 /* True if id has neither a held lock nor a finished record. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names of containers. <data>/names/<name> is a symlink to the id; symlink(2) fails if it exists, so
- * two processes can never hold the same name and no lock is taken.
+ * two processes can never hold the same name and no lock is taken. What it holds is short: the kernel
+ * keeps up to 59 bytes in the inode, and for the 64 digits of an id takes a block, whose release alone
+ * is a twentieth of `run --rm` where file systems discard.
  *
  * A reservation is stale when its id has neither a record nor a held lock: whoever makes a container
  * holds its lock before it asks for a name. Stale ones are swept when met, under a lock on the
@@ -9,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -38,16 +41,65 @@ static int open_names(const struct engine *e)
 	return openat(e->root_fd, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* 0, -ENOENT for no such name, -EINVAL for a link that holds no id. */
-static int read_reservation(int names_fd, const char *name, char id[static ID_LEN + 1])
+/* The first digits as a person reads them, then three digits in two letters each. */
+#define PLAIN_DIGITS 13
+#define GROUPS ((ID_LEN - PLAIN_DIGITS) / 3)
+#define TARGET_LEN (PLAIN_DIGITS + 2 * GROUPS)
+_Static_assert(PLAIN_DIGITS + 3 * GROUPS == ID_LEN, "no digit is left over");
+
+static const char letters64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static unsigned digit_value(char c)
 {
-	ssize_t n = readlinkat(names_fd, name, id, ID_LEN + 1);
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static void target_of(const char *id, char out[static TARGET_LEN + 1])
+{
+	const char *in = id + PLAIN_DIGITS;
+
+	memcpy(out, id, PLAIN_DIGITS);
+	out += PLAIN_DIGITS;
+	for (int i = 0; i < GROUPS; i++, in += 3) {
+		unsigned bits = digit_value(in[0]) << 8 | digit_value(in[1]) << 4 |
+				digit_value(in[2]);
+
+		*out++ = letters64[bits >> 6];
+		*out++ = letters64[bits & 63];
+	}
+	*out = '\0';
+}
+
+static bool id_of_target(const char *target, char id[static ID_LEN + 1])
+{
+	const char *in = target + PLAIN_DIGITS;
+
+	memcpy(id, target, PLAIN_DIGITS);
+	for (int i = 0; i < GROUPS; i++, in += 2) {
+		const char *high = strchr(letters64, in[0]), *low = strchr(letters64, in[1]);
+
+		if (!high || !low)
+			return false;
+		snprintf(id + PLAIN_DIGITS + 3 * i, 4, "%03x",
+			 (unsigned)((high - letters64) << 6 | (low - letters64)) & 0xfff);
+	}
+	return id_is_hex(id, ID_LEN);
+}
+
+int name_read(int names_fd, const char *name, char id[static ID_LEN + 1])
+{
+	char target[ID_LEN + 1];
+	ssize_t n = readlinkat(names_fd, name, target, sizeof(target));
 
 	if (n < 0)
 		return -errno;
+	if (n == TARGET_LEN)
+		return id_of_target(target, id) ? 0 : -EINVAL;
+	/* As earlier versions wrote it. */
 	if (n != ID_LEN)
 		return -EINVAL;
-	id[n] = '\0';
+	memcpy(id, target, ID_LEN);
+	id[ID_LEN] = '\0';
 	return id_is_hex(id, ID_LEN) ? 0 : -EINVAL;
 }
 
@@ -58,7 +110,7 @@ int name_resolve(const struct engine *e, const char *name, char id[static ID_LEN
 	if (!container_name_is_valid(name))
 		return -ENOENT;
 	names_fd = open_names(e);
-	return names_fd < 0 ? -errno : read_reservation(names_fd, name, id);
+	return names_fd < 0 ? -errno : name_read(names_fd, name, id);
 }
 
 bool name_is_stale(struct engine *e, const char *id)
@@ -83,7 +135,7 @@ int name_sweep_stale(struct engine *e, const char *name)
 
 	if (names_fd < 0 || flock(names_fd, LOCK_EX) < 0)
 		return -errno;
-	rc = read_reservation(names_fd, name, id);
+	rc = name_read(names_fd, name, id);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == 0 && !name_is_stale(e, id))
@@ -109,13 +161,14 @@ static int refuse_taken(struct engine *e, const char *name, struct err *err)
 /* 0, -EEXIST when taken by a living reservation, or another -errno. */
 static int reserve(struct engine *e, const char *name, const char *id)
 {
-	char path[sizeof("names/") + CONTAINER_NAME_MAX];
+	char path[sizeof("names/") + CONTAINER_NAME_MAX], target[TARGET_LEN + 1];
 	int rc = str_format(path, sizeof(path), "names/%s", name);
 
 	if (rc < 0)
 		return rc;
+	target_of(id, target);
 	for (int i = 0; i < 2; i++) {
-		if (symlinkat(id, e->root_fd, path) == 0)
+		if (symlinkat(target, e->root_fd, path) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -errno;
@@ -178,6 +231,6 @@ void name_release(struct engine *e, const char *name, const char *id)
 	auto_close int names_fd = open_names(e);
 	char owner[ID_LEN + 1];
 
-	if (names_fd >= 0 && read_reservation(names_fd, name, owner) == 0 && str_eq(owner, id))
+	if (names_fd >= 0 && name_read(names_fd, name, owner) == 0 && str_eq(owner, id))
 		unlinkat(names_fd, name, 0);
 }
