@@ -12,7 +12,7 @@
 
 struct connect_options {
 	const char *ip, *ip6;
-	struct strv aliases, driver_options, links;
+	struct strv aliases, driver_options, links, link_local;
 };
 #define FIELD(field) offsetof(struct connect_options, field)
 
@@ -25,7 +25,8 @@ static const struct option connect_rows[] = {
 	{"ip", 0, &option_text, FIELD(ip), "IPv4 address (e.g., \"172.30.100.104\")", NULL},
 	{"ip6", 0, &option_text, FIELD(ip6), "IPv6 address (e.g., \"2001:db8::33\")", NULL},
 	{"link", 0, &option_link, FIELD(links), "Add link to another container", NULL},
-	{"link-local-ip", 0, &option_later, 0, NULL, NULL},
+	{"link-local-ip", 0, &option_strings, FIELD(link_local),
+	 "Add a link-local address for the container", NULL},
 };
 static const struct option_table connect_table = {OPTION_ROWS(connect_rows)};
 
@@ -43,6 +44,7 @@ static int connect_container(struct cli_context *ctx, const struct connect_optio
 	request.ipv6 = o->ip6 ? xstrdup(o->ip6) : NULL;
 	strv_add_all(&request.aliases, &o->aliases);
 	strv_add_all(&request.links, &o->links);
+	strv_add_all(&request.link_local, &o->link_local);
 	strv_add_all(&request.driver_options, &o->driver_options);
 	if (rc == 0)
 		rc = container_find(e, name, &c, &err);
@@ -68,6 +70,7 @@ static int cmd_connect(struct cli_context *ctx, int argc, char **argv)
 	strv_free(&o.aliases);
 	strv_free(&o.driver_options);
 	strv_free(&o.links);
+	strv_free(&o.link_local);
 	return rc;
 }
 

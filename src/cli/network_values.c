@@ -85,7 +85,9 @@ static int long_field(struct endpoint_request *r, const char *key, const char *v
 	else if (str_eq(key, "driver-opt"))
 		return err_set(err, ERR_INVALID, 0,
 			       "invalid key value pair format in driver options");
-	else if (str_eq(key, "link-local-ip") || str_eq(key, "gw-priority"))
+	else if (str_eq(key, "link-local-ip"))
+		strv_add(&r->link_local, value);
+	else if (str_eq(key, "gw-priority"))
 		return err_set(err, ERR_UNSUPPORTED, 0, "--network %s= is not supported yet", key);
 	else
 		return err_set(err, ERR_INVALID, 0, "invalid field key %s", key);
@@ -201,6 +203,9 @@ static int apply_flags(const struct run_options *o, struct endpoint_request *r, 
 	if (o->network_aliases.count && r->aliases.count)
 		return conflict(err, "--network-alias and per-network alias");
 	strv_add_all(&r->aliases, &o->network_aliases);
+	if (o->link_local.count && r->link_local.count)
+		return conflict(err, "--link-local-ip and per-network link-local IP addresses");
+	strv_add_all(&r->link_local, &o->link_local);
 	if (is_user_network(r->network))
 		strv_add_all(&r->links, &o->config.links);
 	return 0;

@@ -31,6 +31,7 @@ void run_options_free(struct run_options *o)
 	strv_free(&o->env);
 	strv_free(&o->labels);
 	strv_free(&o->network_aliases);
+	strv_free(&o->link_local);
 }
 
 /* ---- --env-file, --label-file ---- */

@@ -23,7 +23,7 @@ struct run_options {
 	bool timeline;
 	bool floor;
 	const char *ip, *ip6, *mac; /* of the first network */
-	struct strv network_aliases;
+	struct strv network_aliases, link_local;
 	struct strv env, labels; /* moved into config by run_options_finish() */
 };
 

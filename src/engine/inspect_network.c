@@ -52,7 +52,7 @@ static void write_ipam(struct json_writer *w, const struct endpoint_request *r)
 {
 	bool ipv4 = r->ipv4 && *r->ipv4, ipv6 = r->ipv6 && *r->ipv6;
 
-	if (!ipv4 && !ipv6) {
+	if (!ipv4 && !ipv6 && !r->link_local.count) {
 		json_write_raw(w, "IPAMConfig", "null");
 		return;
 	}
@@ -61,6 +61,8 @@ static void write_ipam(struct json_writer *w, const struct endpoint_request *r)
 		json_write_string(w, "IPv4Address", r->ipv4);
 	if (ipv6)
 		json_write_string(w, "IPv6Address", r->ipv6);
+	if (r->link_local.count)
+		write_list(w, "LinkLocalIPs", &r->link_local, NULL);
 	json_write_end(w, '}');
 }
 

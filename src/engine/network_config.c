@@ -101,12 +101,25 @@ static int check_address(const char *text, uint8_t family, struct err *err)
 		       family == AF_INET ? 4 : 6, text);
 }
 
+static int check_link_local(const struct strv *addresses, struct err *err)
+{
+	struct ip_address a;
+
+	for (size_t i = 0; i < addresses->count; i++)
+		if (ip_parse(addresses->items[i], &a) < 0)
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "invalid link-local IP address: %s", addresses->items[i]);
+	return 0;
+}
+
 int endpoint_request_check(const struct endpoint_request *r, struct err *err)
 {
 	int rc = check_address(r->ipv4, AF_INET, err);
 
 	if (rc == 0)
 		rc = check_address(r->ipv6, AF_INET6, err);
+	if (rc == 0)
+		rc = check_link_local(&r->link_local, err);
 	if (rc < 0 || network_name_is_users(r->network))
 		return rc;
 	if ((r->ipv4 && *r->ipv4) || (r->ipv6 && *r->ipv6))

@@ -13,6 +13,7 @@ void endpoint_request_clear(struct endpoint_request *r)
 {
 	free(r->network);
 	strv_free(&r->aliases);
+	strv_free(&r->link_local);
 	strv_free(&r->links);
 	strv_free(&r->driver_options);
 	free(r->ipv4);
@@ -33,6 +34,7 @@ void endpoint_request_copy(struct endpoint_request *to, const struct endpoint_re
 					.ipv6 = copy(from->ipv6),
 					.mac = copy(from->mac)};
 	strv_add_all(&to->aliases, &from->aliases);
+	strv_add_all(&to->link_local, &from->link_local);
 	strv_add_all(&to->links, &from->links);
 	strv_add_all(&to->driver_options, &from->driver_options);
 }

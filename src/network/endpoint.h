@@ -20,7 +20,8 @@
 struct endpoint_request {
 	char *network; /* name or id, as typed */
 	struct strv aliases, links, driver_options;
-	char *ipv4, *ipv6; /* wanted addresses */
+	struct strv link_local; /* addresses besides the network's own */
+	char *ipv4, *ipv6;      /* wanted addresses */
 	char *mac;
 };
 void endpoint_request_clear(struct endpoint_request *r);

@@ -59,6 +59,7 @@ static void write_request(struct json_writer *w, const struct endpoint_request *
 	write_list(w, "Aliases", &r->aliases);
 	write_list(w, "Links", &r->links);
 	write_list(w, "DriverOptions", &r->driver_options);
+	write_list(w, "LinkLocalIPs", &r->link_local);
 	write_text(w, "IPv4", r->ipv4);
 	write_text(w, "IPv6", r->ipv6);
 	write_text(w, "MacAddress", r->mac);
@@ -219,8 +220,8 @@ static int read_request(struct json_object *endpoint, struct endpoint_request *r
 	    get_text(o, "Network", &r->network) < 0 || get_strv(o, "Aliases", &r->aliases) < 0 ||
 	    get_strv(o, "Links", &r->links) < 0 ||
 	    get_strv(o, "DriverOptions", &r->driver_options) < 0 ||
-	    get_text(o, "IPv4", &r->ipv4) < 0 || get_text(o, "IPv6", &r->ipv6) < 0 ||
-	    get_text(o, "MacAddress", &r->mac) < 0)
+	    get_strv(o, "LinkLocalIPs", &r->link_local) < 0 || get_text(o, "IPv4", &r->ipv4) < 0 ||
+	    get_text(o, "IPv6", &r->ipv6) < 0 || get_text(o, "MacAddress", &r->mac) < 0)
 		return -EINVAL;
 	return 0;
 }

@@ -16,6 +16,9 @@
 #include "network/table.h"
 
 #define ENDPOINT_BYTES 1024 /* messages of one endpoint, on either side */
+#define ADDRESS_BYTES 128   /* of one address more */
+#define LINK_LOCAL_BITS4 16 /* 169.254.0.0/16 */
+#define LINK_LOCAL_BITS6 64 /* fe80::/64 */
 #define ALIGN 8u
 
 uint8_t sandbox_port_target(const struct sandbox *s)
@@ -122,11 +125,22 @@ static bool kernel_has_ipv6(void)
 	return fd >= 0;
 }
 
+/* Whether the endpoint speaks IPv6 at all. */
+static bool has_ipv6(const struct endpoint *e)
+{
+	struct ip_address a;
+
+	for (size_t i = 0; i < e->request.link_local.count; i++)
+		if (ip_parse(e->request.link_local.items[i], &a) == 0 && a.family == AF_INET6)
+			return true;
+	return e->ipv6.address.family != 0;
+}
+
 /* No IPv6 where the network has none; else no router's advertisements, which any neighbour could send
  * (CVE-2020-13401). One switch, since looking it up is what costs. */
 static void add_sysctls(struct strbuf *out, const struct endpoint *e)
 {
-	bool ipv6 = e->ipv6.address.family != 0;
+	bool ipv6 = has_ipv6(e);
 	auto_free char *path =
 		xasprintf("net/ipv6/conf/%s/%s", e->device, ipv6 ? "accept_ra" : "disable_ipv6");
 
@@ -139,6 +153,15 @@ static void put_addresses(struct netlink_buffer *b, const struct endpoint *e)
 		link_put_address(b, inner_index(e), &e->ipv4);
 	if (e->ipv6.address.family)
 		link_put_address(b, inner_index(e), &e->ipv6);
+	for (size_t i = 0; i < e->request.link_local.count; i++) {
+		struct ip_prefix p = {.length = LINK_LOCAL_BITS4};
+
+		if (ip_parse(e->request.link_local.items[i], &p.address) < 0)
+			continue;
+		if (p.address.family == AF_INET6)
+			p.length = LINK_LOCAL_BITS6;
+		link_put_address(b, inner_index(e), &p);
+	}
 	link_put_up(b, e->device, true);
 }
 
@@ -154,10 +177,19 @@ void sandbox_put_routes(struct netlink_buffer *b, const struct sandbox *s,
 		link_put_route(b, NULL, &v6->gateway6, inner_index(v6), 0);
 }
 
+static size_t link_local_bytes(const struct sandbox *s)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->endpoint_count; i++)
+		count += s->endpoints[i].request.link_local.count;
+	return count * ADDRESS_BYTES;
+}
+
 static int add_inside(struct strbuf *out, const struct sandbox *s, const struct endpoint *only,
 		      struct err *err)
 {
-	size_t size = ENDPOINT_BYTES * (1 + s->endpoint_count);
+	size_t size = ENDPOINT_BYTES * (1 + s->endpoint_count) + link_local_bytes(s);
 	auto_free unsigned char *bytes = xcalloc(1, size);
 	struct netlink_buffer b = {.bytes = bytes, .size = size};
 

@@ -61,7 +61,7 @@ Run 'cloche run --help' for more information"
 
 @test "a flag of Docker's that is not there yet is refused by name with 125" {
 	local flag
-	for flag in --link-local-ip=10.0.0.1 --publish=80/sctp --use-api-socket; do
+	for flag in --io-maxiops=1 --publish=80/sctp --use-api-socket; do
 		run -125 cloche run "$flag" cloche/busybox true
 		assert_contains "$output" "not supported yet"
 	done

@@ -231,6 +231,24 @@ fetch() { # ADDRESS PORT
 	refused "network-scoped aliases are only supported for user-defined networks" --network name=bridge,alias=y
 }
 
+@test "link-local addresses: of run, of one network among several, of connect, again in the next run" {
+	cloche network create one >/dev/null
+	cloche network create two >/dev/null
+	up --name app --network one --link-local-ip 169.254.7.7 --link-local-ip fe80::77
+	assert_contains "$(cloche exec app ip addr show eth0)" "inet 169.254.7.7/16"
+	assert_contains "$(cloche exec app ip addr show eth0)" "inet6 fe80::77/64"
+	assert_equal "$(endpoint app one IPAMConfig.LinkLocalIPs)" "[169.254.7.7 fe80::77]"
+	cloche run --rm --network name=one,link-local-ip=169.254.7.8 cloche/busybox ping -c 1 -W "$(patience 2)" 169.254.7.7
+	cloche network connect --link-local-ip 169.254.9.9 two app
+	assert_contains "$(cloche exec app ip addr show eth1)" "inet 169.254.9.9/16"
+	cloche restart -t 0 app
+	assert_contains "$(cloche exec app ip addr show eth0)" "inet 169.254.7.7/16"
+	assert_contains "$(cloche exec app ip addr show eth1)" "inet 169.254.9.9/16"
+	refused "invalid link-local IP address: here" --network one --link-local-ip here
+	refused "cannot specify both --link-local-ip and per-network link-local IP addresses" \
+		--network name=one,link-local-ip=169.254.7.8 --link-local-ip 169.254.7.9
+}
+
 @test "connect and disconnect while it runs: device, files, names, what is shown, what is remembered" {
 	cloche network create one >/dev/null
 	up --name peer --network one

@@ -380,7 +380,7 @@ static void test_devices(void **state)
 /* Flags of Docker that this version lacks are refused by name, never ignored. */
 static void test_not_supported(void **state)
 {
-	static const char *const flags[] = {"--link-local-ip=1.2.3.4", "--publish=80/sctp",
+	static const char *const flags[] = {"--io-maxiops=1", "--publish=80/sctp",
 					    "--use-api-socket"};
 
 	(void)state;
