@@ -43,17 +43,25 @@ static const struct option rows[] = {
 };
 static const struct option_table table = {OPTION_ROWS(rows), .stop_at_positional = true};
 
+#define RUNTIME_FAILED "OCI runtime exec failed: exec failed: unable to start container process: "
+
+/* Docker's daemon can say it only in the command's own output by then. */
+static void say_in_stream(const char *before, const char *what, const char *after)
+{
+	printf("%s%s%s\r\n", before, what, after);
+}
+
 /* What Docker says when the runtime could not make the process, and the exit code that goes with it:
  * 127 where something was not found, else 126; in the background 1, by the answer that says it. */
 static int cannot_run(const struct err *err, bool detach)
 {
 	if (err->kind == ERR_CONFLICT)
 		return cli_fail(err);
-	cli_note("%sOCI runtime exec failed: exec failed: unable to start container process: %s: "
-		 "unknown",
-		 detach ? DAEMON_ANSWER : "", err->msg);
-	if (detach)
+	if (detach) {
+		cli_note(DAEMON_ANSWER RUNTIME_FAILED "%s: unknown", err->msg);
 		return EXIT_FAILED;
+	}
+	say_in_stream(RUNTIME_FAILED, err->msg, ": unknown");
 	return err->kind == ERR_NO_COMMAND || err->sys_errno == ENOENT ? EXIT_NOT_FOUND
 								       : EXIT_CANNOT_RUN;
 }
@@ -113,8 +121,12 @@ static int execute(struct engine *e, struct container *c, const struct exec_flag
 	if (container_exec(e, c, options, id, &handle, &err) < 0) {
 		bool answer = err.kind == ERR_CONFLICT || flags->detach;
 
-		cli_note("%s%s", answer ? DAEMON_ANSWER : "", err.msg);
-		return answer ? EXIT_FAILED : EXIT_CANNOT_RUN;
+		if (!answer) {
+			say_in_stream("", err.msg, "");
+			return EXIT_CANNOT_RUN;
+		}
+		cli_note(DAEMON_ANSWER "%s", err.msg);
+		return EXIT_FAILED;
 	}
 	rc = flags->detach ? wait_for_start(&handle) : stay(e, c, flags, id, &handle);
 	foreground_close(&handle);

@@ -79,7 +79,7 @@ start_box() { # FLAGS...
 	printf 'evil:x:0:0::/:/bin/sh\n' >"$ENGINE_DIR/passwd"
 	cloche exec box ln -sf "../../../../../..$ENGINE_DIR/passwd" /etc/passwd
 	run -126 cloche exec -u evil box true
-	assert_equal "$output" "unable to find user evil: no matching entries in passwd file"
+	assert_equal "$output" $'unable to find user evil: no matching entries in passwd file\r'
 	cloche exec box sh -c 'rm /etc/passwd /etc/group; mkfifo /etc/passwd; ln -s /dev/zero /etc/group'
 	run -126 timeout "$(patience 5)" cloche exec -u evil box true
 	assert_equal "$(cloche exec box grep -w Uid /proc/self/status)" $'Uid:\t0\t0\t0\t0'

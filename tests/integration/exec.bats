@@ -71,7 +71,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	run cloche exec -u root --privileged box grep CapEff /proc/self/status
 	assert_equal "$output" "$(printf 'CapEff:\t%s' "$(awk '/^CapBnd/ { print $2 }' /proc/self/status)")"
 	run -126 cloche exec -u nosuch box true
-	assert_equal "$output" "unable to find user nosuch: no matching entries in passwd file"
+	assert_equal "$output" $'unable to find user nosuch: no matching entries in passwd file\r'
 	run -127 cloche exec -w /nosuch box true
 	assert_contains "$output" "OCI runtime exec failed: exec failed: unable to start container process: "
 }
@@ -103,8 +103,11 @@ runs_anew() { # CONTAINER PID: it runs again, as another process
 	run -7 cloche exec box sh -c 'exit 7'
 	# shellcheck disable=SC2016
 	run -137 cloche exec box sh -c 'kill -KILL $$'
-	run -127 cloche exec box nosuch
-	assert_equal "$output" 'OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch": executable file not found in $PATH: unknown'
+	# What Docker's daemon says once the streams are open is in the command's output, as from a terminal.
+	run --separate-stderr -127 cloche exec box nosuch
+	assert_equal "$output$stderr" 'OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch": executable file not found in $PATH: unknown'$'\r'
+	run --separate-stderr -126 cloche exec -u nosuch box true
+	assert_equal "$output$stderr" $'unable to find user nosuch: no matching entries in passwd file\r'
 	run -127 cloche exec box /nosuch
 	assert_contains "$output" 'exec: "/nosuch": stat /nosuch: no such file or directory'
 	run -126 cloche exec box /etc/passwd
@@ -116,7 +119,7 @@ runs_anew() { # CONTAINER PID: it runs again, as another process
 	run -127 cloche exec -w /nosuch box true
 	assert_contains "$output" 'chdir to cwd ("/nosuch") set in config.json failed: no such file or directory: unknown'
 	run -126 cloche exec -w relative box true
-	assert_equal "$output" "OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown"
+	assert_equal "$output" $'OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown\r'
 	# none of them is left as a zombie
 	assert_equal "$(cloche exec box ps -o args)" $'COMMAND\nsleep 1000\nps -o args'
 	run -1 cloche exec --detach-keys nonsense box touch /tmp/begun
