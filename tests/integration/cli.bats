@@ -203,12 +203,14 @@ Run 'cloche run --help' for more information"
 
 @test "create, start, wait, stop, rm: one life" {
 	local id
-	id=$(cloche create --name life cloche/busybox sh -c 'trap "exit 5" TERM; while :; do sleep 0.05; done')
+	id=$(cloche create --name life cloche/busybox sh -c 'trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done')
 	[[ $id =~ ^[0-9a-f]{64}$ ]]
 	container_is life created
 	run -0 cloche start life
 	assert_equal "$output" life
 	container_is life running
+	# Until then PID 1 is deaf to the signal.
+	wait_for 5 has_said life ready
 	cloche wait life >"$ENGINE_DIR/waited" &
 	run -0 cloche stop life
 	assert_equal "$output" life

@@ -288,6 +288,11 @@ cgroup_dir() {
 	printf '%s%s\n' "$mount" "${path%/}"
 }
 
+# has_said CONTAINER LINE: whether its log has exactly that line.
+has_said() {
+	cloche logs "$1" 2>&1 | grep -qxF -- "$2"
+}
+
 # cgroup_file CONTAINER CONTROLLER V1_NAME V2_NAME: what the file of the running container's group says.
 cgroup_file() {
 	local dir name=$3

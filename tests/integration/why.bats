@@ -67,7 +67,8 @@ ends() { # NAME [OPTION...] -- COMMAND...: runs it to its end
 	cloche kill web >/dev/null
 	wait_for 5 container_is web exited
 	why web signal "sent by cloche on a user's behalf"
-	cloche run -d --name polite cloche/busybox sh -c 'trap "exit 143" TERM; while :; do sleep 0.1; done' >/dev/null
+	cloche run -d --name polite cloche/busybox sh -c 'trap "exit 143" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+	wait_for 5 has_said polite ready
 	cloche stop polite >/dev/null
 	why polite exit "exit code 143" "A user had asked for it"
 	ends fault -- sh -c 'kill -SEGV $$; exec sleep 0.1'
