@@ -253,12 +253,25 @@ static int read_exit(int fd, struct frame_exit *out)
 	}
 }
 
-/* Blocks until the monitor says how it ended. 0, or -errno when it did not say. */
-static int wait_answer(const struct engine *e, const char *id, struct frame_exit *out)
+/* Whether c, as it was read, is alive in a run that began at another time. 0: any run will do. */
+static bool is_other_run(const struct container *c, uint64_t began_ns)
 {
-	auto_close int fd = monitor_connect(e, id);
-	int rc = fd < 0 ? fd : monitor_send_attach(fd, false, false);
+	return began_ns && container_is_alive(c) && c->state.started_ns != began_ns;
+}
 
+/* Blocks until the monitor says how it ended. 0, -ESTALE for another run than that of began_ns, or
+ * -errno when it did not say. */
+static int wait_answer(struct engine *e, struct container *c, uint64_t began_ns,
+		       struct frame_exit *out)
+{
+	auto_close int fd = monitor_connect(e, c->id);
+	int rc = fd < 0 ? fd : monitor_send_attach(fd, false, false);
+	struct err ignored;
+
+	/* A monitor listens once its state stands: behind the old one is nobody new. */
+	if (rc == 0 && began_ns && container_state_read(e, c, &ignored) == 0 &&
+	    is_other_run(c, began_ns))
+		return -ESTALE;
 	/* EPIPE (no signal, which would kill the caller): the monitor has ended, but its answer may
 	 * stand in our socket. */
 	return rc < 0 && rc != -EPIPE ? rc : read_exit(fd, out);
@@ -312,7 +325,9 @@ bool container_is_gone(const struct engine *e, const char *id)
 	return fd == -ENOENT;
 }
 
-int container_wait(struct engine *e, struct container *c, int *exit_code, struct err *err)
+/* began_ns: of the run to wait for, whose exit code is not known when another has begun; 0: any. */
+static int wait_run(struct engine *e, struct container *c, uint64_t began_ns, int *exit_code,
+		    struct err *err)
 {
 	bool ever_alive = container_is_alive(c);
 
@@ -334,8 +349,9 @@ int container_wait(struct engine *e, struct container *c, int *exit_code, struct
 			return 0;
 		}
 		ever_alive = true;
-		if (wait_answer(e, c->id, &end) == 0) {
-			*exit_code = end.code;
+		rc = is_other_run(c, began_ns) ? -ESTALE : wait_answer(e, c, began_ns, &end);
+		if (rc == 0 || rc == -ESTALE) {
+			*exit_code = rc == 0 ? end.code : -1;
 			return 0;
 		}
 		/* It serves no more clients, or died: its end is the next news. */
@@ -347,10 +363,16 @@ int container_wait(struct engine *e, struct container *c, int *exit_code, struct
 		       "container %s was removed before its exit code could be read", c->id);
 }
 
-/* PID 1 has ended, or will: until the state says so too. Removal counts as an end. */
-static int wait_end(struct engine *e, struct container *c, struct err *err)
+int container_wait(struct engine *e, struct container *c, int *exit_code, struct err *err)
 {
-	int exit_code, rc = container_wait(e, c, &exit_code, err);
+	return wait_run(e, c, 0, exit_code, err);
+}
+
+/* PID 1 has ended, or will: until the state says so too. Removal counts as an end, and so does another
+ * run: somebody may have started it again by then. */
+static int wait_end(struct engine *e, struct container *c, uint64_t began_ns, struct err *err)
+{
+	int exit_code, rc = wait_run(e, c, began_ns, &exit_code, err);
 
 	return rc < 0 && err->kind == ERR_NOT_FOUND ? 0 : rc;
 }
@@ -374,6 +396,7 @@ static int end_it(struct engine *e, struct container *c, int signal, int64_t tim
 {
 	auto_close int pidfd = -1;
 	int rc = open_run(e, c, &pidfd, err);
+	uint64_t began_ns = c->state.started_ns;
 
 	if (rc)
 		return rc < 0 && err->kind == ERR_CONFLICT ? 1 : rc;
@@ -390,7 +413,7 @@ static int end_it(struct engine *e, struct container *c, int signal, int64_t tim
 			return err_set(err, ERR_SYSTEM, ETIMEDOUT,
 				       "container %.12s did not end within 10 s of SIGKILL", c->id);
 	}
-	return rc < 0 && rc != -ESRCH ? rc : wait_end(e, c, err);
+	return rc < 0 && rc != -ESRCH ? rc : wait_end(e, c, began_ns, err);
 }
 
 int container_stop(struct engine *e, struct container *c, int64_t timeout_s, struct err *err)

@@ -116,6 +116,29 @@ take_group_away() {
 	assert_status 0
 }
 
+is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
+
+# The remover is held up between its kill and its look at what came of it. Its sanitizers would follow strace.
+# bats test_tags=once
+@test "rm -f is not kept waiting by a run that somebody else began after its kill" {
+	start_one crowd sleep 1000
+	local pid monitor remover
+	pid=$(container_pid crowd)
+	monitor=$(ps -o ppid= -p "$pid" | tr -d ' ')
+	kill -STOP "$monitor"
+	timeout 30 strace -f -qq -o "$ENGINE_DIR/calls" -e trace=connect -e inject=connect:delay_enter=3000000 \
+		cloche rm -f crowd >/dev/null 3>&- &
+	remover=$!
+	wait_for 5 is_zombie "$pid"
+	wait_for 5 grep -q connect "$ENGINE_DIR/calls"
+	kill -CONT "$monitor"
+	wait_for 2 container_is crowd exited
+	cloche start crowd
+	wait "$remover"
+	run cloche inspect crowd
+	assert_status 1
+}
+
 removed_or_removable() { cloche rm -f "$1" >/dev/null 2>&1 || ! cloche inspect "$1" >/dev/null 2>&1; }
 
 # bats test_tags=any-kernel
