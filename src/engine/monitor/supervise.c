@@ -48,6 +48,12 @@ struct supervisor {
 	char groups[PLAN_MAX_CGROUPS * CGROUP_PATH_MAX];
 };
 
+/* The `tasks` file of the container's group i. */
+static bool tasks_path(const struct plan *p, uint32_t i, char *out, size_t size)
+{
+	return str_format(out, size, "%s/tasks", plan_string(p, p->monitor.cgroups[i].path)) == 0;
+}
+
 /* The `tasks` files of the container's version 1 groups, as child_context.groups has them. */
 static bool list_groups(const struct plan *p, char *out, size_t size)
 {
@@ -58,8 +64,7 @@ static bool list_groups(const struct plan *p, char *out, size_t size)
 		if (pm->cgroups[i].v2)
 			continue;
 		/* One byte stays for the end. */
-		if (str_format(out + used, size - used - 1, "%s/tasks",
-			       plan_string(p, pm->cgroups[i].path)) < 0)
+		if (!tasks_path(p, i, out + used, size - used - 1))
 			return false;
 		used += strlen(out + used) + 1;
 	}
@@ -168,8 +173,7 @@ static void open_groups(struct monitor *m)
 
 		if (pm->cgroups[i].v2)
 			continue;
-		if (str_format(path, sizeof(path), "%s/tasks",
-			       plan_string(m->plan, pm->cgroups[i].path)) == 0)
+		if (tasks_path(m->plan, i, path, sizeof(path)))
 			fd = open(path, O_WRONLY | O_CLOEXEC);
 		high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
 		if (fd >= 0)
