@@ -77,7 +77,7 @@ runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 }
 
 runs_anew() { # CONTAINER PID: it runs again, as another process
-	[ "$(inspect "$1" .State.Status)" = running ] && [ "$(container_pid "$1")" != "$2" ]
+	[ "$(inspect "$1" ".State.Status == \"running\" and .State.Pid != $2")" = true ]
 }
 
 @test "each further exec joins the container's groups, also of its next run" {

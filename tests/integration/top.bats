@@ -12,8 +12,9 @@ teardown() { teardown_engine; }
 # Rows as the host's ps prints them, blanks between cells reduced to one.
 squeeze() { tr -s ' ' | sed 's/^ //; s/ $//'; }
 
-# Without C, the share of a processor, and TIME, which grow from one look to the next.
-steady() { squeeze | awk '{$4 = $7 = ""; print}' | sort; }
+# Without C, the share of a processor, and TIME, which grow from one look to the next, and without STIME, which ps
+# reckons from now and so rounds to one minute or to the other.
+steady() { squeeze | awk '{$4 = $5 = $7 = ""; print}' | sort; }
 
 two_processes() { [ "$(wc -l <"$(cgroup_dir "$(container_pid box)" pids)/cgroup.procs")" -eq 2 ]; }
 
