@@ -136,15 +136,44 @@ static bool has_ipv6(const struct endpoint *e)
 	return e->ipv6.address.family != 0;
 }
 
-/* No IPv6 where the network has none; else no router's advertisements, which any neighbour could send
- * (CVE-2020-13401). One switch, since looking it up is what costs. */
-static void add_sysctls(struct strbuf *out, const struct endpoint *e)
+static bool any_has_ipv6(const struct sandbox *s)
 {
-	bool ipv6 = has_ipv6(e);
-	auto_free char *path =
-		xasprintf("net/ipv6/conf/%s/%s", e->device, ipv6 ? "accept_ra" : "disable_ipv6");
+	for (size_t i = 0; i < s->endpoint_count; i++)
+		if (has_ipv6(&s->endpoints[i]))
+			return true;
+	return false;
+}
 
-	add_texts(out, SCRIPT_SYSCTL, path, ipv6 ? "0" : "1");
+static void add_switch(struct strbuf *out, enum script_type type, const char *device,
+		       const char *name, const char *value)
+{
+	auto_free char *path = xasprintf("net/ipv6/conf/%s/%s", device, name);
+
+	add_texts(out, type, path, value);
+}
+
+/* No IPv6 where the network has none; else no router's advertisements, which any neighbour could send
+ * (CVE-2020-13401). One switch, since looking it up is what costs; and where no network has IPv6, that of
+ * the devices to come: to turn it off on one that is there, the kernel wants the lock of all devices, and
+ * does not wait for it but has the call made again and again. */
+static void add_sysctls(struct strbuf *out, const struct sandbox *s, const struct endpoint *only)
+{
+	if (!only && !any_has_ipv6(s)) {
+		add_switch(out, SCRIPT_SYSCTL_FIRST, "default", "disable_ipv6", "1");
+		return;
+	}
+	for (size_t i = 0; i < s->endpoint_count; i++) {
+		const struct endpoint *e = &s->endpoints[i];
+
+		if (only && only != e)
+			continue;
+		/* As above it may have been turned off when the container had fewer networks. */
+		if (only || !has_ipv6(e))
+			add_switch(out, SCRIPT_SYSCTL, e->device, "disable_ipv6",
+				   has_ipv6(e) ? "0" : "1");
+		if (has_ipv6(e))
+			add_switch(out, SCRIPT_SYSCTL, e->device, "accept_ra", "0");
+	}
 }
 
 static void put_addresses(struct netlink_buffer *b, const struct endpoint *e)
@@ -349,9 +378,8 @@ int sandbox_script(const struct network_store *store, const struct sandbox *s,
 	for (size_t i = 0; rc == 0 && i < s->endpoint_count; i++)
 		if (!only || only == &s->endpoints[i])
 			rc = add_link(out, &s->endpoints[i], err);
-	for (size_t i = 0; rc == 0 && kernel_has_ipv6() && i < s->endpoint_count; i++)
-		if (!only || only == &s->endpoints[i])
-			add_sysctls(out, &s->endpoints[i]);
+	if (rc == 0 && s->endpoint_count && kernel_has_ipv6())
+		add_sysctls(out, s, only);
 	if (rc == 0)
 		rc = add_inside(out, s, only, err);
 	if (rc == 0 && !only)

@@ -245,15 +245,27 @@ static int do_forget(struct runner *r, struct step *s)
 	return 0;
 }
 
+/* In the order in which they come. */
+enum part {
+	PART_FIRST,  /* in the container's namespace, while it has no devices */
+	PART_HOST,   /* in the host's */
+	PART_INSIDE, /* in the container's */
+};
+
 static const struct {
 	int (*fn)(struct runner *r, struct step *s); /* NULL: nothing to do */
-	bool inside;
+	enum part part;
 } actions[] = {
-	[SCRIPT_LINK] = {do_link, false},      [SCRIPT_INSIDE] = {do_inside, true},
-	[SCRIPT_SYSCTL] = {do_sysctl, true},   [SCRIPT_RULES_ADD] = {do_rules, false},
-	[SCRIPT_RULES_REMOVE] = {NULL, false}, [SCRIPT_UNLINK] = {NULL, false},
-	[SCRIPT_NAMES] = {do_names, true},     [SCRIPT_FORGET] = {do_forget, false},
-	[SCRIPT_FORWARD] = {NULL, false},
+	[SCRIPT_LINK] = {do_link, PART_HOST},
+	[SCRIPT_INSIDE] = {do_inside, PART_INSIDE},
+	[SCRIPT_SYSCTL] = {do_sysctl, PART_INSIDE},
+	[SCRIPT_RULES_ADD] = {do_rules, PART_HOST},
+	[SCRIPT_RULES_REMOVE] = {NULL, PART_HOST},
+	[SCRIPT_UNLINK] = {NULL, PART_HOST},
+	[SCRIPT_NAMES] = {do_names, PART_INSIDE},
+	[SCRIPT_FORGET] = {do_forget, PART_HOST},
+	[SCRIPT_FORWARD] = {NULL, PART_HOST},
+	[SCRIPT_SYSCTL_FIRST] = {do_sysctl, PART_FIRST},
 };
 #define ACTION_COUNT (sizeof(actions) / sizeof(actions[0]))
 
@@ -269,8 +281,19 @@ static void stamp(struct runner *r, uint32_t type)
 		r->times->inside = now;
 }
 
-/* All entries for one side, in order. */
-static int do_side(struct runner *r, unsigned char *bytes, size_t n, bool inside)
+static bool has_part(unsigned char *bytes, size_t n, enum part part)
+{
+	size_t at = sizeof(struct script_header);
+	struct step s;
+
+	while (next_step(bytes, n, &at, &s) > 0)
+		if (s.type < ACTION_COUNT && actions[s.type].fn && actions[s.type].part == part)
+			return true;
+	return false;
+}
+
+/* All entries of one part, in order. */
+static int do_part(struct runner *r, unsigned char *bytes, size_t n, enum part part)
 {
 	size_t at = sizeof(struct script_header);
 	struct step s;
@@ -279,7 +302,7 @@ static int do_side(struct runner *r, unsigned char *bytes, size_t n, bool inside
 	while ((rc = next_step(bytes, n, &at, &s)) > 0) {
 		if (s.type == 0 || s.type >= ACTION_COUNT)
 			return -EBADMSG;
-		if (!actions[s.type].fn || actions[s.type].inside != inside)
+		if (!actions[s.type].fn || actions[s.type].part != part)
 			continue;
 		rc = actions[s.type].fn(r, &s);
 		if (rc < 0)
@@ -294,7 +317,8 @@ static int enter(struct runner *r)
 	auto_close int there = -1;
 	char path[64];
 
-	r->back = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (r->back < 0)
+		r->back = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (r->back < 0)
 		return explain(r, -errno, "open /proc/thread-self/ns/net", NULL, NULL);
 	if (r->pidfd >= 0 && setns(r->pidfd, CLONE_NEWNET) == 0)
@@ -307,13 +331,13 @@ static int enter(struct runner *r)
 	return 0;
 }
 
-static int run_inside(struct runner *r, unsigned char *bytes, size_t n)
+static int run_inside(struct runner *r, unsigned char *bytes, size_t n, enum part part)
 {
 	int rc = enter(r);
 
 	if (rc < 0)
 		return rc;
-	rc = do_side(r, bytes, n, true);
+	rc = do_part(r, bytes, n, part);
 	if (setns(r->back, CLONE_NEWNET) < 0)
 		return explain(r, -errno, "return from the container's network namespace", NULL,
 			       NULL);
@@ -337,10 +361,12 @@ int script_run(void *bytes, size_t n, pid_t pid, int pidfd, uint32_t run,
 
 	*names = (struct script_names){-1, -1};
 	*r.times = (struct script_times){0};
+	if (rc == 0 && has_part(bytes, n, PART_FIRST))
+		rc = run_inside(&r, bytes, n, PART_FIRST);
 	if (rc == 0)
-		rc = do_side(&r, bytes, n, false);
+		rc = do_part(&r, bytes, n, PART_HOST);
 	if (rc == 0)
-		rc = run_inside(&r, bytes, n);
+		rc = run_inside(&r, bytes, n, PART_INSIDE);
 	cleanup_close(&r.route);
 	cleanup_close(&r.filter);
 	cleanup_close(&r.back);

@@ -37,6 +37,7 @@ enum script_type {
 			* them is forgotten once rules were added and once they were removed; a failure
 			* costs only what goes on under the old rules */
 	SCRIPT_FORWARD, /* array of struct script_forward in ascending order; for script_forward_find() */
+	SCRIPT_SYSCTL_FIRST, /* as SCRIPT_SYSCTL, before any device is made */
 };
 
 struct script_header {

@@ -216,6 +216,31 @@ refuses() {
 	grep -qx '2001:db8:2::1 hello' "$ENGINE_DIR/answer"
 }
 
+# DEVICE/disable_ipv6 DEVICE/accept_ra..., of lo and the devices there are
+ipv6_switches() { # CONTAINER
+	cloche exec "$1" sh -c 'cd /proc/sys/net/ipv6/conf && for d in lo eth*; do echo $d $(cat $d/disable_ipv6 $d/accept_ra); done'
+}
+
+@test "IPv6 is on where the network has it, and there no router is listened to" {
+	local kind
+	cloche network create four >/dev/null
+	for kind in six seven; do
+		cloche network create --ipv6 --subnet "fd00:c10${#kind}::/64" "$kind" >/dev/null
+	done
+	cloche run -d --name old --network four cloche/busybox sleep 100000 >/dev/null
+	cloche run -d --name new --network six --network four cloche/busybox sleep 100000 >/dev/null
+	assert_equal "$(ipv6_switches old)" $'lo 0 1\neth0 1 1'
+	assert_equal "$(ipv6_switches new)" $'lo 0 1\neth0 0 0\neth1 1 1'
+	cloche network connect six old
+	cloche network connect seven new
+	assert_equal "$(ipv6_switches old)" $'lo 0 1\neth0 1 1\neth1 0 0'
+	assert_equal "$(ipv6_switches new)" $'lo 0 1\neth0 0 0\neth1 1 1\neth2 0 0'
+	cloche exec old ping6 -c 1 -W 5 "$(address6_of new six)"
+	cloche restart -t 0 old >/dev/null
+	[ "$(ipv6_switches old | grep -c ' 0 0$')" -eq 1 ]
+	cloche exec old ping6 -c 1 -W 5 "$(address6_of new six)"
+}
+
 # bats test_tags=once
 @test "hairpin: a published port is reached by its own container and its neighbours" {
 	make_peer
