@@ -13,6 +13,7 @@
 struct connect_options {
 	const char *ip, *ip6;
 	struct strv aliases, driver_options, links, link_local;
+	int64_t gw_priority;
 };
 #define FIELD(field) offsetof(struct connect_options, field)
 
@@ -21,7 +22,9 @@ static const struct option connect_rows[] = {
 	 NULL},
 	{"driver-opt", 0, &option_strings, FIELD(driver_options), "driver options for the network",
 	 NULL},
-	{"gw-priority", 0, &option_later, 0, NULL, NULL},
+	{"gw-priority", 0, &option_int, FIELD(gw_priority),
+	 "Highest gw-priority provides the default gateway. Accepts positive and negative values.",
+	 NULL},
 	{"ip", 0, &option_text, FIELD(ip), "IPv4 address (e.g., \"172.30.100.104\")", NULL},
 	{"ip6", 0, &option_text, FIELD(ip6), "IPv6 address (e.g., \"2001:db8::33\")", NULL},
 	{"link", 0, &option_link, FIELD(links), "Add link to another container", NULL},
@@ -33,7 +36,8 @@ static const struct option_table connect_table = {OPTION_ROWS(connect_rows)};
 static int connect_container(struct cli_context *ctx, const struct connect_options *o,
 			     const char *network, const char *name)
 {
-	struct endpoint_request request = {.network = xstrdup(network)};
+	struct endpoint_request request = {.network = xstrdup(network),
+					   .gw_priority = o->gw_priority};
 	auto_container struct container c;
 	struct err err = ERR_INIT;
 	struct engine *e;

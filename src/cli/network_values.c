@@ -67,6 +67,20 @@ static void replace(char **slot, const char *value)
 	*slot = xstrdup(value);
 }
 
+static int set_gw_priority(struct endpoint_request *r, const char *value, struct err *err)
+{
+	const char *digits = value + (*value == '-' || *value == '+');
+	char *end;
+
+	errno = 0;
+	r->gw_priority = strtoll(value, &end, 10);
+	if (isdigit((unsigned char)*digits) && !*end && !errno)
+		return 0;
+	return err_set(err, ERR_INVALID, 0, "invalid gw-priority (%s): %s", value,
+		       isdigit((unsigned char)*digits) && !*end ? "value out of range"
+								: "invalid syntax");
+}
+
 static int long_field(struct endpoint_request *r, const char *key, const char *value,
 		      struct err *err)
 {
@@ -88,7 +102,7 @@ static int long_field(struct endpoint_request *r, const char *key, const char *v
 	else if (str_eq(key, "link-local-ip"))
 		strv_add(&r->link_local, value);
 	else if (str_eq(key, "gw-priority"))
-		return err_set(err, ERR_UNSUPPORTED, 0, "--network %s= is not supported yet", key);
+		return set_gw_priority(r, value, err);
 	else
 		return err_set(err, ERR_INVALID, 0, "invalid field key %s", key);
 	return 0;

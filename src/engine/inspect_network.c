@@ -106,6 +106,8 @@ static void write_endpoint(struct json_writer *w, const char *name, const char *
 	json_write_string(w, "NetworkID", network_id);
 	write_addresses(w, e);
 	write_driver_options(w, &r->driver_options);
+	if (r->gw_priority)
+		json_write_i64(w, "GwPriority", r->gw_priority);
 	json_write_end(w, '}');
 }
 

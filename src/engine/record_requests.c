@@ -178,6 +178,7 @@ static const struct field endpoint_fields[] = {
 	{"IPv6", FIELD_STRING, EMPTY_OMIT, ENDPOINT_AT(ipv6)},
 	{"MAC", FIELD_STRING, EMPTY_OMIT, ENDPOINT_AT(mac)},
 	{"LinkLocalIPs", FIELD_STRV, EMPTY_OMIT, ENDPOINT_AT(link_local)},
+	{"GwPriority", FIELD_I64, EMPTY_OMIT, ENDPOINT_AT(gw_priority)},
 };
 
 void requests_write_endpoints(struct json_writer *w, const char *key, const void *base)

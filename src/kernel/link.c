@@ -247,7 +247,7 @@ void link_put_route(struct netlink_buffer *b, const struct ip_prefix *to,
 
 	m.rtm_scope = m.rtm_family == AF_INET6 || reached_by_gateway ? RT_SCOPE_UNIVERSE
 								     : RT_SCOPE_LINK;
-	netlink_begin(b, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &m, sizeof m);
+	netlink_begin(b, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
 	if (to && to->length) {
 		struct ip_address first = ip_prefix_first(to);
 

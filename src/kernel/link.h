@@ -52,7 +52,8 @@ void link_put_up(struct netlink_buffer *b, const char *name, bool up);
 /* No duplicate address detection for IPv6. */
 #define LINK_INDEX_LOOPBACK 1
 void link_put_address(struct netlink_buffer *b, uint32_t index, const struct ip_prefix *address);
-/* Default route (to == NULL) or one to a prefix, by a gateway and/or a device. */
+/* Default route (to == NULL) or one to a prefix, by a gateway and/or a device; in the place of the one to
+ * there with this metric. */
 void link_put_route(struct netlink_buffer *b, const struct ip_prefix *to,
 		    const struct ip_address *gateway, uint32_t index, uint32_t metric);
 

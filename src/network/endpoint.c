@@ -32,7 +32,8 @@ void endpoint_request_copy(struct endpoint_request *to, const struct endpoint_re
 	*to = (struct endpoint_request){.network = copy(from->network),
 					.ipv4 = copy(from->ipv4),
 					.ipv6 = copy(from->ipv6),
-					.mac = copy(from->mac)};
+					.mac = copy(from->mac),
+					.gw_priority = from->gw_priority};
 	strv_add_all(&to->aliases, &from->aliases);
 	strv_add_all(&to->link_local, &from->link_local);
 	strv_add_all(&to->links, &from->links);

@@ -23,6 +23,7 @@ struct endpoint_request {
 	struct strv link_local; /* addresses besides the network's own */
 	char *ipv4, *ipv6;      /* wanted addresses */
 	char *mac;
+	int64_t gw_priority; /* the highest has the default route and the published ports */
 };
 void endpoint_request_clear(struct endpoint_request *r);
 
@@ -57,7 +58,7 @@ struct endpoint {
 struct sandbox {
 	char container_id[ID_LEN + 1];
 	char *container_name;
-	struct endpoint *endpoints; /* the first is the one with the default route */
+	struct endpoint *endpoints; /* in the order in which they were connected */
 	size_t endpoint_count;
 	struct port_binding
 		*ports; /* host_port and host_address decided: never "every address", but one

@@ -267,7 +267,7 @@ int endpoint_make(struct network_store *store, struct sandbox *s,
 
 /* ---- all of them ---- */
 
-/* Ports lead to the first network that is not internal; without one, nothing is published. */
+/* Without a network that is not internal nothing is published. */
 static int bind_ports(const struct network_store *store, struct sandbox *s,
 		      const struct sandbox_request *request, struct sandbox_sockets *sockets,
 		      struct err *err)

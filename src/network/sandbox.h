@@ -33,11 +33,12 @@ char *ports_path(const struct network_store *store, const struct port_binding *p
 
 void sandbox_sockets_close(struct sandbox_sockets *sockets);
 
-/* The endpoint that published ports lead to, UINT8_MAX for none: the first that is not internal. */
+/* The endpoint that published ports lead to, UINT8_MAX for none: of those that are not internal the first
+ * of the highest gw_priority. */
 uint8_t sandbox_port_target(const struct sandbox *s);
-/* The one that has the default route of a family; NULL: none. */
+/* The one that has the default route of a family, chosen likewise of those that have it; NULL: none. */
 const struct endpoint *sandbox_default_route(const struct sandbox *s, uint8_t family);
-/* Default routes, of both families or those of one endpoint. */
+/* Default routes, of both families or those of one endpoint; they take the place of those that are there. */
 void sandbox_put_routes(struct netlink_buffer *b, const struct sandbox *s,
 			const struct endpoint *only);
 

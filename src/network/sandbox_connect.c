@@ -39,7 +39,7 @@ static int write_files(const struct place *p, const struct sandbox *s, struct er
 	return rc < 0 ? rc : sandbox_script_write(p->store, s, p->run_dir, err);
 }
 
-/* ---- rules of ports, which follow the first network that is not internal ---- */
+/* ---- rules of ports, which follow the network with the default route ---- */
 
 static int change_rules(const struct place *p, const struct sandbox *s, bool remove,
 			struct err *err)
@@ -72,6 +72,12 @@ static void aim(struct sandbox *s, uint8_t target)
 		s->ports[i].network = target;
 }
 
+static bool has_default_route(const struct sandbox *s, size_t i)
+{
+	return sandbox_default_route(s, AF_INET) == &s->endpoints[i] ||
+	       sandbox_default_route(s, AF_INET6) == &s->endpoints[i];
+}
+
 /* ---- connect ---- */
 
 static int attach(const struct place *p, struct sandbox *s, struct err *err)
@@ -79,11 +85,14 @@ static int attach(const struct place *p, struct sandbox *s, struct err *err)
 	const struct endpoint *e = &s->endpoints[s->endpoint_count - 1];
 	auto_strbuf struct strbuf script = {0};
 	uint8_t target = sandbox_port_target(s);
-	int rc;
+	int rc = 0;
 
-	if (!aims_at(s, target))
+	if (!aims_at(s, target)) {
+		rc = change_rules(p, s, true, err);
 		aim(s, target);
-	rc = write_files(p, s, err);
+	}
+	if (rc == 0)
+		rc = write_files(p, s, err);
 	if (rc == 0)
 		rc = sandbox_script(p->store, s, e, &script, err);
 	if (rc == 0)
@@ -119,24 +128,25 @@ static int detach(const struct place *p, const struct sandbox *s, const struct e
 	script_begin(&script);
 	script_add(&script, SCRIPT_INSIDE, bytes, b.used);
 	rc = script_end(&script, err);
-	if (rc == 0)
-		rc = run(p, &script, err);
-	/* That of the family that has not changed stands. */
-	return rc == -EEXIST ? 0 : rc;
+	return rc < 0 ? rc : run(p, &script, err);
 }
 
 static void give_up(const struct place *p, struct sandbox *s, uint8_t target)
 {
-	struct endpoint *e = &s->endpoints[s->endpoint_count - 1];
+	size_t last = s->endpoint_count - 1;
+	struct endpoint left = s->endpoints[last];
 	struct err ignored = ERR_INIT;
-	bool gone = detach(p, s, e, false, &ignored) == 0;
+	bool routes = has_default_route(s, last), moved = !aims_at(s, target), gone;
 
+	s->endpoints[last] = (struct endpoint){.network_name = NULL};
+	sandbox_remove_endpoint(s, last);
 	aim(s, target);
+	gone = detach(p, s, &left, routes, &ignored) == 0;
 	/* Else its address stays taken until the container ends. */
 	if (gone)
-		endpoint_release(p->store, s, e);
-	sandbox_remove_endpoint(s, s->endpoint_count - 1);
-	if (write_files(p, s, &ignored) < 0)
+		endpoint_release(p->store, s, &left);
+	endpoint_clear(&left);
+	if (write_files(p, s, &ignored) < 0 || (moved && change_rules(p, s, false, &ignored) < 0))
 		return;
 }
 
@@ -152,7 +162,7 @@ int sandbox_connect(struct network_store *store, struct sandbox *sandbox,
 	if (rc < 0)
 		return rc;
 	rc = attach(&p, sandbox, err);
-	/* Ports that led nowhere lead here now. */
+	/* Ports that led nowhere, or where less is preferred, lead here now. */
 	if (rc == 0 && !aims_at(sandbox, before))
 		rc = change_rules(&p, sandbox, false, err);
 	if (rc < 0)
@@ -174,8 +184,7 @@ static size_t find_endpoint(const struct sandbox *s, const char *network_id)
 static int part(const struct place *p, struct sandbox *s, size_t i, struct endpoint *left,
 		struct err *err)
 {
-	bool routes = sandbox_default_route(s, AF_INET) == &s->endpoints[i] ||
-		      sandbox_default_route(s, AF_INET6) == &s->endpoints[i];
+	bool routes = has_default_route(s, i);
 	uint8_t before = s->port_count ? s->ports[0].network : UINT8_MAX;
 	bool aimed = before == i;
 	int rc;

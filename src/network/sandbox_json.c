@@ -63,6 +63,8 @@ static void write_request(struct json_writer *w, const struct endpoint_request *
 	write_text(w, "IPv4", r->ipv4);
 	write_text(w, "IPv6", r->ipv6);
 	write_text(w, "MacAddress", r->mac);
+	if (r->gw_priority)
+		json_write_i64(w, "GwPriority", r->gw_priority);
 	json_write_end(w, '}');
 }
 
@@ -212,6 +214,13 @@ static int get_mac(struct json_object *o, const char *key, uint8_t out[static MA
 	return 0;
 }
 
+static int get_priority(struct json_object *o, const char *key, int64_t *out)
+{
+	int rc = json_get_i64(o, key, out);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int read_request(struct json_object *endpoint, struct endpoint_request *r)
 {
 	struct json_object *o;
@@ -223,7 +232,7 @@ static int read_request(struct json_object *endpoint, struct endpoint_request *r
 	    get_strv(o, "LinkLocalIPs", &r->link_local) < 0 || get_text(o, "IPv4", &r->ipv4) < 0 ||
 	    get_text(o, "IPv6", &r->ipv6) < 0 || get_text(o, "MacAddress", &r->mac) < 0)
 		return -EINVAL;
-	return 0;
+	return get_priority(o, "GwPriority", &r->gw_priority);
 }
 
 static int read_endpoint(struct json_object *o, struct sandbox *s)

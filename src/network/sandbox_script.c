@@ -21,24 +21,36 @@
 #define LINK_LOCAL_BITS6 64 /* fe80::/64 */
 #define ALIGN 8u
 
-uint8_t sandbox_port_target(const struct sandbox *s)
+/* The first of the highest priority among those that lead out and, with a family, have it; the count: none. */
+static size_t find_gateway(const struct sandbox *s, uint8_t family)
 {
-	for (size_t i = 0; i < s->endpoint_count && i < UINT8_MAX; i++)
-		if (!s->endpoints[i].internal)
-			return (uint8_t)i;
-	return UINT8_MAX;
-}
+	size_t found = s->endpoint_count;
 
-const struct endpoint *sandbox_default_route(const struct sandbox *s, uint8_t family)
-{
 	for (size_t i = 0; i < s->endpoint_count; i++) {
 		const struct endpoint *e = &s->endpoints[i];
 		const struct ip_prefix *own = family == AF_INET6 ? &e->ipv6 : &e->ipv4;
 
-		if (!e->internal && own->address.family)
-			return e;
+		if (e->internal || (family && !own->address.family))
+			continue;
+		if (found == s->endpoint_count ||
+		    e->request.gw_priority > s->endpoints[found].request.gw_priority)
+			found = i;
 	}
-	return NULL;
+	return found;
+}
+
+uint8_t sandbox_port_target(const struct sandbox *s)
+{
+	size_t found = find_gateway(s, 0);
+
+	return found < s->endpoint_count && found < UINT8_MAX ? (uint8_t)found : UINT8_MAX;
+}
+
+const struct endpoint *sandbox_default_route(const struct sandbox *s, uint8_t family)
+{
+	size_t found = find_gateway(s, family);
+
+	return found < s->endpoint_count ? &s->endpoints[found] : NULL;
 }
 
 /* ---- entries ---- */

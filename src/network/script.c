@@ -256,16 +256,11 @@ static const struct {
 	int (*fn)(struct runner *r, struct step *s); /* NULL: nothing to do */
 	enum part part;
 } actions[] = {
-	[SCRIPT_LINK] = {do_link, PART_HOST},
-	[SCRIPT_INSIDE] = {do_inside, PART_INSIDE},
-	[SCRIPT_SYSCTL] = {do_sysctl, PART_INSIDE},
-	[SCRIPT_RULES_ADD] = {do_rules, PART_HOST},
-	[SCRIPT_RULES_REMOVE] = {NULL, PART_HOST},
-	[SCRIPT_UNLINK] = {NULL, PART_HOST},
-	[SCRIPT_NAMES] = {do_names, PART_INSIDE},
-	[SCRIPT_FORGET] = {do_forget, PART_HOST},
-	[SCRIPT_FORWARD] = {NULL, PART_HOST},
-	[SCRIPT_SYSCTL_FIRST] = {do_sysctl, PART_FIRST},
+	[SCRIPT_LINK] = {do_link, PART_HOST},       [SCRIPT_INSIDE] = {do_inside, PART_INSIDE},
+	[SCRIPT_SYSCTL] = {do_sysctl, PART_INSIDE}, [SCRIPT_RULES_ADD] = {do_rules, PART_HOST},
+	[SCRIPT_RULES_REMOVE] = {NULL, PART_HOST},  [SCRIPT_UNLINK] = {NULL, PART_HOST},
+	[SCRIPT_NAMES] = {do_names, PART_INSIDE},   [SCRIPT_FORGET] = {do_forget, PART_HOST},
+	[SCRIPT_FORWARD] = {NULL, PART_HOST},       [SCRIPT_SYSCTL_FIRST] = {do_sysctl, PART_FIRST},
 };
 #define ACTION_COUNT (sizeof(actions) / sizeof(actions[0]))
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Connected containers seen from everywhere: from inside, from the host, from each other, and from a
 # second host that knows nothing of their networks. The host is a network namespace of the test's own.
+bats_require_minimum_version 1.5.0
 load helpers
 
 setup() {
@@ -239,6 +240,50 @@ ipv6_switches() { # CONTAINER
 	cloche restart -t 0 old >/dev/null
 	[ "$(ipv6_switches old | grep -c ' 0 0$')" -eq 1 ]
 	cloche exec old ping6 -c 1 -W 5 "$(address6_of new six)"
+}
+
+# Networks of the container's default routes, IPv4 and IPv6
+routes_through() { # CONTAINER
+	in_container "$1" sh -c 'ip route show default; ip -6 route show default' | sed -n 's/^default via \([^ ]*\) .*/\1/p' | paste -sd ' '
+}
+
+@test "the network of the highest gw-priority has the default routes and the published ports" {
+	local n
+	for n in 1 2 3; do cloche network create --subnet "10.$n.0.0/24" "n$n" >/dev/null; done
+	cloche network create --ipv6 --subnet 10.4.0.0/24 --subnet fd00:4::/64 n4 >/dev/null
+	cloche run -d --name web --network n1 -p 8080:80 cloche/busybox sleep 100000 >/dev/null
+	serve "in_container web" tcp 0.0.0.0 80
+	assert_equal "$(routes_through web)" 10.1.0.1
+	cloche network connect --gw-priority 5 n2 web
+	assert_equal "$(routes_through web)" 10.2.0.1
+	cloche network connect --gw-priority=-1 n3 web
+	assert_equal "$(routes_through web)" 10.2.0.1
+	answers on_host -- tcp 10.2.0.1 8080
+	cloche network connect --gw-priority 9 n4 web
+	assert_equal "$(routes_through web)" "10.4.0.1 fd00:4::1"
+	on_host nft list ruleset | grep -q "8080 : $(address_of web n4) . 80"
+	answers on_host -- tcp 10.2.0.1 8080
+	end_server
+	cloche restart -t 0 web >/dev/null
+	assert_equal "$(routes_through web)" "10.4.0.1 fd00:4::1"
+	serve "in_container web" tcp 0.0.0.0 80
+	answers on_host -- tcp 10.2.0.1 8080
+	cloche network disconnect n4 web
+	assert_equal "$(routes_through web)" 10.2.0.1
+	answers on_host -- tcp 10.2.0.1 8080
+	cloche network disconnect n2 web
+	assert_equal "$(routes_through web)" 10.1.0.1
+	answers on_host -- tcp 10.2.0.1 8080
+	assert_equal "$(cloche inspect -f '{{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.GwPriority}} {{end}}' web)" "n1 0 n3 -1 "
+	# Of run, and the first of the highest.
+	for n in "n1 gw-priority=-2 10.2.0.1" "n1 gw-priority=0 10.1.0.1" "n1 gw-priority=+7 10.1.0.1"; do
+		read -ra n <<<"$n"
+		cloche run --rm --network "name=${n[0]},${n[1]}" --network n2 cloche/busybox ip route | grep -q "^default via ${n[2]} "
+	done
+	for n in "x|invalid syntax" "0x1|invalid syntax" "|invalid syntax" "9223372036854775808|value out of range"; do
+		run -125 cloche run --network "name=n1,gw-priority=${n%|*}" cloche/busybox true
+		assert_contains "$output" "invalid argument \"name=n1,gw-priority=${n%|*}\" for \"--network\" flag: invalid gw-priority (${n%|*}): ${n#*|}"
+	done
 }
 
 # bats test_tags=once
