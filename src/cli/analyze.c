@@ -165,7 +165,7 @@ static int analyze_container(struct cli_context *ctx, const struct analyze_optio
 		for (size_t k = 0; k < sizeof(able) / sizeof(able[0]); k++)
 			found = found || str_eq(tests->items[i], able[k]);
 		if (!found)
-			return err_set(err, ERR_INVALID, 0,
+			return err_set(err, ERR_USAGE, 0,
 				       "--container: test %s makes containers of its own",
 				       tests->items[i]);
 	}

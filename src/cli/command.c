@@ -4,6 +4,7 @@
  * before every container starts.
  */
 #include "cli/command.h"
+#include "cli/commands.h"
 
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -170,6 +171,8 @@ int cli_parse(struct cli_context *ctx, void *fields, int argc, char **argv, stru
 			 err.msg, ctx->path);
 		return EXIT_USAGE;
 	}
+	if (rc < 0 && err.kind == ERR_FORBIDDEN)
+		return ctx->command == &command_create ? cli_fail(&err) : cli_fail_start(ctx, &err);
 	if (rc < 0 && err.kind == ERR_CONFLICT) {
 		cli_note("cloche: %s\n\nRun 'cloche %s --help' for more information", err.msg,
 			 ctx->path);
@@ -204,9 +207,17 @@ int cli_usage_error(const struct cli_context *ctx, const char *fmt, ...)
 
 const char *cli_answer_prefix(const struct err *err)
 {
-	return err->kind == ERR_NOT_FOUND || err->kind == ERR_CONFLICT || err->kind == ERR_FORBIDDEN
-		       ? "Error response from daemon: "
-		       : "cloche: ";
+	switch (err->kind) {
+	case ERR_INVALID:
+	case ERR_NOT_FOUND:
+	case ERR_CONFLICT:
+	case ERR_FORBIDDEN:
+	case ERR_NO_COMMAND:
+	case ERR_NO_EXEC:
+		return "Error response from daemon: ";
+	default:
+		return "cloche: ";
+	}
 }
 
 int cli_fail(const struct err *err)

@@ -71,7 +71,7 @@ int must_check cli_parse(struct cli_context *ctx, void *fields, int argc, char *
 int cli_usage_error(const struct cli_context *ctx, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* What stands before a message. Scripts look for the words of Docker's daemon, so what that would have
- * said (no such thing, a conflict, never) is said in its name; all else begins with "cloche: ". */
+ * said (malformed, no such thing, a conflict, never) is said in its name; all else begins with "cloche: ". */
 const char *cli_answer_prefix(const struct err *err);
 /* Prints the message with its prefix; returns EXIT_FAILED. */
 int cli_fail(const struct err *err);

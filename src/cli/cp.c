@@ -154,7 +154,7 @@ static int copy_from(struct archive *a, const struct cp_options *o, const char *
 
 	/* An unset variable must not mean the whole container. */
 	if (!*source)
-		return err_set(err, ERR_INVALID, 0, "bad parameter: path cannot be empty");
+		return err_set(err, ERR_USAGE, 0, "bad parameter: path cannot be empty");
 	strcpy(path, "-");
 	rc = str_eq(destination, "-") ? 0 : cp_absolute(destination, path, err);
 	if (rc == 0 && !str_eq(destination, "-"))
@@ -194,8 +194,8 @@ static int copy_stdin(struct archive *a, const struct cp_options *o, const struc
 	int rc;
 
 	if (!to->is_directory)
-		return err_set(err, ERR_INVALID, ENOTDIR,
-			       "destination \"%s:%s\" must be a directory", a->named, asked);
+		return err_set(err, ERR_USAGE, ENOTDIR, "destination \"%s:%s\" must be a directory",
+			       a->named, asked);
 	rc = archive_target_find(a, to->path, target, err);
 	if (rc == 0)
 		rc = archive_write_start(a, target, STDIN_FILENO, &options, &program, err);
@@ -241,7 +241,7 @@ static int look_at_destination(struct archive *a, const char *path, struct cp_si
 		rc = archive_stat(a, to->path, st, &missing);
 	}
 	if (rc == 0 && (S_ISCHR(st->st.st_mode) || S_ISBLK(st->st.st_mode)))
-		return err_set(err, ERR_INVALID, ENODEV,
+		return err_set(err, ERR_USAGE, ENODEV,
 			       "destination \"%s:%s\" must be a directory or a regular file: got a "
 			       "device",
 			       a->named, path);
@@ -260,7 +260,7 @@ static int copy_into(struct archive *a, const struct cp_options *o, const char *
 	int rc = 0;
 
 	if (!*destination)
-		return err_set(err, ERR_INVALID, 0, "no such directory");
+		return err_set(err, ERR_USAGE, 0, "no such directory");
 	if (!str_eq(source, "-"))
 		rc = cp_absolute(source, path, err);
 	if (rc == 0)
@@ -324,14 +324,14 @@ static int cmd_cp(struct cli_context *ctx, int argc, char **argv)
 	for (size_t i = 0; i < 2; i++) {
 		if (args.items[i][0])
 			continue;
-		err_set(&err, ERR_INVALID, 0, "%s can not be empty",
+		err_set(&err, ERR_USAGE, 0, "%s can not be empty",
 			i == 0 ? "source" : "destination");
 		return cli_fail(&err);
 	}
 	from = cp_split(args.items[0], source, &source_path);
 	into = cp_split(args.items[1], destination, &destination_path);
 	if (from == into) {
-		err_set(&err, ERR_INVALID, 0, "%s",
+		err_set(&err, ERR_USAGE, 0, "%s",
 			from ? "copying between containers is not supported"
 			     : "must specify at least one container source");
 		return cli_fail(&err);

@@ -86,10 +86,10 @@ int cp_place(const struct cp_side *destination, bool source_is_directory, const 
 		return 0;
 	}
 	if (destination->exists && source_is_directory)
-		return err_set(err, ERR_INVALID, 0, "cannot copy directory");
+		return err_set(err, ERR_USAGE, 0, "cannot copy directory");
 	if (!destination->exists && !source_is_directory &&
 	    archive_asserts_directory(destination->path))
-		return err_set(err, ERR_INVALID, 0, "no such directory");
+		return err_set(err, ERR_USAGE, 0, "no such directory");
 	split(destination->path, directory, name);
 	return 0;
 }
@@ -111,7 +111,7 @@ int cp_host_destination(const char *path, struct cp_side *out, struct err *err)
 			return 0;
 		out->exists = false;
 		if (i > LINKS_MAX)
-			return err_set(err, ERR_INVALID, ELOOP, "too many symlinks in %s", path);
+			return err_set(err, ERR_USAGE, ELOOP, "too many symlinks in %s", path);
 		n = readlink(out->path, target, sizeof(target) - 1);
 		if (n < 0)
 			return cp_path_error(err, "readlink", out->path, errno);
@@ -128,7 +128,7 @@ int cp_host_destination(const char *path, struct cp_side *out, struct err *err)
 	rc = stat(directory, &st);
 	if (rc < 0)
 		return cp_path_error(err, "stat", directory, errno);
-	return S_ISDIR(st.st_mode) ? 0 : err_set(err, ERR_INVALID, ENOTDIR, "not a directory");
+	return S_ISDIR(st.st_mode) ? 0 : err_set(err, ERR_USAGE, ENOTDIR, "not a directory");
 }
 
 /* ValidateOutputPath */
@@ -140,14 +140,14 @@ int cp_check_output(const char *path, struct err *err)
 	if (archive_clean_path(path, clean) == 0) {
 		split(clean, directory, name);
 		if (stat(directory, &st) < 0 && errno == ENOENT)
-			return err_set(err, ERR_INVALID, ENOENT,
+			return err_set(err, ERR_USAGE, ENOENT,
 				       "invalid output path: directory \"%s\" does not exist",
 				       directory);
 	}
 	if (stat(path, &st) < 0)
 		return errno == ENOENT ? 0 : cp_path_error(err, "stat", path, errno);
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
-		return err_set(err, ERR_INVALID, ENODEV,
+		return err_set(err, ERR_USAGE, ENODEV,
 			       "invalid output path: \"%s\" must be a directory or a regular file: "
 			       "got a device",
 			       path);
@@ -166,7 +166,7 @@ int cp_host_source(const char *path, bool follow, int *dir, char leaf[static PAT
 		*dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		strcpy(leaf, ".");
 		if (*dir < 0 && errno == ENOTDIR)
-			return err_set(err, ERR_INVALID, ENOTDIR, "not a directory");
+			return err_set(err, ERR_USAGE, ENOTDIR, "not a directory");
 		return *dir < 0 ? cp_path_error(err, "lstat", path, errno) : 0;
 	}
 	strcpy(leaf, base);

@@ -21,7 +21,7 @@ bool cp_split(const char *argument, char *container, const char **path);
 /* Absolute and clean, with what "/" or "/." at the end says kept. */
 int must_check cp_absolute(const char *path, char out[static PATH_MAX], struct err *err);
 /* Where a source of the given kind, whose last component is `base`, goes: the existing directory to
- * unpack in and the name to give. ERR_INVALID with Docker's words when it cannot. */
+ * unpack in and the name to give. ERR_USAGE with Docker's words when it cannot. */
 int must_check cp_place(const struct cp_side *destination, bool source_is_directory,
 			const char *base, char directory[static PATH_MAX],
 			char name[static PATH_MAX], struct err *err);

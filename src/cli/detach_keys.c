@@ -28,7 +28,7 @@ int detach_keys_parse(const char *text, struct detach_keys *out, struct err *err
 		int byte = key_byte(p, n);
 
 		if (byte < 0 || out->count == DETACH_KEYS_MAX || (p[n] && !p[n + 1]))
-			return err_set(err, ERR_INVALID, 0, "Invalid detach keys (%s) provided",
+			return err_set(err, ERR_USAGE, 0, "Invalid detach keys (%s) provided",
 				       text);
 		out->bytes[out->count++] = (unsigned char)byte;
 		p += n;

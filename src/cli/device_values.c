@@ -95,7 +95,7 @@ static int set_cgroup_rule(void *field, const char *value, const struct option *
 {
 	(void)o;
 	if (!is_cgroup_rule(value))
-		return err_set(err, ERR_INVALID, 0, "invalid device cgroup format '%s'", value);
+		return err_set(err, ERR_USAGE, 0, "invalid device cgroup format '%s'", value);
 	strv_add(field, value);
 	return 0;
 }
@@ -106,9 +106,9 @@ static int split_device(const char *value, char **path, const char **rest, struc
 	const char *colon = strchr(value, ':');
 
 	if (!colon || strchr(colon + 1, ':') || colon == value)
-		return err_set(err, ERR_INVALID, 0, "bad format: %s", value);
+		return err_set(err, ERR_USAGE, 0, "bad format: %s", value);
 	if (!str_starts(value, "/dev/"))
-		return err_set(err, ERR_INVALID, 0, "bad format for device path: %s", value);
+		return err_set(err, ERR_USAGE, 0, "bad format for device path: %s", value);
 	*path = xstrndup(value, (size_t)(colon - value));
 	*rest = colon + 1;
 	return 0;
@@ -133,7 +133,7 @@ static int add_rate(struct rate_list *list, const char *value, bool bytes, struc
 	rc = bytes ? option_parse_bytes(text, &rate, &ignored)
 		   : option_parse_int(text, &rate, &ignored);
 	if (rc < 0 || rate < 0)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "invalid rate for device: %s. The correct format is "
 			       "<device-path>:<number>%s. Number must be a positive integer%s",
 			       value, bytes ? "[<unit>]" : "",
@@ -155,7 +155,7 @@ static int set_device_weight(void *field, const char *value, const struct option
 	if (rc < 0)
 		return rc;
 	if (str_to_u64(text, &weight) < 0 || weight > 1000 || (weight > 0 && weight < 10))
-		return err_set(err, ERR_INVALID, 0, "invalid weight for device: %s", value);
+		return err_set(err, ERR_USAGE, 0, "invalid weight for device: %s", value);
 	append_rate(field, &path, (int64_t)weight);
 	return 0;
 }
@@ -194,7 +194,7 @@ static int set_sysctl(void *field, const char *value, const struct option *o, st
 {
 	(void)o;
 	if (!is_namespaced_sysctl(value))
-		return err_set(err, ERR_INVALID, 0, "sysctl '%s' is not allowed", value);
+		return err_set(err, ERR_USAGE, 0, "sysctl '%s' is not allowed", value);
 	strv_set_env(field, value);
 	return 0;
 }

@@ -146,7 +146,7 @@ static int check_subjects(const struct strv *subjects, struct err *err)
 {
 	for (size_t i = 0; i < subjects->count; i++)
 		if (!is_engine(subjects->items[i]))
-			return err_set(err, ERR_INVALID, 0,
+			return err_set(err, ERR_USAGE, 0,
 				       "the course needs an engine that knows containers by name: "
 				       "cloche, docker or podman, not \"%s\"",
 				       subjects->items[i]);

@@ -14,12 +14,12 @@ int run_parse_restart(const char *value, char **policy, int64_t *max_retries, st
 	int64_t count = 0;
 
 	if (colon == value)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "invalid restart policy format: no policy provided before colon");
 	if (colon && colon[1] &&
 	    (option_parse_int(colon + 1, &count, &ignored) < 0 || count > INT32_MAX ||
 	     count < INT32_MIN))
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "invalid restart policy format: maximum retry count must be an "
 			       "integer");
 	free(*policy);
@@ -32,10 +32,10 @@ static int set_duration(void *field, const char *value, const struct option *o, 
 {
 	(void)o;
 	if (*value && value[strspn(value, "+-.0123456789")] == '\0' && !str_eq(value, "0"))
-		return err_set(err, ERR_INVALID, EINVAL, "time: missing unit in duration \"%s\"",
+		return err_set(err, ERR_USAGE, EINVAL, "time: missing unit in duration \"%s\"",
 			       value);
 	if (str_to_duration(value, field) < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "time: invalid duration \"%s\"", value);
+		return err_set(err, ERR_USAGE, EINVAL, "time: invalid duration \"%s\"", value);
 	return 0;
 }
 

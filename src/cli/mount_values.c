@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * -v, --mount and --tmpfs. What is wrong with the words alone is refused here, as Docker's client
- * or daemon words it (ERR_CONFLICT: what does not name the flag); whether a source exists is the
+ * words it (ERR_CONFLICT: without naming the flag) or its daemon (ERR_FORBIDDEN); whether a source exists is the
  * engine's to find out when it binds it.
  */
 #include <limits.h>
@@ -44,11 +44,11 @@ static int check_place(const char *target, struct err *err)
 	auto_free char *clean = NULL;
 
 	if (*target != '/')
-		return err_set(err, ERR_CONFLICT, 0,
+		return err_set(err, ERR_FORBIDDEN, 0,
 			       "invalid mount path: '%s' mount path must be absolute", target);
 	clean = run_absolute_path(target);
 	if (str_eq(clean, "/"))
-		return err_set(err, ERR_CONFLICT, 0,
+		return err_set(err, ERR_FORBIDDEN, 0,
 			       "invalid specification: destination can't be '/'");
 	return 0;
 }
@@ -72,14 +72,14 @@ static bool is_volume_name(const char *s)
 static int check_volume_name(const char *name, struct err *err)
 {
 	if (*name && !name[1])
-		return err_set(err, ERR_CONFLICT, 0,
+		return err_set(err, ERR_FORBIDDEN, 0,
 			       "create %s: volume name is too short, names should be at least two "
 			       "alphanumeric characters",
 			       name);
 	if (is_volume_name(name) && strlen(name) <= 255)
 		return 0;
 	return err_set(
-		err, ERR_CONFLICT, 0,
+		err, ERR_FORBIDDEN, 0,
 		"create %s: \"%s\" includes invalid characters for a local volume name, only "
 		"\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host "
 		"directory, use absolute path",
@@ -118,7 +118,7 @@ static int add_mount(struct container_config *c, struct mount_request *m, struct
 			slot = &c->mounts[i];
 	}
 	if (slot && !replaces(m, slot))
-		return err_set(err, ERR_CONFLICT, 0, "Duplicate mount point: %s", m->target);
+		return err_set(err, ERR_FORBIDDEN, 0, "Duplicate mount point: %s", m->target);
 	if (slot)
 		mount_clear(slot);
 	else
@@ -175,7 +175,7 @@ static bool read_mode(const char *mode, struct mount_request *m)
 
 static int invalid_volume(const char *spec, struct err *err)
 {
-	return err_set(err, ERR_CONFLICT, 0, "invalid volume specification: '%s'", spec);
+	return err_set(err, ERR_FORBIDDEN, 0, "invalid volume specification: '%s'", spec);
 }
 
 /* What Docker's client takes for a path and not for a volume's name. */
@@ -205,7 +205,7 @@ static int fill_volume(struct mount_request *m, const char *source, const char *
 			return rc;
 	}
 	if (is_path ? m->no_copy : m->propagation != NULL)
-		return err_set(err, ERR_CONFLICT, 0,
+		return err_set(err, ERR_FORBIDDEN, 0,
 			       "invalid volume specification: '%s': invalid mount config for type "
 			       "\"%s\": field %s must not be specified",
 			       spec, kind_names[m->kind],
@@ -249,7 +249,7 @@ static int set_volume(void *field, const char *value, const struct option *o, st
 		return invalid_volume(value, err);
 	if (count == 3) {
 		if (!read_mode(parts[2], &m))
-			return err_set(err, ERR_CONFLICT, 0, "invalid mode: %s", parts[2]);
+			return err_set(err, ERR_FORBIDDEN, 0, "invalid mode: %s", parts[2]);
 		m.mode = xstrdup(parts[2]);
 	}
 	rc = fill_volume(&m, count > 1 ? parts[0] : NULL, parts[count > 1], value, err);
@@ -285,7 +285,7 @@ static int check_tmpfs_options(const char *options, struct err *err)
 			strbuf_putc(&quoted, ' ');
 			quote_go(&quoted, p + len + 1, whole - len - 1);
 		}
-		return err_set(err, ERR_CONFLICT, 0, "invalid tmpfs option [%s]",
+		return err_set(err, ERR_FORBIDDEN, 0, "invalid tmpfs option [%s]",
 			       strbuf_str(&quoted));
 	}
 	return 0;
@@ -323,14 +323,14 @@ struct mount_parse {
 
 static int bad_mount_value(const char *key, const char *value, struct err *err)
 {
-	return err_set(err, ERR_INVALID, 0, "invalid value for %s: %s", key, value);
+	return err_set(err, ERR_USAGE, 0, "invalid value for %s: %s", key, value);
 }
 
 static int mount_type(struct mount_parse *p, const char *key, const char *value, struct err *err)
 {
 	(void)key;
 	if (!*value)
-		return err_set(err, ERR_INVALID, 0, "type is required");
+		return err_set(err, ERR_USAGE, 0, "type is required");
 	for (size_t i = 0; i < sizeof(kind_names) / sizeof(kind_names[0]); i++) {
 		if (strcasecmp(kind_names[i], value) == 0) {
 			p->m.kind = (enum mount_kind)i;
@@ -387,7 +387,7 @@ static int mount_recursive(struct mount_parse *p, const char *key, const char *v
 		return err_set(err, ERR_UNSUPPORTED, 0, "--mount %s=%s is not supported yet", key,
 			       value);
 	return err_set(
-		err, ERR_INVALID, 0,
+		err, ERR_USAGE, 0,
 		"invalid value for %s: %s (must be \"enabled\", \"disabled\", \"writable\", or "
 		"\"readonly\")",
 		key, value);
@@ -491,9 +491,9 @@ static int mount_field(struct mount_parse *p, char *field, struct err *err)
 		return k->set(p, k->key, equals ? equals + 1 : "true", err);
 	}
 	if (!equals)
-		return err_set(err, ERR_INVALID, 0, "invalid field '%s' must be a key=value pair",
+		return err_set(err, ERR_USAGE, 0, "invalid field '%s' must be a key=value pair",
 			       whole);
-	return err_set(err, ERR_INVALID, 0, "unexpected key '%s' in '%s'", field, whole);
+	return err_set(err, ERR_USAGE, 0, "unexpected key '%s' in '%s'", field, whole);
 }
 
 /* Options of a kind of mounts that this is none of. */
@@ -509,7 +509,7 @@ static int check_mixed(const struct mount_parse *p, const char *type, struct err
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		if (table[i].given && (p->unknown_type || p->m.kind != table[i].kind))
-			return err_set(err, ERR_INVALID, 0,
+			return err_set(err, ERR_USAGE, 0,
 				       "cannot mix '%s-*' options with mount type '%s'",
 				       table[i].name, type);
 	}
@@ -524,16 +524,16 @@ static int check_source(const struct mount_parse *p, const char *type, struct er
 	int rc = 0;
 
 	if (p->unknown_type)
-		rc = err_set(err, ERR_CONFLICT, 0, "mount type unknown");
+		rc = err_set(err, ERR_FORBIDDEN, 0, "mount type unknown");
 	else if (p->m.kind == MOUNT_KIND_TMPFS && p->m.source)
-		rc = err_set(err, ERR_CONFLICT, 0, "field Source must not be specified");
+		rc = err_set(err, ERR_FORBIDDEN, 0, "field Source must not be specified");
 	else if (p->m.kind == MOUNT_KIND_BIND && !*source)
-		rc = err_set(err, ERR_CONFLICT, 0, "field Source must not be empty");
+		rc = err_set(err, ERR_FORBIDDEN, 0, "field Source must not be empty");
 	else if (p->m.kind == MOUNT_KIND_BIND && *source != '/')
-		rc = err_set(err, ERR_CONFLICT, 0,
+		rc = err_set(err, ERR_FORBIDDEN, 0,
 			     "invalid mount path: '%s' mount path must be absolute", source);
 	else if (mode && (!word || word->class != 'p'))
-		rc = err_set(err, ERR_CONFLICT, 0, "invalid propagation mode: %s", mode);
+		rc = err_set(err, ERR_FORBIDDEN, 0, "invalid propagation mode: %s", mode);
 	return rc < 0 ? err_wrap(err, "invalid mount config for type \"%s\"", type) : 0;
 }
 
@@ -543,7 +543,7 @@ static int check_mount(const struct mount_parse *p, struct err *err)
 	int rc;
 
 	if (!p->target)
-		return err_set(err, ERR_INVALID, 0, "target is required");
+		return err_set(err, ERR_USAGE, 0, "target is required");
 	rc = check_mixed(p, type, err);
 	if (rc == 0)
 		rc = check_source(p, type, err);
@@ -577,8 +577,7 @@ static int next_field(char *text, char **field, char **rest, struct err *err)
 		*to++ = *from;
 	}
 	if (quoted || (*from && *from != ','))
-		return err_set(err, ERR_INVALID, 0,
-			       "parse error: extraneous or missing \" in field");
+		return err_set(err, ERR_USAGE, 0, "parse error: extraneous or missing \" in field");
 	*rest = *from ? from + 1 : NULL;
 	*to = '\0';
 	return 0;
@@ -587,7 +586,7 @@ static int next_field(char *text, char **field, char **rest, struct err *err)
 static int parse_mount(struct mount_parse *p, char *text, struct err *err)
 {
 	char *field, *rest = text;
-	int rc = *text ? 0 : err_set(err, ERR_INVALID, 0, "EOF");
+	int rc = *text ? 0 : err_set(err, ERR_USAGE, 0, "EOF");
 
 	while (rest && rc == 0) {
 		rc = next_field(rest, &field, &rest, err);

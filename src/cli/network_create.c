@@ -71,7 +71,7 @@ static int add_subnet(struct network *n, const char *text, struct err *err)
 			       "invalid subnet %.200s : invalid CIDR address: %.200s", text, text);
 	for (size_t i = 0; i < n->pool_count; i++) {
 		if (ip_prefix_overlaps(&n->pools[i].subnet, &pool->subnet))
-			return err_set(err, ERR_INVALID, EINVAL,
+			return err_set(err, ERR_USAGE, EINVAL,
 				       "multiple overlapping subnet configuration is not "
 				       "supported");
 	}
@@ -97,15 +97,14 @@ static int add_range(struct network *n, const char *text, struct err *err)
 	struct ip_prefix range;
 
 	if (ip_prefix_parse(text, &range) < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "invalid CIDR address: %.200s", text);
+		return err_set(err, ERR_USAGE, EINVAL, "invalid CIDR address: %.200s", text);
 	pool = pool_of(n, &range.address);
 	if (!pool)
-		return err_set(err, ERR_INVALID, EINVAL, "no matching subnet for range %.200s",
-			       text);
+		return err_set(err, ERR_USAGE, EINVAL, "no matching subnet for range %.200s", text);
 	if (pool->range.address.family) {
 		ip_prefix_format(&pool->range, before);
 		ip_prefix_format(&pool->subnet, subnet);
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_USAGE, EINVAL,
 			       "cannot configure multiple ranges (%s, %s) on the same subnet (%s)",
 			       text, before, subnet);
 	}
@@ -122,13 +121,13 @@ static int add_gateway(struct network *n, const char *text, struct err *err)
 	if (ip_parse(text, &gateway) == 0)
 		pool = pool_of(n, &gateway);
 	if (!pool)
-		return err_set(err, ERR_INVALID, EINVAL, "no matching subnet for gateway %.200s",
+		return err_set(err, ERR_USAGE, EINVAL, "no matching subnet for gateway %.200s",
 			       text);
 	if (pool->gateway_given) {
 		ip_format(&pool->gateway, before);
 		ip_prefix_format(&pool->subnet, subnet);
 		return err_set(
-			err, ERR_INVALID, EINVAL,
+			err, ERR_USAGE, EINVAL,
 			"cannot configure multiple gateways (%s, %s) for the same subnet (%s)",
 			text, before, subnet);
 	}
@@ -147,8 +146,8 @@ static int add_aux(struct network *n, const char *pair, struct err *err)
 	if (ip_parse(text, &address) == 0)
 		pool = pool_of(n, &address);
 	if (!pool)
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "no matching subnet for aux-address %.200s", text);
+		return err_set(err, ERR_USAGE, EINVAL, "no matching subnet for aux-address %.200s",
+			       text);
 	strv_add(&pool->aux, pair);
 	return 0;
 }
@@ -184,7 +183,7 @@ static int add_pools(const struct create_options *o, struct network *n, struct e
 	int rc;
 
 	if (o->subnets.count < o->ranges.count || o->subnets.count < o->gateways.count)
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_USAGE, EINVAL,
 			       "every ip-range or gateway must have a corresponding subnet");
 	n->pools = xcalloc(o->subnets.count + 1, sizeof(*n->pools));
 	rc = add_each(n, &o->subnets, add_subnet, err);

@@ -56,7 +56,7 @@ static int check_mac(char **slot, struct err *err)
 		*slot = colons;
 	}
 	return is_mac(*slot) ? 0
-			     : err_set(err, ERR_INVALID, 0, "%s is not a valid mac address", *slot);
+			     : err_set(err, ERR_USAGE, 0, "%s is not a valid mac address", *slot);
 }
 
 /* ---- --network ---- */
@@ -76,7 +76,7 @@ static int set_gw_priority(struct endpoint_request *r, const char *value, struct
 	r->gw_priority = strtoll(value, &end, 10);
 	if (isdigit((unsigned char)*digits) && !*end && !errno)
 		return 0;
-	return err_set(err, ERR_INVALID, 0, "invalid gw-priority (%s): %s", value,
+	return err_set(err, ERR_USAGE, 0, "invalid gw-priority (%s): %s", value,
 		       isdigit((unsigned char)*digits) && !*end ? "value out of range"
 								: "invalid syntax");
 }
@@ -97,14 +97,14 @@ static int long_field(struct endpoint_request *r, const char *key, const char *v
 	else if (str_eq(key, "driver-opt") && strchr(value, '='))
 		strv_add(&r->driver_options, value);
 	else if (str_eq(key, "driver-opt"))
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "invalid key value pair format in driver options");
 	else if (str_eq(key, "link-local-ip"))
 		strv_add(&r->link_local, value);
 	else if (str_eq(key, "gw-priority"))
 		return set_gw_priority(r, value, err);
 	else
-		return err_set(err, ERR_INVALID, 0, "invalid field key %s", key);
+		return err_set(err, ERR_USAGE, 0, "invalid field key %s", key);
 	return 0;
 }
 
@@ -132,12 +132,12 @@ static int parse_long(struct endpoint_request *r, const char *value, struct err 
 		char *equals = strchr(word, '=');
 
 		if (!equals)
-			return err_set(err, ERR_INVALID, 0, "invalid field %s", word);
+			return err_set(err, ERR_USAGE, 0, "invalid field %s", word);
 		*equals++ = '\0';
 		rc = long_field(r, trim(word), trim(equals), err);
 	}
 	if (rc == 0 && (!r->network || !*r->network))
-		rc = err_set(err, ERR_INVALID, 0, "network name/id is not specified");
+		rc = err_set(err, ERR_USAGE, 0, "network name/id is not specified");
 	return rc;
 }
 
@@ -190,7 +190,7 @@ static int set_network(void *field, const char *value, const struct option *o, s
 
 static int conflict(struct err *err, const char *what)
 {
-	return err_set(err, ERR_INVALID, 0, "conflicting options: cannot specify both %s", what);
+	return err_set(err, ERR_USAGE, 0, "conflicting options: cannot specify both %s", what);
 }
 
 /* NULL and "" are not given. */
@@ -235,12 +235,12 @@ static int check_kinds(const struct container_config *c, struct err *err)
 
 		own += is_user_network(r->network);
 		if (r->aliases.count && !is_user_network(r->network))
-			return err_set(err, ERR_INVALID, 0,
+			return err_set(err, ERR_USAGE, 0,
 				       "network-scoped aliases are only supported for "
 				       "user-defined networks");
 	}
 	if (own && own < c->endpoint_count)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "conflicting options: cannot attach both user-defined and "
 			       "non-user-defined network-modes");
 	return 0;
@@ -284,7 +284,7 @@ static int bad_host(const char *fmt, const char *text, struct err *err)
 	auto_strbuf struct strbuf quoted = {0};
 
 	quote_go(&quoted, text, strlen(text));
-	return err_set(err, ERR_INVALID, 0, fmt, strbuf_str(&quoted));
+	return err_set(err, ERR_USAGE, 0, fmt, strbuf_str(&quoted));
 }
 
 /* "name:ADDRESS" or "name=ADDRESS", of IPv6 also in brackets; kept with a colon. */
@@ -316,7 +316,7 @@ static int set_dns(void *field, const char *value, const struct option *o, struc
 
 	(void)o;
 	if (ip_parse(value, &a) < 0)
-		return err_set(err, ERR_INVALID, 0, "IP address is not correctly formatted: %s",
+		return err_set(err, ERR_USAGE, 0, "IP address is not correctly formatted: %s",
 			       value);
 	ip_format(&a, text);
 	strv_add(field, text);
@@ -342,7 +342,7 @@ static int set_search(void *field, const char *value, const struct option *o, st
 {
 	(void)o;
 	if (!str_eq(value, ".") && (!*value || strlen(value) > 255 || !is_domain(value)))
-		return err_set(err, ERR_INVALID, 0, "%s is not a valid domain", value);
+		return err_set(err, ERR_USAGE, 0, "%s is not a valid domain", value);
 	strv_add(field, value);
 	return 0;
 }
@@ -355,9 +355,9 @@ static int set_link(void *field, const char *value, const struct option *o, stru
 
 	(void)o;
 	if (!*value)
-		return err_set(err, ERR_INVALID, 0, "empty string specified for links");
+		return err_set(err, ERR_USAGE, 0, "empty string specified for links");
 	if (colon && strchr(colon + 1, ':'))
-		return err_set(err, ERR_INVALID, 0, "bad format for links: %s", value);
+		return err_set(err, ERR_USAGE, 0, "bad format for links: %s", value);
 	strv_add_taken(field, xasprintf("%.*s:%s", (int)n, value, colon ? colon + 1 : value));
 	return 0;
 }

@@ -16,7 +16,7 @@ static int go_parse_error(struct err *err, const char *function, const char *val
 	auto_strbuf struct strbuf quoted = {0};
 
 	quote_go(&quoted, value, strlen(value));
-	return err_set(err, ERR_INVALID, EINVAL, "strconv.%s: parsing %s: %s", function,
+	return err_set(err, ERR_USAGE, EINVAL, "strconv.%s: parsing %s: %s", function,
 		       strbuf_str(&quoted), why);
 }
 
@@ -95,7 +95,7 @@ static int set_filter(void *field, const char *value, const struct option *o, st
 	if (!*value)
 		return 0;
 	if (!value[name])
-		return err_set(err, ERR_INVALID, 0, "bad format of filter (expected name=value)");
+		return err_set(err, ERR_USAGE, 0, "bad format of filter (expected name=value)");
 	trim(value, &from, &name);
 	trim(value, &first, &end);
 	for (; from < name; from++)
@@ -197,7 +197,7 @@ int option_parse_bytes(const char *value, int64_t *out, struct err *err)
 	while (digits && !strchr("0123456789. ", value[digits - 1]))
 		digits--;
 	if (!digits)
-		return err_set(err, ERR_INVALID, EINVAL, "invalid size: '%s'", value);
+		return err_set(err, ERR_USAGE, EINVAL, "invalid size: '%s'", value);
 	unit = value + digits;
 	number = xstrndup(value, value[digits - 1] == ' ' ? digits - 1 : digits);
 	bytes = strtod(number, &end);
@@ -206,11 +206,11 @@ int option_parse_bytes(const char *value, int64_t *out, struct err *err)
 	if (*unit) {
 		power = unit_power(unit);
 		if (power < 0)
-			return err_set(err, ERR_INVALID, EINVAL, "invalid suffix: '%s'", unit);
+			return err_set(err, ERR_USAGE, EINVAL, "invalid suffix: '%s'", unit);
 	}
 	bytes = ldexp(bytes, 10 * power);
 	if (!(bytes >= 0) || bytes >= 0x1p63)
-		return err_set(err, ERR_INVALID, ERANGE, "invalid size: '%s'", value);
+		return err_set(err, ERR_USAGE, ERANGE, "invalid size: '%s'", value);
 	*out = (int64_t)bytes;
 	return 0;
 }
@@ -288,9 +288,9 @@ static int set_cpus(void *field, const char *value, const struct option *o, stru
 
 	(void)o;
 	if (rc == -ERANGE)
-		return err_set(err, ERR_INVALID, ERANGE, "value is too precise");
+		return err_set(err, ERR_USAGE, ERANGE, "value is too precise");
 	if (rc < 0)
-		return err_set(err, ERR_INVALID, EINVAL, "failed to parse %s as a rational number",
+		return err_set(err, ERR_USAGE, EINVAL, "failed to parse %s as a rational number",
 			       value);
 	return 0;
 }

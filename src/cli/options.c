@@ -53,7 +53,7 @@ static int explain(const struct option *o, const char *value, struct err *err)
 	strbuf_puts(&text, " for ");
 	quote_go(&text, strbuf_str(&flag), flag.len);
 	strbuf_printf(&text, " flag: %s", err->msg);
-	return err_set(err, ERR_INVALID, EINVAL, "%s", strbuf_str(&text));
+	return err_set(err, ERR_USAGE, EINVAL, "%s", strbuf_str(&text));
 }
 
 static int store(struct parser *p, const struct option *o, const char *value, struct err *err)
@@ -61,7 +61,8 @@ static int store(struct parser *p, const struct option *o, const char *value, st
 	void *field = o == &help_row ? (void *)p->help : (char *)p->fields + o->offset;
 	int rc = o->type->set(field, value, o, err);
 
-	if (rc < 0 && err->kind != ERR_UNSUPPORTED && err->kind != ERR_CONFLICT)
+	if (rc < 0 && err->kind != ERR_UNSUPPORTED && err->kind != ERR_CONFLICT &&
+	    err->kind != ERR_FORBIDDEN)
 		return explain(o, value, err);
 	return rc;
 }
@@ -73,16 +74,16 @@ static int parse_long(struct parser *p, const char *arg, struct err *err)
 	const struct option *o;
 
 	if (!len || *name == '-')
-		return err_set(err, ERR_INVALID, 0, "bad flag syntax: %s", arg);
+		return err_set(err, ERR_USAGE, 0, "bad flag syntax: %s", arg);
 	o = find_long(p->table, name, len);
 	if (!o)
-		return err_set(err, ERR_INVALID, 0, "unknown flag: --%.*s", (int)len, name);
+		return err_set(err, ERR_USAGE, 0, "unknown flag: --%.*s", (int)len, name);
 	if (equals)
 		return store(p, o, equals + 1, err);
 	if (o->type->is_bool)
 		return store(p, o, "true", err);
 	if (p->next == p->argc)
-		return err_set(err, ERR_INVALID, 0, "flag needs an argument: --%s", o->name);
+		return err_set(err, ERR_USAGE, 0, "flag needs an argument: --%s", o->name);
 	return store(p, o, p->argv[p->next++], err);
 }
 
@@ -94,7 +95,7 @@ static int parse_letters(struct parser *p, const char *letters, struct err *err)
 		int rc;
 
 		if (!o)
-			return err_set(err, ERR_INVALID, 0, "unknown shorthand flag: '%c' in -%s",
+			return err_set(err, ERR_USAGE, 0, "unknown shorthand flag: '%c' in -%s",
 				       *letters, letters);
 		if (letters[1] == '=')
 			return store(p, o, letters + 2, err);
@@ -102,7 +103,7 @@ static int parse_letters(struct parser *p, const char *letters, struct err *err)
 			if (letters[1])
 				return store(p, o, letters + 1, err);
 			if (p->next == p->argc)
-				return err_set(err, ERR_INVALID, 0,
+				return err_set(err, ERR_USAGE, 0,
 					       "flag needs an argument: '%c' in -%s", *letters,
 					       letters);
 			return store(p, o, p->argv[p->next++], err);

@@ -29,7 +29,7 @@ static int check_type(mode_t mode, struct err *err)
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		if ((mode & S_IFMT) == refused[i].type)
-			return err_set(err, ERR_INVALID, EINVAL, "cannot write to %s",
+			return err_set(err, ERR_USAGE, EINVAL, "cannot write to %s",
 				       refused[i].what);
 	}
 	return 0;
@@ -46,7 +46,7 @@ int output_file_open(const char *path, struct output_file *out, struct err *err)
 	if (!path || !*path) {
 		out->path = NULL;
 		return isatty(STDOUT_FILENO)
-			       ? err_set(err, ERR_INVALID, 0,
+			       ? err_set(err, ERR_USAGE, 0,
 					 "cowardly refusing to save to a terminal. Use the -o flag "
 					 "or redirect")
 			       : 0;

@@ -28,7 +28,7 @@ static int remove_one(struct engine *e, const char *name, const struct rm_option
 	container_init(&c);
 	name += *name == '/';
 	if (!*name)
-		return err_set(err, ERR_INVALID, EINVAL, "container name cannot be empty");
+		return err_set(err, ERR_USAGE, EINVAL, "container name cannot be empty");
 	rc = container_find(e, name, &c, err);
 	/* Every name there is is a container's default one: links belong to networks of old. */
 	if (rc == 0 && o->link)

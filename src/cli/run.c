@@ -39,7 +39,7 @@ static int id_file_open(struct id_file *f, const char *path, struct err *err)
 		return 0;
 	if (errno == EEXIST)
 		return err_set(
-			err, ERR_INVALID, EEXIST,
+			err, ERR_USAGE, EEXIST,
 			"container ID file found, make sure the other container isn't running or "
 			"delete %s",
 			path);

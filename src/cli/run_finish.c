@@ -45,11 +45,11 @@ static int add_line(char *line, bool environment, struct strv *out, struct err *
 		return 0;
 	equals = strchr(key, '=');
 	if (equals == key)
-		return err_set(err, ERR_INVALID, 0, "no variable name on line '%s'", key);
+		return err_set(err, ERR_USAGE, 0, "no variable name on line '%s'", key);
 	if (equals)
 		*equals = '\0';
 	if (key[strcspn(key, " \t")])
-		return err_set(err, ERR_INVALID, 0, "variable '%s' contains whitespaces", key);
+		return err_set(err, ERR_USAGE, 0, "variable '%s' contains whitespaces", key);
 	inherited = equals ? equals + 1 : environment ? getenv(key) : "";
 	if (inherited)
 		strv_add_taken(out, xasprintf("%s=%s", key, inherited));
@@ -69,7 +69,7 @@ static int check_utf8(const char *line, size_t number, struct err *err)
 		return 0;
 	for (const char *p = line; *p; p++)
 		strbuf_printf(&bytes, "%s%u", p > line ? " " : "", (unsigned)(unsigned char)*p);
-	return err_set(err, ERR_INVALID, 0, "invalid utf8 bytes at line %zu: [%s]", number,
+	return err_set(err, ERR_USAGE, 0, "invalid utf8 bytes at line %zu: [%s]", number,
 		       strbuf_str(&bytes));
 }
 
@@ -104,7 +104,7 @@ static int add_file(const char *path, bool environment, struct strv *out, struct
 		return err_set(err, ERR_SYSTEM, -rc, "open %s: %s", path,
 			       err_errno_lower(-rc, why));
 	if (strlen(text) != len)
-		return err_set(err, ERR_INVALID, 0, "%s: holds a NUL byte", path);
+		return err_set(err, ERR_USAGE, 0, "%s: holds a NUL byte", path);
 	rc = add_lines(str_starts(text, "\xef\xbb\xbf") ? text + 3 : text, environment, out, err);
 	return rc < 0 ? err_wrap(err, "invalid env file (%s)", path) : 0;
 }
@@ -139,7 +139,7 @@ static int inline_profile(const char *path, struct strv *out, struct err *err)
 	int rc = file_read_at(AT_FDCWD, path, SECCOMP_FILE_MAX, &text, &len);
 
 	if (rc < 0)
-		return err_set(err, ERR_INVALID, -rc,
+		return err_set(err, ERR_USAGE, -rc,
 			       "opening seccomp profile (%s) failed: %s %s: %s", path,
 			       rc == -EISDIR ? "read" : "open", path, err_errno_lower(-rc, why));
 	rc = json_parse(text, len, path, &profile, err);
@@ -167,7 +167,7 @@ static int security_option(const char *option, struct strv *out, struct err *err
 	}
 	quote_go(&quoted, option, strlen(option));
 	if (!separator || !separator[1])
-		return err_set(err, ERR_INVALID, 0, "Invalid --security-opt: %s",
+		return err_set(err, ERR_USAGE, 0, "Invalid --security-opt: %s",
 			       strbuf_str(&quoted));
 	if (str_eq(key, "seccomp")) {
 		if (!str_eq(separator + 1, "unconfined") && !str_eq(separator + 1, "builtin"))
@@ -178,7 +178,7 @@ static int security_option(const char *option, struct strv *out, struct err *err
 	if (str_eq(key, "apparmor") || str_eq(key, "label") || str_eq(key, "systempaths"))
 		return err_set(err, ERR_UNSUPPORTED, 0, "--security-opt %s is not supported yet",
 			       key);
-	return err_set(err, ERR_INVALID, 0, "invalid --security-opt 2: %s", strbuf_str(&quoted));
+	return err_set(err, ERR_USAGE, 0, "invalid --security-opt 2: %s", strbuf_str(&quoted));
 }
 
 static int finish_security(struct container_config *c, struct err *err)
@@ -223,7 +223,7 @@ static int check_hostname(const char *name, struct err *err)
 		return 0;
 	if (!*name || strlen(name) > HOSTNAME_MAX || name[strspn(name, allowed)] ||
 	    strchr(".-", *name))
-		return err_set(err, ERR_INVALID, 0, "invalid hostname format: %s", name);
+		return err_set(err, ERR_USAGE, 0, "invalid hostname format: %s", name);
 	return 0;
 }
 
@@ -294,11 +294,10 @@ static int finish_health(struct run_options *o, struct err *err)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		any = any || numbers[i].value;
 		if (numbers[i].value < 0 && !o->no_healthcheck)
-			return err_set(err, ERR_INVALID, 0, "%s cannot be negative",
-				       numbers[i].flag);
+			return err_set(err, ERR_USAGE, 0, "%s cannot be negative", numbers[i].flag);
 	}
 	if (any && o->no_healthcheck)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "--no-healthcheck conflicts with --health-* options");
 	h->disabled = o->no_healthcheck;
 	if (h->disabled) {
@@ -319,7 +318,7 @@ static int finish_restart(struct run_options *o, struct err *err)
 		rc = run_parse_restart(o->restart, &c->restart_policy, &c->restart_max_retries,
 				       err);
 	if (rc == 0 && c->auto_remove && c->restart_policy && !str_eq(c->restart_policy, "no"))
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "conflicting options: cannot specify both --restart and --rm");
 	return rc;
 }
@@ -330,11 +329,11 @@ static int check_limits(const struct run_options *o, struct err *err)
 	const struct container_config *c = &o->config;
 
 	if (c->memory_swappiness < -1 || c->memory_swappiness > 100)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "invalid value: %lld. Valid memory swappiness range is 0-100",
 			       (long long)c->memory_swappiness);
 	if (c->log_driver && str_eq(c->log_driver, "none") && c->log_options.count)
-		return err_set(err, ERR_INVALID, 0, "invalid logging opts for driver none");
+		return err_set(err, ERR_USAGE, 0, "invalid logging opts for driver none");
 	return 0;
 }
 
@@ -345,11 +344,11 @@ int run_options_finish(struct run_options *o, const struct strv *args, struct er
 
 	forget_empty(o);
 	if (o->detach && o->attach.count)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "conflicting options: cannot specify both --attach and --detach");
 	if (o->detach && o->timeline)
 		return err_set(
-			err, ERR_INVALID, 0,
+			err, ERR_USAGE, 0,
 			"conflicting options: --timeline waits for the container's end; with "
 			"--detach, ask `cloche timeline` later");
 	finish_command(o, args);
@@ -375,7 +374,7 @@ int run_options_finish(struct run_options *o, const struct strv *args, struct er
 	if (rc < 0)
 		return rc;
 	if (c->stop_timeout < -1 || c->stop_timeout > INT32_MAX)
-		return err_set(err, ERR_INVALID, 0, "invalid stop timeout: %lld",
+		return err_set(err, ERR_USAGE, 0, "invalid stop timeout: %lld",
 			       (long long)c->stop_timeout);
 	return 0;
 }

@@ -8,7 +8,7 @@ static int set_env(void *field, const char *value, const struct option *o, struc
 
 	(void)o;
 	if (!*value || *value == '=')
-		return err_set(err, ERR_INVALID, 0, "invalid environment variable: %s", value);
+		return err_set(err, ERR_USAGE, 0, "invalid environment variable: %s", value);
 	if (strchr(value, '=')) {
 		strv_add(field, value);
 		return 0;
@@ -23,7 +23,7 @@ static int set_label(void *field, const char *value, const struct option *o, str
 {
 	(void)o;
 	if (value[strspn(value, " \t\r\n\v\f")] == '=' || !value[strspn(value, " \t\r\n\v\f")])
-		return err_set(err, ERR_INVALID, 0, "invalid label '%s': empty name", value);
+		return err_set(err, ERR_USAGE, 0, "invalid label '%s': empty name", value);
 	if (strchr(value, '='))
 		strv_add(field, value);
 	else
@@ -42,7 +42,7 @@ static int set_streams(void *field, const char *value, const struct option *o, s
 			return 0;
 		}
 	}
-	return err_set(err, ERR_INVALID, 0, "valid streams are STDIN, STDOUT and STDERR");
+	return err_set(err, ERR_USAGE, 0, "valid streams are STDIN, STDOUT and STDERR");
 }
 
 static int set_swap(void *field, const char *value, const struct option *o, struct err *err)
@@ -75,7 +75,7 @@ static int parse_ulimit_values(char *text, struct ulimit_request *out, struct er
 	int rc;
 
 	if (colon && strchr(colon + 1, ':'))
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "too many limit value arguments - %s, can only have up to two, "
 			       "`soft[:hard]`",
 			       text);
@@ -91,17 +91,17 @@ static int parse_ulimit_values(char *text, struct ulimit_request *out, struct er
 			return rc;
 	}
 	if (out->soft < -1 || out->hard < -1)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "a limit is a number from 0, or -1 for unlimited");
 	if (out->hard != -1 && out->soft == -1)
 		return err_set(
-			err, ERR_INVALID, 0,
+			err, ERR_USAGE, 0,
 			"ulimit soft limit must be less than or equal to hard limit: soft: -1 "
 			"(unlimited), hard: %lld",
 			(long long)out->hard);
 	if (out->hard != -1 && out->soft > out->hard)
 		return err_set(
-			err, ERR_INVALID, 0,
+			err, ERR_USAGE, 0,
 			"ulimit soft limit must be less than or equal to hard limit: %lld > %lld",
 			(long long)out->soft, (long long)out->hard);
 	return 0;
@@ -128,10 +128,10 @@ static int set_ulimit(void *field, const char *value, const struct option *o, st
 
 	(void)o;
 	if (!equals)
-		return err_set(err, ERR_INVALID, 0, "invalid ulimit argument: %s", value);
+		return err_set(err, ERR_USAGE, 0, "invalid ulimit argument: %s", value);
 	*equals = '\0';
 	if (!is_ulimit(name))
-		return err_set(err, ERR_INVALID, 0, "invalid ulimit type: %s", name);
+		return err_set(err, ERR_USAGE, 0, "invalid ulimit type: %s", name);
 	rc = parse_ulimit_values(equals + 1, &limits, err);
 	if (rc < 0)
 		return rc;
@@ -160,7 +160,8 @@ static int set_mode(void *field, const char *value, const char *accepted, const 
 
 	/* "" is the default, as if the flag were not there. */
 	if (*value && !has_word(accepted, value))
-		return err_set(err, ERR_CONFLICT, 0, "%s", refusal);
+		return err_set(err, str_starts(refusal, "--") ? ERR_CONFLICT : ERR_FORBIDDEN, 0,
+			       "%s", refusal);
 	free(*slot);
 	*slot = *value ? xstrdup(value) : NULL;
 	return 0;

@@ -142,7 +142,7 @@ static bool is_docker_key(const char *key)
 
 static int bad_setting(const char *path, const char *key, const char *why, struct err *err)
 {
-	return err_set(err, ERR_INVALID, EINVAL, "%s: %s %s", path, key, why);
+	return err_set(err, ERR_USAGE, EINVAL, "%s: %s %s", path, key, why);
 }
 
 /* "bridge", "bip", "host-firewall": the default network and its manners. */
@@ -197,7 +197,7 @@ static int apply_setting(struct engine *e, struct file_settings *s, const char *
 		if (!str_eq(known[i].key, key))
 			continue;
 		if (!json_object_is_type(value, json_type_string))
-			return err_set(err, ERR_INVALID, EINVAL, "%s: %s must be a string", path,
+			return err_set(err, ERR_USAGE, EINVAL, "%s: %s must be a string", path,
 				       key);
 		free(*known[i].slot);
 		*known[i].slot = xstrdup(json_object_get_string(value));
@@ -205,7 +205,7 @@ static int apply_setting(struct engine *e, struct file_settings *s, const char *
 	}
 	if (is_docker_key(key))
 		return 0;
-	return err_set(err, ERR_INVALID, EINVAL,
+	return err_set(err, ERR_USAGE, EINVAL,
 		       "%s: the following directives don't match any configuration option: %s",
 		       path, key);
 }
@@ -222,7 +222,7 @@ static int read_settings(struct engine *e, struct file_settings *s, struct err *
 	if (rc < 0)
 		return rc;
 	if (!json_object_is_type(o, json_type_object))
-		return err_set(err, ERR_INVALID, EINVAL, "%s: not a JSON object", path);
+		return err_set(err, ERR_USAGE, EINVAL, "%s: not a JSON object", path);
 	json_object_object_foreach(o, key, value) {
 		rc = apply_setting(e, s, path, key, value, err);
 		if (rc < 0)
@@ -251,12 +251,12 @@ static int set_root(char out[static PATH_MAX], const char *path, const char *wha
 	if (*path != '/' && !getcwd(cwd, sizeof(cwd)))
 		return err_sys(err, "%s %s: working directory", what, path);
 	if (str_format(out, PATH_MAX, "%s%s%s", cwd, *path == '/' ? "" : "/", path) < 0)
-		return err_set(err, ERR_INVALID, ENAMETOOLONG, "%s %s: path too long", what, path);
+		return err_set(err, ERR_USAGE, ENAMETOOLONG, "%s %s: path too long", what, path);
 	for (n = strlen(out); n > 1 && out[n - 1] == '/'; n--)
 		out[n - 1] = '\0';
 	/* They stand in overlay's options, where these separate. */
 	if (strpbrk(out, ",:\\\n"))
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_USAGE, EINVAL,
 			       "%s %s: must not contain comma, colon, backslash or newline", what,
 			       out);
 	return 0;
@@ -298,7 +298,7 @@ static int set_program_log(struct engine *e, const char *where, struct err *err)
 {
 	e->log.journal = where && str_eq(where, "journal");
 	if (where && !e->log.journal && !str_eq(where, "file"))
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_USAGE, EINVAL,
 			       "cloche-log %s: must be \"file\" or \"journal\"", where);
 	return 0;
 }

@@ -53,7 +53,7 @@ static bool is_own(const char *name)
 static int wrong(struct err *err, const char *file, const char *what, const char *name,
 		 const char *why)
 {
-	return err_set(err, ERR_INVALID, EINVAL, "%s: %s %s: %s", file, what, name, why);
+	return err_set(err, ERR_USAGE, EINVAL, "%s: %s %s: %s", file, what, name, why);
 }
 
 /* One member of a runtime's object. */
@@ -82,8 +82,8 @@ static int take_member(struct runtime_entry *e, const char *file, const char *ke
 	/* Options go to a shim; without one they say nothing. */
 	if (str_eq(key, "options"))
 		return 0;
-	return err_set(err, ERR_INVALID, EINVAL, "%s: runtime %s: unknown key \"%s\"", file,
-		       e->name, key);
+	return err_set(err, ERR_USAGE, EINVAL, "%s: runtime %s: unknown key \"%s\"", file, e->name,
+		       key);
 }
 
 static int take_runtime(struct runtime_config *c, const char *file, const char *name,
@@ -93,7 +93,7 @@ static int take_runtime(struct runtime_config *c, const char *file, const char *
 	int rc = 0;
 
 	if (is_own(name))
-		return err_set(err, ERR_INVALID, EINVAL, "%s: runtime name '%s' is reserved", file,
+		return err_set(err, ERR_USAGE, EINVAL, "%s: runtime name '%s' is reserved", file,
 			       name);
 	if (!*name || strchr(name, '/'))
 		return wrong(err, file, "runtime", name, "a name must not be empty or have a '/'");
@@ -121,7 +121,7 @@ static int take_runtimes(struct runtime_config *c, const char *file, struct json
 {
 	free_entries(c);
 	if (!json_object_is_type(o, json_type_object))
-		return err_set(err, ERR_INVALID, EINVAL, "%s: runtimes must be an object", file);
+		return err_set(err, ERR_USAGE, EINVAL, "%s: runtimes must be an object", file);
 	json_object_object_foreach(o, name, value) {
 		int rc = take_runtime(c, file, name, value, err);
 
@@ -135,7 +135,7 @@ static int take_default(struct runtime_config *c, const char *file, struct json_
 			struct err *err)
 {
 	if (!json_object_is_type(o, json_type_string))
-		return err_set(err, ERR_INVALID, EINVAL, "%s: default-runtime must be a string",
+		return err_set(err, ERR_USAGE, EINVAL, "%s: default-runtime must be a string",
 			       file);
 	free(c->default_runtime);
 	c->default_runtime = *json_object_get_string(o) ? xstrdup(json_object_get_string(o)) : NULL;
@@ -149,7 +149,7 @@ static int take_driver(struct runtime_config *c, const char *file, const char *v
 	if (c->systemd || str_eq(value, "cgroupfs") || !*value)
 		return 0;
 	return err_set(
-		err, ERR_INVALID, EINVAL,
+		err, ERR_USAGE, EINVAL,
 		"%s: native.cgroupdriver option %s is internally not supported (systemd, cgroupfs)",
 		file, value);
 }
@@ -161,7 +161,7 @@ static int take_prefix(struct runtime_config *c, const char *file, const char *v
 
 	if (!n || n > SCOPE_PREFIX_MAX ||
 	    strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != n)
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_USAGE, EINVAL,
 			       "%s: native.scopeprefix must be 1 to %d letters, digits or '_'",
 			       file, SCOPE_PREFIX_MAX);
 	free(c->scope_prefix);
@@ -176,14 +176,14 @@ static int take_exec_option(struct runtime_config *c, const char *file, const ch
 	size_t n = equal ? (size_t)(equal - option) : 0;
 
 	if (!equal)
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_USAGE, EINVAL,
 			       "%s: exec-opts: unable to parse key/value option: %s", file, option);
 	if (n == strlen("native.cgroupdriver") &&
 	    strncasecmp(option, "native.cgroupdriver", n) == 0)
 		return take_driver(c, file, equal + 1, err);
 	if (n == strlen("native.scopeprefix") && strncasecmp(option, "native.scopeprefix", n) == 0)
 		return take_prefix(c, file, equal + 1, err);
-	return err_set(err, ERR_INVALID, EINVAL, "%s: exec-opts: unknown option %s", file, option);
+	return err_set(err, ERR_USAGE, EINVAL, "%s: exec-opts: unknown option %s", file, option);
 }
 
 static int take_exec_options(struct runtime_config *c, const char *file, struct json_object *o,
@@ -192,13 +192,13 @@ static int take_exec_options(struct runtime_config *c, const char *file, struct 
 	int rc = 0;
 
 	if (!json_object_is_type(o, json_type_array))
-		return err_set(err, ERR_INVALID, EINVAL, "%s: exec-opts must be a list of strings",
+		return err_set(err, ERR_USAGE, EINVAL, "%s: exec-opts must be a list of strings",
 			       file);
 	for (size_t i = 0; rc == 0 && i < json_object_array_length(o); i++) {
 		struct json_object *item = json_object_array_get_idx(o, i);
 
 		if (!json_object_is_type(item, json_type_string))
-			return err_set(err, ERR_INVALID, EINVAL,
+			return err_set(err, ERR_USAGE, EINVAL,
 				       "%s: exec-opts must be a list of strings", file);
 		rc = take_exec_option(c, file, json_object_get_string(item), err);
 	}
@@ -243,9 +243,8 @@ int runtime_config_check(const struct runtime_config *c, const char *file, struc
 
 	if (!c->default_runtime || runtime_config_validate(c, c->default_runtime, &why) == 0)
 		return 0;
-	return err_set(err, ERR_INVALID, EINVAL,
-		       "%s: specified default runtime '%s' does not exist", file,
-		       c->default_runtime);
+	return err_set(err, ERR_USAGE, EINVAL, "%s: specified default runtime '%s' does not exist",
+		       file, c->default_runtime);
 }
 
 const char *runtime_config_default(const struct runtime_config *c)

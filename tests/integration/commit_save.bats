@@ -134,11 +134,11 @@ make_changed() { # NAME
 	cloche import --platform linux/arm64/v8 root.tgz arm >/dev/null
 	assert_equal "$(cloche image inspect -f '{{.Os}}/{{.Architecture}}/{{.Variant}}' arm)" linux/arm64/v8
 	run cloche import --platform plan9/386 root.tgz other
-	assert_equal "$status $output" "1 cloche: operating system is not supported"
+	assert_equal "$status $output" "1 Error response from daemon: operating system is not supported"
 	cloche save imp:1 | tar xO manifest.json >/dev/null
 	while IFS='|' read -r change expected; do
 		run cloche import -c "$change" root.tgz bad:1
-		assert_equal "$status $output" "1 cloche: $expected"
+		assert_equal "$status $output" "1 Error response from daemon: $expected"
 	done <<-END
 		FOO x|foo is not a valid change command
 		ENV a|ENV must have two arguments

@@ -137,7 +137,7 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	assert_contains "$output" "invalid filter 'nonsense'"
 	run cloche images -f 'reference=['
 	assert_status 1
-	assert_equal "$output" "cloche: syntax error in pattern"
+	assert_equal "$output" "Error response from daemon: syntax error in pattern"
 	run cloche images --format '{{.Nope}}'
 	assert_status 1
 	assert_equal "$output" "template parsing error: template: :1:2: executing \"\" at <.Nope>: can't evaluate field Nope in type *formatter.imageContext"
@@ -160,7 +160,7 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	assert_contains "$output" 'Error parsing reference: "Bad/Name" is not a valid repository/tag: invalid reference format: repository name (Bad/Name) must be lowercase'
 	run cloche tag fixture:1 sha256:1
 	assert_status 1
-	assert_equal "$output" "cloche: refusing to create an ambiguous tag using digest algorithm as name"
+	assert_equal "$output" "Error response from daemon: refusing to create an ambiguous tag using digest algorithm as name"
 	run cloche tag none fixture:2
 	assert_status 1
 	assert_contains "$output" "No such image: none:latest"

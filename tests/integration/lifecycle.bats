@@ -159,19 +159,19 @@ gone() { # CONTAINER
 		assert_equal "$stderr" "${err//ID/$(inspect box .Id)}"
 	done <<-'END'
 		kill nosuch|1||Error response from daemon: Cannot kill container: nosuch: No such container: nosuch
-		kill -s 999 box|1||cloche: Cannot kill container: box: The linux daemon does not support signal 999
-		kill -s 0 box|1||cloche: Invalid signal: 0
+		kill -s 999 box|1||Error response from daemon: Cannot kill container: box: The linux daemon does not support signal 999
+		kill -s 0 box|1||Error response from daemon: Invalid signal: 0
 		kill -s WINCH nosuch box|1|box|Error response from daemon: Cannot kill container: nosuch: No such container: nosuch
 		rename box ''|1||Error: Neither old nor new names may be empty
 		rename '' box|1||Error: Neither old nor new names may be empty
 		rm ''|1||cloche: container name cannot be empty
-		update -m 1 box|1||cloche: Minimum memory limit allowed is 6MB
-		update --restart x box|1||cloche: invalid restart policy 'x'
+		update -m 1 box|1||Error response from daemon: Minimum memory limit allowed is 6MB
+		update --restart x box|1||Error response from daemon: invalid restart policy 'x'
 		update -m 500m box|1||Error response from daemon: Cannot update container ID: Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time
 		cp box: -|1||cloche: bad parameter: path cannot be empty
 	END
 	run -1 --separate-stderr cloche rename box 'a b'
-	assert_equal "${stderr_lines[0]}" "cloche: Error when allocating new name: Invalid container name (/a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+	assert_equal "${stderr_lines[0]}" "Error response from daemon: Error when allocating new name: Invalid container name (/a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
 	assert_equal "${stderr_lines[1]}" "Error: failed to rename container named box"
 	run -125 cloche run --rm --ipc container:idle cloche/busybox true
 	assert_contains "$output" "can't join IPC of container $(inspect idle .Id): container $(inspect idle .Id) is not running"

@@ -47,9 +47,9 @@ record_of() { echo "$CLOCHE_ROOT/containers/$(inspect "$1" .Id)"; }
 	assert_equal "$(names -l)$(names -n 2)$(names -l -n 1)$(names -l -n 2)" "three three two three three two "
 	assert_equal "$(names -f 'Status = exited' -f '')$(names -a -f isolation=any)" "two three two one "
 	run -1 cloche ps -f foo=bar
-	assert_equal "$output" "cloche: invalid filter 'foo'"
+	assert_equal "$output" "Error response from daemon: invalid filter 'foo'"
 	run -1 cloche ps -f status=asleep
-	assert_equal "$output" "cloche: invalid filter 'status=asleep'"
+	assert_equal "$output" "Error response from daemon: invalid filter 'status=asleep'"
 	run -1 cloche ps -a -f before=nosuch
 	assert_contains "$output" "No such container: nosuch"
 }

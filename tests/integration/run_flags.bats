@@ -65,7 +65,8 @@ says() { # TEXT EXIT COMMAND...
 	touch cid
 	while IFS='|' read -r flags words; do
 		eval "set -- $flags"
-		says "cloche: $words@" 125 cloche run "$@" cloche/busybox true
+		# A row says with "!" what is the daemon's to say.
+		says "cloche: ${words/#!/Error response from daemon: }@" 125 cloche run "$@" cloche/busybox true
 	done <<-'END'
 		--device :/x|bad format for path: :/x
 		--device null|null is not an absolute path
@@ -73,15 +74,15 @@ says() { # TEXT EXIT COMMAND...
 		-p x|invalid containerPort: x
 		--expose ''|invalid range format for --expose: , error: empty string specified for ports
 		--expose 80:80|invalid port format for --expose: 80:80
-		--mount type=bad,dst=/x|invalid mount config for type "bad": mount type unknown
-		--mount type=bind,src=/tmp,dst=x|invalid mount config for type "bind": invalid mount path: 'x' mount path must be absolute
+		--mount type=bad,dst=/x|!invalid mount config for type "bad": mount type unknown
+		--mount type=bind,src=/tmp,dst=x|!invalid mount config for type "bind": invalid mount path: 'x' mount path must be absolute
 		-v ''|invalid empty volume spec
 		-v /tmp:|invalid spec: /tmp:: empty section between colons
-		-v /tmp:/x:bad|invalid mode: bad
-		-v /tmp:/x -v /etc:/x|Duplicate mount point: /x
-		--tmpfs /x:bad|invalid tmpfs option ["bad"]
+		-v /tmp:/x:bad|!invalid mode: bad
+		-v /tmp:/x -v /etc:/x|!Duplicate mount point: /x
+		--tmpfs /x:bad|!invalid tmpfs option ["bad"]
 		--pid bad|--pid: invalid PID mode
-		--ipc bad|Invalid IPC mode: bad
+		--ipc bad|!Invalid IPC mode: bad
 		--uts container:x|--uts: invalid UTS mode
 		--pull bad|invalid pull option: 'bad': must be one of "always", "missing" or "never"
 		--storage-opt x|invalid storage option
@@ -93,27 +94,27 @@ says() { # TEXT EXIT COMMAND...
 		--label-file nosuch|open nosuch: no such file or directory
 		--cidfile cid|container ID file found, make sure the other container isn't running or delete cid
 		--cidfile /nosuch/x|failed to create the container ID file: open /nosuch/x: no such file or directory
-		--security-opt no-new-privileges=x|invalid --security-opt 2: "no-new-privileges=x"
-		-u -1|uids and gids must be in range 0-2147483647
-		-u 0:-1|uids and gids must be in range 0-2147483647
-		--device /nosuchdev|error gathering device information while adding custom device "/nosuchdev": no such file or directory
-		--device-read-bps /dev/nosuch:1mb|stat /dev/nosuch: no such file or directory
-		--volumes-from ''|volumes-from specification cannot be an empty string
-		--log-opt max-size=0|failed to initialize logging driver: max-size must be a positive number
-		--log-opt max-file=-1|failed to initialize logging driver: max-file cannot be less than 1
-		--log-opt compress=x|failed to initialize logging driver: strconv.ParseBool: parsing "x": invalid syntax
-		--cpuset-cpus 1-0|Invalid value 1-0 for cpuset cpus: invalid format: 1-0
-		--cpus 1 --cpu-period 1000|Conflicting options: Nano CPUs and CPU Period cannot both be set
-		--privileged --cap-drop BAD|invalid CapDrop: unknown capability: "CAP_BAD"
-		--uts host --hostname x|conflicting options: hostname and the UTS mode
-		--uts host --domainname x|sysctl "kernel.domainname" is not in a separate kernel namespace
+		--security-opt no-new-privileges=x|!invalid --security-opt 2: "no-new-privileges=x"
+		-u -1|!uids and gids must be in range 0-2147483647
+		-u 0:-1|!uids and gids must be in range 0-2147483647
+		--device /nosuchdev|!error gathering device information while adding custom device "/nosuchdev": no such file or directory
+		--device-read-bps /dev/nosuch:1mb|!stat /dev/nosuch: no such file or directory
+		--volumes-from ''|!volumes-from specification cannot be an empty string
+		--log-opt max-size=0|!failed to initialize logging driver: max-size must be a positive number
+		--log-opt max-file=-1|!failed to initialize logging driver: max-file cannot be less than 1
+		--log-opt compress=x|!failed to initialize logging driver: strconv.ParseBool: parsing "x": invalid syntax
+		--cpuset-cpus 1-0|!Invalid value 1-0 for cpuset cpus: invalid format: 1-0
+		--cpus 1 --cpu-period 1000|!Conflicting options: Nano CPUs and CPU Period cannot both be set
+		--privileged --cap-drop BAD|!invalid CapDrop: unknown capability: "CAP_BAD"
+		--uts host --hostname x|!conflicting options: hostname and the UTS mode
+		--uts host --domainname x|!sysctl "kernel.domainname" is not in a separate kernel namespace
 	END
 	run -125 cloche run --blkio-weight -1 cloche/busybox true
 	assert_contains "$output" $'invalid argument "-1" for "--blkio-weight" flag: strconv.ParseUint: parsing "-1": invalid syntax\n\nUsage:  '
 	# create ends with 125 of its own refusals, with 1 of the engine's.
 	run -125 cloche create -p x cloche/busybox
 	assert_equal "$output" $'cloche: invalid containerPort: x\n\nRun \'cloche create --help\' for more information'
-	says "cloche: the working directory 'rel' is invalid, it needs to be an absolute path" 1 cloche create -w rel cloche/busybox
+	says "Error response from daemon: the working directory 'rel' is invalid, it needs to be an absolute path" 1 cloche create -w rel cloche/busybox
 	says "cloche: container ID file found, make sure the other container isn't running or delete cid" 1 cloche create --cidfile cid cloche/busybox
 	assert_equal "$(cloche ps -aq)" ""
 	# A directory on a file.

@@ -51,7 +51,7 @@ Build cache usage: 0B"
 	run -0 cloche container prune <<<n
 	assert_equal "$(cloche ps -aq | grep -c .)" 3
 	run -1 cloche container prune -f --filter foo=bar
-	assert_equal "$output" "cloche: invalid filter 'foo'"
+	assert_equal "$output" "Error response from daemon: invalid filter 'foo'"
 	assert_equal "$(cloche container prune -f --filter until=1h)" "Total reclaimed space: 0B"
 	run -0 cloche container prune --filter label!=keep <<<y
 	assert_contains "$output" "Deleted Containers:

@@ -36,7 +36,7 @@ two_processes() { [ "$(wc -l <"$(cgroup_dir "$(container_pid box)" pids)/cgroup.
 	run -1 cloche top box -o comm
 	assert_equal "$output" "cloche: Couldn't find PID field in ps output"
 	run -1 cloche top box -o user=PID,args
-	assert_equal "$output" 'cloche: specifying "user=PID,args" is not allowed'
+	assert_equal "$output" 'Error response from daemon: specifying "user=PID,args" is not allowed'
 	run -1 cloche top box --nonsense
 	assert_equal "$output" "cloche: ps: $(ps --nonsense 2>&1 | grep -m 1 .)"
 	assert_equal "$(cloche events --since 1h --until "$(date +%s.%N)" -f event=top --format '{{.Actor.ID}}' | uniq -c | awk '{print $1, $2}')" \

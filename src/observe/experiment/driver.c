@@ -64,9 +64,8 @@ static int check_tests(const struct driver_options *o, struct err *err)
 			strbuf_printf(&known, "%s%s", j ? ", " : "", experiments[j]->key);
 		}
 		if (!found)
-			return err_set(err, ERR_INVALID, 0,
-				       "there is no test \"%s\"; there are: %s", one.items[0],
-				       strbuf_str(&known));
+			return err_set(err, ERR_USAGE, 0, "there is no test \"%s\"; there are: %s",
+				       one.items[0], strbuf_str(&known));
 	}
 	return 0;
 }

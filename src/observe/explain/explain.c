@@ -68,7 +68,7 @@ static int check_keys(const struct strv *keys, struct err *err)
 			continue;
 		for (size_t k = 0; k < explain_topics_count; k++)
 			strbuf_printf(&all, " %s", explain_topics[k].key);
-		return err_set(err, ERR_INVALID, 0, "no topic \"%s\"; there are:%s", keys->items[i],
+		return err_set(err, ERR_USAGE, 0, "no topic \"%s\"; there are:%s", keys->items[i],
 			       all.data);
 	}
 	return 0;

@@ -50,7 +50,7 @@ void explain_forget(struct explain *x);
 /* Adds one topic to the report as a test of its own, or to the test of that key which is there. A topic
  * that cannot be explained says so in its test. */
 void explain_topic_add(struct explain *x, const struct explain_topic *topic);
-/* All topics, or those of keys; unknown ones are ERR_INVALID. */
+/* All topics, or those of keys; unknown ones are ERR_USAGE. */
 int must_check explain_container(struct explain *x, const struct strv *keys, struct err *err);
 
 /* The finished report as a text to be read from top to bottom, at most 100 columns. course: with the

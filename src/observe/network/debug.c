@@ -302,11 +302,11 @@ static int parse_from(const struct network_debug *d, const char *text, struct ip
 	const struct link_info *l;
 
 	if (!percent)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "invalid --from \"%s\": ADDRESS%%DEVICE is wanted", text);
 	*percent = '\0';
 	if (ip_parse(copy, address) < 0)
-		return err_set(err, ERR_INVALID, 0, "invalid --from \"%s\": no IP address", text);
+		return err_set(err, ERR_USAGE, 0, "invalid --from \"%s\": no IP address", text);
 	l = net_view_link_named(&d->host, percent + 1);
 	if (!l)
 		return err_set(err, ERR_NOT_FOUND, 0, "invalid --from \"%s\": no such device",

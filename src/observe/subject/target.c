@@ -103,7 +103,7 @@ static int take_process(struct target *t, int64_t pid, struct err *err)
 	int rc;
 
 	if (pid <= 0 || pid > INT_MAX)
-		return err_set(err, ERR_INVALID, 0, "%lld is no process", (long long)pid);
+		return err_set(err, ERR_USAGE, 0, "%lld is no process", (long long)pid);
 	rc = proc_read_stat((pid_t)pid, &s);
 	if (rc == 0 && s.state == 'Z')
 		rc = -ESRCH;
@@ -257,7 +257,7 @@ static int resolve_pid(const char *text, struct target *t, struct err *err)
 	int rc;
 
 	if (str_to_i64(text, &pid) < 0)
-		return err_set(err, ERR_INVALID, 0, "pid:%s is not the number of a process", text);
+		return err_set(err, ERR_USAGE, 0, "pid:%s is not the number of a process", text);
 	rc = take_process(t, pid, err);
 	if (rc < 0)
 		return rc;
@@ -302,7 +302,7 @@ static int resolve(struct engine *e, const char *reference, struct target *t, st
 			return rc;
 	}
 	if (!looked.len)
-		return err_set(err, ERR_INVALID, 0,
+		return err_set(err, ERR_USAGE, 0,
 			       "%s: say cloche:NAME, docker:NAME, podman:NAME or pid:NUMBER",
 			       reference);
 	return err_set(err, ERR_NOT_FOUND, 0, "No such container: %s (looked in %s)", reference,

@@ -125,7 +125,7 @@ int floor_open(struct floor *f, enum floor_kind kind, const char *tag, const cha
 	    snprintf(f->scratch, sizeof(f->scratch), "%s", scratch) >= FLOOR_PATH_MAX - 64 ||
 	    snprintf(f->base, sizeof(f->base), "%s", base ? base : "") >= (int)sizeof(f->base) ||
 	    snprintf(f->lower, sizeof(f->lower), "%s", lower) >= (int)sizeof(f->lower))
-		return err_set(err, ERR_INVALID, ENAMETOOLONG, "floor: path too long");
+		return err_set(err, ERR_USAGE, ENAMETOOLONG, "floor: path too long");
 	return find_hierarchies(f, err);
 }
 

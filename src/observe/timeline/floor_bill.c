@@ -162,7 +162,7 @@ int floor_bill_measure(const char *base, const char *lower, const char *scratch_
 	snprintf(tag, sizeof(tag), "%d", getpid());
 	/* Room for the names below it. */
 	if (str_format(scratch, sizeof(scratch) - 64, "%s/floor-%s", scratch_parent, tag) < 0)
-		return err_set(err, ERR_INVALID, ENAMETOOLONG, "floor: %s: path too long",
+		return err_set(err, ERR_USAGE, ENAMETOOLONG, "floor: %s: path too long",
 			       scratch_parent);
 	rc = measure_in(base, lower, tag, scratch, n, out, err);
 	if (remove_tree_at(AT_FDCWD, scratch) < 0 && rc == 0)
