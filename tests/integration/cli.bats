@@ -96,6 +96,8 @@ Run 'cloche run --help' for more information"
 @test "absurd values are one clear error, exit code 125, and leave nothing" {
 	local before flag words
 	run -0 cloche run --rm cloche/busybox true
+	# Its monitor sweeps up after the answer.
+	wait_for 10 eval '[ -z "$(engine_processes)" ]'
 	before=$(snapshot_engine)
 	while IFS='|' read -r flag words; do
 		# shellcheck disable=SC2086 # flag and value
@@ -246,8 +248,9 @@ Run 'cloche run --help' for more information"
 
 @test "a monitor that dies takes the container with it, and the client says so" {
 	local rc=0
-	cloche run --name lost cloche/busybox sleep 1000 2>"$ENGINE_DIR/err" &
-	wait_for 5 container_is lost running
+	cloche run --name lost cloche/busybox sh -c 'echo ready; exec sleep 1000' >"$ENGINE_DIR/out" 2>"$ENGINE_DIR/err" &
+	# By then the client knows that it runs: the state says so a moment before the client is told.
+	wait_for 5 grep -q ready "$ENGINE_DIR/out"
 	kill -KILL "$(cloche inspect -f '{{.Cloche.MonitorPid}}' lost)"
 	wait $! || rc=$?
 	assert_equal "$rc" 125

@@ -25,8 +25,9 @@ make_changed() { # NAME
 		mkfifo /opt/p; chmod 4755 /opt/f; chown 1000:1001 /opt/s -h; mkdir /opt/d; chmod 1777 /opt/d; echo done >/vol/x
 		n=$(printf %0200d 0); mkdir -p "/opt/$n/$n"; echo deep >"/opt/$n/$n/x"; sleep 1000' >/dev/null
 	cloche start "$1" >/dev/null
-	ready() { [ -e "/proc/$(container_pid "$1")/root/opt/$(printf %0200d 0)/$(printf %0200d 0)/x" ]; }
-	wait_for 5 ready "$1"
+	# The last file, and what is in it.
+	ready() { [ -s "/proc/$(container_pid "$1")/root/opt/$(printf %0200d 0)/$(printf %0200d 0)/x" ]; }
+	wait_for 10 ready "$1"
 }
 
 @test "commit makes an image of what a container is; save and load keep it bit for bit" {

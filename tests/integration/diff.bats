@@ -47,8 +47,7 @@ D /var/tmp'
 	before=$(cloche export box | tar tf -)
 	[[ $before != *./* && $'\n'$before == *$'\n'bin/busybox$'\n'* ]]
 	cloche start box >/dev/null
-	changed() { [ -e "/proc/$(container_pid box)/root/bin/ls2" ] && [ "$(cloche diff box | grep -c .)" -ge 21 ]; }
-	wait_for 5 changed
+	wait_for 10 has_said box "done"
 	assert_equal "$(cloche diff box | sort)" "$(sort <<<"$EXPECTED")"
 	# in order of path
 	assert_equal "$(cloche diff box | cut -c 3- | tr / '\1')" "$(cloche diff box | cut -c 3- | tr / '\1' | LC_ALL=C sort)"

@@ -93,18 +93,27 @@ past() {
 		"$(printf '%s\n' "load $id" "delete $id")"
 }
 
-is_up() { [ -e "/proc/$(container_pid fg)/root/up" ]; }
-
 @test "a signal that a foreground client passes on is told once" {
 	local pid status=0
-	cloche run --name fg cloche/busybox sh -c 'trap "exit 3" TERM; touch /up; while :; do sleep 0.02; done' 3>&- &
+	cloche run --name fg cloche/busybox sh -c 'trap "exit 3" TERM; echo up; while :; do sleep 0.02; done' \
+		>"$ENGINE_DIR/out" 3>&- &
 	pid=$!
-	wait_for 5 is_up
+	# What has come through the client says that both of them listen.
+	wait_for 5 grep -q up "$ENGINE_DIR/out"
 	kill -TERM "$pid"
 	wait "$pid" || status=$?
 	assert_equal "$status" 3
 	assert_equal "$(so_far -f container=fg --format '{{.Action}}' | tr '\n' ' ')" "create attach start kill die "
 	assert_equal "$(so_far -f event=kill --format '{{.Actor.Attributes.signal}}')" 15
+}
+
+# It has the journal open, and has gone to its end, which is not its beginning.
+watches() { # PID
+	local file
+	for file in "/proc/$1/fd"/*; do
+		[[ $(readlink "$file") != */events/journal ]] || grep -q '^pos:.*[1-9]' "${file/fd/fdinfo}" && return
+	done
+	return 1
 }
 
 lines_of() { [ "$(wc -l <"$1")" -ge "$2" ]; }
@@ -114,8 +123,7 @@ lines_of() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 	cloche run --rm cloche/busybox true
 	cloche events --format '{{.Action}}' -f type=container >"$ENGINE_DIR/live" 3>&- &
 	pid=$!
-	# It watches once its inotify descriptor is open and its journal too.
-	wait_for 5 eval "ls -l /proc/$pid/fd | grep -q events/journal"
+	wait_for 5 watches "$pid"
 	cloche run --rm cloche/busybox true
 	wait_for 5 lines_of "$ENGINE_DIR/live" 5
 	kill -INT "$pid"

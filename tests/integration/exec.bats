@@ -29,6 +29,10 @@ states() {
 	cat "$CLOCHE_RUN_ROOT/containers/$(inspect box .Id)"/exec/*/state.json
 }
 
+run_by_state() { # SECOND_ARGUMENTS: as JSON, of the execs that run by their states
+	[ "$(states | jq -s -c '[.[] | select(.Status == "running") | .Args[1]] | sort')" = "$1" ]
+}
+
 runs_in_box() { # ARGUMENTS...: whether a process of the box has exactly these
 	cloche exec box ps -o args | grep -qxF -- "$*"
 }
@@ -178,7 +182,8 @@ runs_anew() { # CONTAINER PID: it runs again, as another process
 	wait "$client" || true
 	runs_in_box sleep 2000
 	runs_in_box sleep 3000
-	assert_equal "$(states | jq -s -c '[.[] | select(.Status == "running") | .Args[1]] | sort')" '["2000","3000"]'
+	# A process is there before its supervisor has written that it runs.
+	wait_for 5 run_by_state '["2000","3000"]'
 	# What is left of processes and files fails the teardown.
 	cloche rm -f box >/dev/null
 	wait_for 5 eval '[ -z "$(engine_processes)" ]'
@@ -195,8 +200,10 @@ runs_anew() { # CONTAINER PID: it runs again, as another process
 	wait_for 10 runs_in_box sleep 500
 	tmux -S tmux1 send-keys C-c
 	tmux -S tmux1 resize-window -x 90 -y 20
-	tmux -S tmux1 send-keys 'stty size; exit 3' Enter
-	wait_for 10 shows '^20 90'
+	# Asks again: the size has its own way through, which may be slower than the keys'.
+	says_size() { tmux -S tmux1 send-keys 'stty size' Enter && shows '^20 90'; }
+	wait_for 10 says_size
+	tmux -S tmux1 send-keys 'exit 3' Enter
 	wait_for 10 shows '^code 3'
 	run -1 cloche exec -it box true </dev/null
 	assert_equal "$output" "the input device is not a TTY"
@@ -243,5 +250,7 @@ runs_anew() { # CONTAINER PID: it runs again, as another process
 	assert_contains "$(chrt -p "$(container_pid box)")" "SCHED_OTHER"
 	chrt -f 10 cloche exec -d box sleep 500
 	wait_for 5 runs_in_box sleep 500
-	assert_contains "$(chrt -p "$(states | jq -s '.[0].Pid')")" "SCHED_OTHER"
+	exec_pid() { states | jq -s '.[] | select(.Args == ["sleep", "500"]) | .Pid'; }
+	wait_for 5 eval '[ "$(exec_pid)" -gt 0 ]'
+	assert_contains "$(chrt -p "$(exec_pid)")" "SCHED_OTHER"
 }

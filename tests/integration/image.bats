@@ -257,21 +257,21 @@ teardown() { cd / && unmount_images; teardown_engine; }
 	unmount_images
 }
 
-# The tmp directory exists and holds an unpacked file.
-unpacking() {
-	compgen -G "$CLOCHE_ROOT/overlay2/tmp-*/*/diff/*" >/dev/null
+# Its temporary directory is there, and locked: what it shares with others is locked for reading.
+has_begun_load() { # PID
+	compgen -G "$CLOCHE_ROOT/overlay2/tmp-*" >/dev/null && grep -q "FLOCK .* WRITE $1 " /proc/locks
 }
 
 @test "a killed load leaves no image; check finds the rest and repair removes it" {
 	local fifo=$ENGINE_DIR/fifo pid program
 	program=$BUILD/libexec/cloche/cloche-image
 	mkfifo "$fifo"
-	# an archive whose layer never ends: unpacking begins, the rest does not come
+	# an archive that never ends: it is taken in, and the rest does not come
 	"$program" --root "$CLOCHE_ROOT" load -i "$fifo" &
 	pid=$!
 	exec 7>"$fifo"
 	head -c 1500 "$(fixture three-layers)" >&7
-	wait_for 5 compgen -G "$CLOCHE_ROOT/overlay2/tmp-*" >/dev/null
+	wait_for 5 has_begun_load "$pid"
 	# while it lives, nothing of it is a leftover
 	run cloche system check
 	assert_status 0

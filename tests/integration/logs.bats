@@ -48,15 +48,14 @@ has_line() { grep -q "^$2\$" "$1"; }
 	assert_equal "$(timeout "$(patience 10)" cloche logs -f -n 1 box)" last
 }
 
-writes_when_told='while [ ! -e /go ]; do sleep 0.02; done; seq 1 30000; echo end'
+writes_when_told='echo begin; while [ ! -e /go ]; do sleep 0.02; done; seq 1 30000; echo end'
 
 # follow NAME: a follower of a container that waits for its word. Sets follower.
 follow() {
 	cloche run -d --name "$1" --log-opt max-size="$2" --log-opt max-file=3 $image sh -c "$writes_when_told"
-	cloche logs -f "$1" >"$ENGINE_DIR/followed" 2>"$ENGINE_DIR/told" 3>&- &
+	cloche logs -f "$1" >"$ENGINE_DIR/$1.followed" 2>"$ENGINE_DIR/$1.told" 3>&- &
 	follower=$!
-	# It is there when it watches the container's directory.
-	wait_for 5 eval "ls -l /proc/$follower/fd | grep -q inotify"
+	wait_for 5 has_line "$ENGINE_DIR/$1.followed" begin
 }
 
 go() { : >"/proc/$(container_pid "$1")/root/go"; }
@@ -67,22 +66,22 @@ go() { : >"/proc/$(container_pid "$1")/root/go"; }
 	follow whole 1m
 	go whole
 	wait "$follower"
-	assert_equal "$(md5sum <"$ENGINE_DIR/followed")" "$({ seq 1 30000; echo end; } | md5sum)"
-	assert_equal "$(cat "$ENGINE_DIR/told")" ""
-	assert_equal "$(cloche logs whole | md5sum)" "$(md5sum <"$ENGINE_DIR/followed")"
+	assert_equal "$(md5sum <"$ENGINE_DIR/whole.followed")" "$({ echo begin; seq 1 30000; echo end; } | md5sum)"
+	assert_equal "$(cat "$ENGINE_DIR/whole.told")" ""
+	assert_equal "$(cloche logs whole | md5sum)" "$(md5sum <"$ENGINE_DIR/whole.followed")"
 	assert_equal "$(cloche logs -n 20000 whole | head -1)" 10002
 	# A follower that does nothing meanwhile slows nobody, and hears how much has gone.
 	follow late 100k
 	kill -STOP "$follower"
 	go late
-	wait_for 10 container_is late exited
+	cloche wait late
 	kill -CONT "$follower"
 	wait "$follower"
-	assert_equal "$(tail -n 1 "$ENGINE_DIR/followed")" end
+	assert_equal "$(tail -n 1 "$ENGINE_DIR/late.followed")" end
 	files=("$CLOCHE_ROOT/containers/$(inspect late .Id)/"*-json.log*)
 	assert_equal "${#files[@]}" 3
-	bytes=$(sed -n 's/^cloche: \([0-9]*\) bytes of the log were rotated away before they were read$/\1/p' "$ENGINE_DIR/told")
-	# 30,001 entries of about 80 bytes, of which three files of 100 KiB are left.
+	bytes=$(sed -n 's/^cloche: \([0-9]*\) bytes of the log were rotated away before they were read$/\1/p' "$ENGINE_DIR/late.told")
+	# 30,002 entries of about 80 bytes, of which three files of 100 KiB are left.
 	[ "$bytes" -gt 1500000 ] && [ "$bytes" -lt 2700000 ]
 }
 
@@ -91,7 +90,8 @@ go() { : >"/proc/$(container_pid "$1")/root/go"; }
 	run -1 cloche logs quiet
 	assert_equal "$output" "cloche: configured logging driver does not support reading"
 	cloche run -d --name detailed -l tier=web --log-opt labels=tier,nope $image sh -c 'echo hi'
-	wait_for 5 container_is detailed exited
+	# Its state says "exited" before its last words are in the log.
+	cloche wait detailed
 	assert_equal "$(cloche logs --details detailed)" "tier=web hi"
 }
 

@@ -262,7 +262,7 @@ says() { # TEXT EXIT COMMAND...
 	# The monitor that runs knows the new policy.
 	cloche update --restart always box >/dev/null
 	kill -KILL "$pid"
-	wait_for 5 has_restarted box
+	wait_for 10 has_restarted box
 	run -0 cloche update --restart no --pids-limit -1 box
 	assert_equal "$(cgroup_file box pids pids.max pids.max)" max
 	run -1 cloche update -m 200m box
@@ -300,7 +300,9 @@ has_one_child() { # PID; one that waits to be reaped counts
 	pid=$(container_pid box)
 	assert_equal "$(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -d' ' -f1-3)" "/sbin/docker-init -- sh"
 	assert_contains "$(container_mount box /sbin/docker-init)" " ro,"
-	wait_for 5 has_one_child "$pid"
+	# Before that the shell has no trap, and may be all that there is.
+	wait_for 10 has_said box ready
+	wait_for 10 has_one_child "$pid"
 	assert_equal "$(inspect box '[.Path, (.HostConfig.Init | tostring)] | @csv')" '"sh","true"'
 	cloche stop -t 5 box >/dev/null
 	assert_equal "$(inspect box .State.ExitCode)" 7

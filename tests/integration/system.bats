@@ -41,9 +41,10 @@ Build cache usage: 0B"
 	local client id
 	cloche run --name busy cloche/busybox sleep 1000 >/dev/null &
 	client=$!
+	# Before the others are made, who are listed by their age.
+	wait_for 5 container_is busy running
 	cloche run --name done cloche/busybox sh -c 'head -c 2000 /dev/zero >/a'
 	cloche create --name keep -l keep=1 cloche/busybox true >/dev/null
-	wait_for 5 container_is busy running
 	id=$(inspect done .Id)
 	run -0 cloche container prune </dev/null
 	assert_equal "$output" $'WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] '

@@ -23,8 +23,18 @@ start_gentle() { # NAME
 
 is_ready() { [ -e "/proc/$(container_pid "$1")/root/ready" ]; }
 
-has_connection() { # MONITOR COUNT: that many clients stand in its socket's queue or are served
-	[ "$(grep -c "attach.sock" /proc/net/unix)" -gt "$2" ]
+# has_socket PID FLAGS STATE: whether it holds a unix socket that /proc/net/unix shows with these.
+has_socket() {
+	awk -v flags="$2" -v state="$3" 'NR == FNR { own[$1]; next } $4 == flags && $6 == state && $7 in own { found = 1 }
+		END { exit !found }' <(ls -l "/proc/$1/fd" | sed -n 's/.*socket:\[\([0-9]*\)\]$/\1/p') /proc/net/unix
+}
+
+listens() { has_socket "$1" 00010000 01; }
+
+# They stand in its socket's queue, or are served.
+are_connected() { # CLIENT...
+	local client
+	for client; do has_socket "$client" 00000000 03 || return 1; done
 }
 
 # bats test_tags=any-kernel
@@ -59,13 +69,14 @@ has_connection() { # MONITOR COUNT: that many clients stand in its socket's queu
 	wait_for 5 container_is brief running
 	init=$(container_pid brief)
 	monitor=$(ps -o ppid= -p "$init" | tr -d ' ')
+	# Its state says "running" a moment before.
+	wait_for 5 listens "$monitor"
 	kill -STOP "$monitor"
 	for i in 1 2 3 4 5; do
 		cloche wait brief >"$ENGINE_DIR/code$i" 3>&- &
 		waiters+=($!)
 	done
-	# The listener, and five in its queue.
-	wait_for 5 has_connection "$monitor" 5
+	wait_for 5 are_connected "${waiters[@]}"
 	kill -KILL "$init"
 	kill -CONT "$monitor"
 	wait "${waiters[@]}"
@@ -102,14 +113,19 @@ take_group_away() {
 }
 
 @test "several removals and starts at once leave nothing" {
-	local i
+	local i pids
 	for i in $(seq 5); do
 		start_one crowd sleep 1000
+		pids=()
 		cloche rm -f crowd >/dev/null 2>&1 3>&- &
+		pids+=($!)
 		cloche rm -f crowd >/dev/null 2>&1 3>&- &
+		pids+=($!)
 		cloche start crowd >/dev/null 2>&1 3>&- &
+		pids+=($!)
 		cloche rm -f crowd >/dev/null 2>&1 3>&- || true
-		wait %% %- 2>/dev/null || true
+		# All of them: a late one would meet the next of that name.
+		for pid in "${pids[@]}"; do wait "$pid" || true; done
 		wait_for 5 removed_or_removable crowd
 	done
 	run cloche system check
@@ -118,7 +134,7 @@ take_group_away() {
 
 is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 
-# The remover is held up between its kill and its look at what came of it. Its sanitizers would follow strace.
+# The remover is stopped between its kill and its look at what came of it. Its sanitizers would follow strace.
 # bats test_tags=once
 @test "rm -f is not kept waiting by a run that somebody else began after its kill" {
 	start_one crowd sleep 1000
@@ -126,14 +142,16 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	pid=$(container_pid crowd)
 	monitor=$(ps -o ppid= -p "$pid" | tr -d ' ')
 	kill -STOP "$monitor"
-	timeout 30 strace -f -qq -o "$ENGINE_DIR/calls" -e trace=connect -e inject=connect:delay_enter=3000000 \
+	timeout "$(patience 30)" strace -f -o "$ENGINE_DIR/calls" -e trace=socket -e inject=socket:signal=STOP:when=1 \
 		cloche rm -f crowd >/dev/null 3>&- &
 	remover=$!
+	wait_for 10 grep -q 'stopped by SIGSTOP' "$ENGINE_DIR/calls"
+	# It has said nothing to the monitor yet.
 	wait_for 5 is_zombie "$pid"
-	wait_for 5 grep -q connect "$ENGINE_DIR/calls"
 	kill -CONT "$monitor"
-	wait_for 2 container_is crowd exited
+	wait_for 5 container_is crowd exited
 	cloche start crowd
+	kill -CONT "$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' "$ENGINE_DIR/calls")"
 	wait "$remover"
 	run cloche inspect crowd
 	assert_status 1
