@@ -38,6 +38,7 @@ start_containers() {
 	cloche network create --subnet 10.78.0.0/24 other >/dev/null
 	cloche run -d --name web --network app -p 8080:80 -p 192.0.2.1:8081:80 -p 127.0.0.1:8082:80 \
 		-p 8083:81 -p 5353:54/udp cloche/busybox httpd -f -p 80 >/dev/null
+	wait_for 10 is_served "$(inspect web .State.Pid)" 80
 	rm -f "$ENGINE_DIR/udp"
 	in_netns "$(inspect web .State.Pid)" setpriv --pdeathsig KILL "$BATS_TEST_DIRNAME/net-probe" serve udp :: 54 \
 		>"$ENGINE_DIR/udp" 3>&- &
@@ -45,6 +46,10 @@ start_containers() {
 	wait_for 10 grep -qs ready "$ENGINE_DIR/udp"
 	cloche run -d --name near --network app cloche/busybox sleep 1000 >/dev/null
 	cloche run -d --name far --network other cloche/busybox sleep 1000 >/dev/null
+}
+
+is_served() { # HOLDER PORT
+	in_netns "$1" bash -c "exec 3<>/dev/tcp/127.0.0.1/$2" 2>/dev/null
 }
 
 end_containers() {

@@ -169,16 +169,17 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 @test "ps, stats, logs, top and diff" {
 	local tool id
 	both run -d --name shown --network none -l x=y -v data:/data same:1 \
-		sh -c 'echo out; echo err >&2; rm /etc/passwd; mkdir /new; touch /new/file; : >/tmp/ready; exec sleep 1000'
+		sh -c 'echo out; echo err >&2; rm /etc/passwd; mkdir /new; touch /new/file; exec sleep 1000'
 	for tool in docker cloche; do
-		wait_for 10 "$tool" exec shown test -e /tmp/ready
+		wait_for 10 "$tool" exec shown grep -qx sleep /proc/1/comm
+		wait_for 10 has_logged_both "$tool"
 		id=$("$tool" inspect -f '{{.Id}}' shown)
 		{
 			# Labels are in whatever order Go's map has this time.
 			"$tool" ps -s --filter name=shown --format '{{json .}}' |
 				jq 'del(.CreatedAt, .RunningFor, .Status) | .Labels |= (split(",") | sort | join(","))' | leaves
 			"$tool" ps --filter name=shown --format '{{.Names}} {{.Status}} {{.RunningFor}}' |
-				sed -E 's/([0-9]+ seconds?|Less than a second)/AGE/g'
+				sed -E 's/([0-9]+ (seconds?|minutes)|Less than a second|About a minute)/AGE/g'
 			"$tool" ps -a --filter name=shown | sed -n '1s/  */ /gp'
 			"$tool" stats --no-stream --format '{{json .}}' shown | leaves | shapes
 			"$tool" stats --no-stream shown | sed -n 1p
@@ -196,6 +197,8 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" 'D /etc/passwd'
 	assert_contains "$(cat "$BATS_TEST_TMPDIR/cloche")" 'MemUsage "SIZE / SIZE"'
 }
+
+has_logged_both() { [ "$("$1" logs shown 2>&1 | wc -l)" -eq 2 ]; } # TOOL
 
 @test "events of a life from creation to removal" {
 	local tool id begin

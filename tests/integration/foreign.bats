@@ -105,6 +105,7 @@ split() {
 		container_is "$name" running
 		assert_equal "$(cgroup_file "$name" memory memory.limit_in_bytes memory.max)" $((48 << 20))
 		wait_for 10 grep -qs sleep "/proc/$(container_pid "$name")/cmdline"
+		wait_for 5 has_said "$name" line
 		assert_equal "$(cloche logs "$name")" line
 		assert_equal "$(cloche exec -e A=b "$name" sh -c 'echo "$A $(hostname)"; ls /eat')" \
 			"b $(inspect "$name" .Config.Hostname)"$'\n/eat'
@@ -145,8 +146,8 @@ split() {
 	pid=$(container_pid lost)
 	monitor=$(jq .MonitorPid "$CLOCHE_RUN_ROOT"/containers/*/state.json)
 	kill -KILL "$monitor"
-	wait_for 10 bash -c "! kill -0 $pid 2>/dev/null || grep -q '^State:.Z' /proc/$pid/status"
-	container_is lost exited
+	wait_for 10 has_ended "$pid"
+	wait_for 10 container_is lost exited
 	cloche start lost
 	container_is lost running
 }
@@ -158,7 +159,7 @@ split() {
 		sh -c 'echo run; exit 3' >/dev/null
 	wait_for 20 container_is again exited
 	assert_equal "$(inspect again '"\(.RestartCount) \(.State.ExitCode)"')" "2 3"
-	assert_equal "$(cloche logs again)" $'run\nrun\nrun'
+	wait_for 5 has_run_thrice again
 	cloche rm again
 	cloche run -d --name forever --runtime runc --restart always --network none cloche/busybox sleep 1000 >/dev/null
 	first=$(container_pid forever)
@@ -166,6 +167,8 @@ split() {
 	wait_for 20 bash -c "p=\$(cloche inspect -f '{{.State.Pid}}' forever) && [ \"\$p\" -gt 0 ] && [ \"\$p\" != $first ]"
 	assert_equal "$(cloche exec forever hostname)" "$(inspect forever .Config.Hostname)"
 }
+
+has_run_thrice() { [ "$(cloche logs "$1")" = $'run\nrun\nrun' ]; }
 
 # bats test_tags=any-kernel
 @test "crun and runc take the bundle that cloche-runtime spec writes" {

@@ -16,9 +16,13 @@ carry() { # SCENARIO
 }
 
 @test "what comes to [::1] is carried to the container and back, and its end ends it" {
+	local monitor
 	publish --rm
+	monitor=$(inspect one .Cloche.MonitorPid)
 	carry carried
 	carry ended
+	# Connections end before the last of what it had published is free.
+	wait_for 10 has_ended "$monitor"
 	publish
 }
 

@@ -78,9 +78,18 @@ outside() { # COMMAND...
 	nsenter --net="/proc/$CLOCHE_TEST_NETWORK/ns/net" -- "$@"
 }
 
-# The engine's keeper, not one of its helpers, which begin as copies of it.
+# The engine's keeper, not one of its helpers, which begin as copies of it and have one option more.
 keeper_pid() {
-	pgrep -o -f "cloche-keeper.* --run-root $CLOCHE_RUN_ROOT"
+	pgrep -o -f "cloche-keeper( --root [^ ]+)? --run-root $CLOCHE_RUN_ROOT( --root [^ ]+)? *\$"
+}
+keeper_is_new() { # OLD_PID
+	local pid
+	pid=$(keeper_pid) && [ "$pid" != "$1" ]
+}
+
+# Whether a process has ended, be it that its parent, often a slow init, has not heard of that yet.
+has_ended() { # PID
+	! grep -qs '^State:.[^ZX]' "/proc/$1/status"
 }
 
 # ---- hosts of the test's own ----
@@ -134,7 +143,11 @@ setup_network_engine() {
 # A new network namespace for the host, as after a boot: nothing is in it, and there is no run root. No
 # container may be running.
 boot_network_host() {
-	[ -z "${HOST_NETNS:-}" ] || end_netns "$HOST_NETNS"
+	if [ -n "${HOST_NETNS:-}" ]; then
+		# Monitors and a keeper that have nothing to do any more still sweep up.
+		wait_for 10 engine_is_idle || return 1
+		end_netns "$HOST_NETNS"
+	fi
 	rm -rf --one-file-system "$CLOCHE_RUN_ROOT"
 	make_netns HOST_NETNS || return 1
 	export HOST_NETNS
@@ -144,6 +157,8 @@ boot_network_host() {
 on_host() { # COMMAND...
 	in_netns "$HOST_NETNS" "$@"
 }
+
+engine_is_idle() { [ -z "$(engine_processes)" ]; }
 
 # What containers leave in the host's network besides their networks: devices and addresses.
 network_leftovers() {
@@ -172,10 +187,12 @@ teardown_network_engine() {
 
 # Mounts at, or from, the engine's directories in this mount namespace.
 engine_mounts() {
-	local line
-	while read -r line; do
+	local line lines
+	# At once: `read` seeks back after each line, to where another is when somebody has unmounted meanwhile.
+	mapfile -t lines </proc/self/mountinfo
+	for line in "${lines[@]}"; do
 		[[ $line != *"$ENGINE_DIR"* ]] || printf '%s\n' "$line"
-	done </proc/self/mountinfo
+	done
 }
 
 # cgroup directories of the engine, in every hierarchy, the deepest first.

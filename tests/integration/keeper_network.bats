@@ -21,36 +21,36 @@ is_admitted() { on_host nft list chain "$1" filter FORWARD | grep -q 'comment "c
 @test "nft flush ruleset by somebody, again and again: published ports work again soon, for old and new" {
 	local i
 	web first -p 8081:80
-	wait_for 5 serves 127.0.0.1:8081 first
-	wait_for 5 keeper_pid
+	wait_for 10 serves 127.0.0.1:8081 first
+	wait_for 10 keeper_pid
 	on_host nft flush ruleset
 	serves '[::1]:8081' first
-	wait_for 5 serves 127.0.0.1:8081 first
+	wait_for 10 serves 127.0.0.1:8081 first
 	web second -p 8082:80
-	wait_for 5 serves 127.0.0.1:8082 second
+	wait_for 10 serves 127.0.0.1:8082 second
 	# Not all of it: the chains without their rules.
 	on_host sh -c 'nft flush table $(nft list tables | sed -n "s/^table \(inet cloche[^ ]*\)/\1/p")'
-	wait_for 5 serves 127.0.0.1:8081 first
+	wait_for 10 serves 127.0.0.1:8081 first
 	# Whoever does not give up meets somebody who does not either.
 	for ((i = 0; i < 8; i++)); do
 		on_host nft flush ruleset
-		wait_for 5 serves 127.0.0.1:8082 second
+		wait_for 10 serves 127.0.0.1:8082 second
 	done
 	grep -q 'are put back' "$CLOCHE_RUN_ROOT/cloche.log"
 }
 
 @test "a firewall that comes later, or begins anew, is asked to let containers through" {
 	web first -p 8081:80
-	wait_for 5 keeper_pid
+	wait_for 10 keeper_pid
 	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
-	wait_for 5 is_admitted ip
+	wait_for 10 is_admitted ip
 	on_host nft flush chain ip filter FORWARD
 	wait_for 10 is_admitted ip
 }
 
 @test "a firewall that drops nothing at first is asked when it begins to" {
 	web first -p 8081:80
-	wait_for 5 keeper_pid
+	wait_for 10 keeper_pid
 	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; }'
 	on_host nft 'add rule ip filter FORWARD ip saddr 203.0.113.9 drop'
 	on_host nft 'add rule ip filter FORWARD counter drop'
@@ -65,7 +65,7 @@ is_admitted() { on_host nft list chain "$1" filter FORWARD | grep -q 'comment "c
 @test "rules that go while there is no keeper come back with the next one" {
 	local keeper
 	web first -p 8081:80
-	wait_for 5 keeper_pid
+	wait_for 10 keeper_pid
 	keeper=$(keeper_pid)
 	kill -STOP "$keeper"
 	on_host nft flush ruleset
@@ -78,13 +78,14 @@ is_admitted() { on_host nft list chain "$1" filter FORWARD | grep -q 'comment "c
 	cloche network create --ipv6 --subnet fd77::/64 six >/dev/null
 	web first -p 8081:80
 	cloche run -d --name second --network six cloche/busybox sleep 1000 >/dev/null
-	wait_for 5 keeper_pid
+	wait_for 10 keeper_pid
 	keeper=$(keeper_pid)
 	kill -STOP "$keeper"
 	on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
 	kill -KILL "$keeper"
 	wait_for 10 is_admitted ip
 	# One for IPv6 alone.
+	wait_for 10 keeper_is_new "$keeper"
 	keeper=$(keeper_pid)
 	kill -STOP "$keeper"
 	on_host nft 'add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forward priority 0; policy drop; }'

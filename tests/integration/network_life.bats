@@ -69,16 +69,22 @@ make_peer() {
 	wait_for 30 knows "$HOST_NETNS" 2001:db8:2::2
 }
 
-# asks WHERE... KIND ADDRESS PORT: whether the server there answers.
+# Whether the server there answers. Who is not there yet to be asked by his neighbour is asked again each second.
 answers() { # COMMAND-PREFIX... -- KIND ADDRESS PORT
-	local prefix=()
+	asks 10 "$@"
+}
+
+asks() { # SECONDS COMMAND-PREFIX... -- KIND ADDRESS PORT
+	local seconds=$1 prefix=()
+	shift
 	while [ "$1" != -- ]; do prefix+=("$1") && shift; done
 	shift
-	"${prefix[@]}" "$BATS_TEST_DIRNAME/net-probe" ask "$1" "$2" "$3" hello "$(patience 3)" >"$ENGINE_DIR/answer" 2>&1
+	"${prefix[@]}" "$BATS_TEST_DIRNAME/net-probe" ask "$1" "$2" "$3" hello "$(patience "$seconds")" \
+		>"$ENGINE_DIR/answer" 2>&1
 }
 
 refuses() {
-	! answers "$@" || { echo "answered: $(cat "$ENGINE_DIR/answer")" && return 1; }
+	! asks 3 "$@" || { echo "answered: $(cat "$ENGINE_DIR/answer")" && return 1; }
 }
 
 @test "inside: an address, a default route, lo; outside: its device on the bridge" {
@@ -359,10 +365,6 @@ one_device() { [ "$(on_host ip -br link show type veth | grep -c '^veth')" -eq 1
 	sleeper two -p 8080:80
 }
 
-keeper_pid() { engine_processes | awk '$2 ~ /cloche-keeper$/ && !/--heal/ { print $1 }'; }
-has_keeper() { [ -n "$(keeper_pid)" ]; }
-has_another_keeper() { has_keeper && [ "$(keeper_pid)" != "$1" ]; }
-
 # One connection that goes on: fd 8 asks, $ENGINE_DIR/talk has the answers.
 begin_talk() { # ADDRESS PORT
 	mkfifo "$ENGINE_DIR/ask"
@@ -374,7 +376,7 @@ begin_talk() { # ADDRESS PORT
 
 still_talks() { # WORD
 	echo "$1" >&8
-	wait_for 5 grep -q " $1\$" "$ENGINE_DIR/talk" || { cat "$ENGINE_DIR/talk" && return 1; }
+	wait_for 10 grep -q " $1\$" "$ENGINE_DIR/talk" || { cat "$ENGINE_DIR/talk" && return 1; }
 }
 
 # bats test_tags=once
@@ -391,11 +393,11 @@ still_talks() { # WORD
 	still_talks first
 	kill -KILL "$cli"
 	still_talks command
-	wait_for 5 has_keeper
+	wait_for 10 keeper_pid
 	keeper=$(keeper_pid)
 	kill -KILL "$keeper"
 	still_talks keeper
-	wait_for 10 has_another_keeper "$keeper"
+	wait_for 10 keeper_is_new "$keeper"
 	kill -KILL "$(proc_status "$(pid_of two)" PPid)"
 	cloche rm -f two >/dev/null
 	still_talks monitor
@@ -406,7 +408,7 @@ still_talks() { # WORD
 @test "what a killed monitor leaves is taken back by the next that looks" {
 	sleeper one -p 8080:80
 	kill -KILL "$(proc_status "$(pid_of one)" PPid)"
-	wait_for 5 container_is one exited
+	wait_for 10 container_is one exited
 	# The same ports and the same container again: nothing of the last run is in the way.
 	cloche start one >/dev/null
 	serve "in_container one" tcp 0.0.0.0 80
@@ -431,7 +433,7 @@ still_talks() { # WORD
 # bats test_tags=once
 @test "the bill of a connected start says what was waited for, and what was done meanwhile" {
 	cloche run --name one --network bridge -p 8080:80 cloche/busybox true
-	wait_for 5 has_whole_bill
+	wait_for 10 has_whole_bill
 	cloche timeline --json one >"$ENGINE_DIR/bill"
 	jq -e '(([.Path[].DurationNs] | add) == .TotalNs) and
 		([.Path[].What] | index("wait for the network")) and

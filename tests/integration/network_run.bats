@@ -32,8 +32,8 @@ endpoint() { # CONTAINER NETWORK FIELD
 	assert_contains "$output" $'172.17.0.1\tgate'
 	assert_equal "${lines[-1]}" "$address"$'\t'"${id:0:12}.d.example ${id:0:12}"
 	# Seen from the host, and there to be spoken with.
-	on_host busybox ping -c 1 -W "$(patience 2)" "$address"
-	cloche exec box ping -c 1 -W "$(patience 2)" 172.17.0.1
+	on_host busybox ping -c 1 -W "$(patience 5)" "$address"
+	cloche exec box ping -c 1 -W "$(patience 5)" 172.17.0.1
 	assert_equal "$(inspect box .HostConfig.NetworkMode) $(inspect box .NetworkSettings.Gateway)" "default 172.17.0.1"
 	assert_equal "$(inspect box .NetworkSettings.SandboxKey)" "/proc/$(container_pid box)/ns/net"
 	assert_equal "$(cloche ps --format '{{.Networks}}')" bridge
@@ -122,7 +122,7 @@ endpoint() { # CONTAINER NETWORK FIELD
 # The page there, by what every host of tests has (busybox's wget dies looking for the host's libraries).
 fetch() { # ADDRESS PORT
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	on_host timeout "$(patience 5)" bash -c \
+	on_host timeout "$(patience 10)" bash -c \
 		'exec 3<>"/dev/tcp/$0/$1" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && tail -n 1 <&3' "$1" "$2"
 }
 
@@ -131,14 +131,14 @@ fetch() { # ADDRESS PORT
 	cloche run -d --name web -P --expose 80 --expose 90/udp cloche/busybox \
 		sh -c 'mkdir /w; echo hello >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
 	port=$(cloche port web 80 | sed -n 's/^0.0.0.0://p')
-	wait_for 5 eval 'cloche exec web wget -qO- 127.0.0.1'
+	wait_for 10 eval 'cloche exec web wget -qO- 127.0.0.1'
 	assert_equal "$(fetch 127.0.0.1 "$port")" hello
 	assert_equal "$(fetch 172.17.0.1 "$port")" hello
 	assert_equal "$(cloche port web | wc -l)" 4
 	# The same after it was started again.
 	cloche restart -t 0 web
 	port=$(cloche port web 80 | sed -n 's/^0.0.0.0://p')
-	wait_for 5 eval 'cloche exec web wget -qO- 127.0.0.1'
+	wait_for 10 eval 'cloche exec web wget -qO- 127.0.0.1'
 	assert_equal "$(fetch 127.0.0.1 "$port")" hello
 }
 
@@ -147,7 +147,7 @@ fetch() { # ADDRESS PORT
 	id=$(cloche run -d --name db -h dbhost cloche/busybox sleep 1000)
 	up --name app --link db:store
 	assert_contains "$(cloche exec app cat /etc/hosts)" "$(endpoint db bridge IPAddress)"$'\tstore dbhost db'
-	cloche exec app ping -c 1 -W "$(patience 2)" store
+	cloche exec app ping -c 1 -W "$(patience 5)" store
 	cloche inspect app | jq -e '.[0].HostConfig.Links == ["/db:/app/store"]'
 	refused "could not get container for nope: No such container: nope" --link nope:x
 	cloche create --name idle cloche/busybox true
@@ -191,17 +191,17 @@ fetch() { # ADDRESS PORT
 @test "a lost monitor's address, device and ports are free again" {
 	up --name lost -p 8080:80
 	kill -KILL "$(inspect lost .Cloche.MonitorPid)"
-	wait_for 5 container_is lost exited
+	wait_for 10 container_is lost exited
 	cloche start lost
 	assert_equal "$(cloche port lost 80)" $'0.0.0.0:8080\n[::]:8080'
 	kill -KILL "$(inspect lost .Cloche.MonitorPid)"
-	wait_for 5 container_is lost exited
+	wait_for 10 container_is lost exited
 	cloche rm lost
 	wait_for 5 network_is_clean
 	cloche run --rm -p 8080:80 cloche/busybox true
 	up --name swept -p 8080:80
 	kill -KILL "$(inspect swept .Cloche.MonitorPid)"
-	wait_for 5 container_is swept exited
+	wait_for 10 container_is swept exited
 	cloche system check --repair
 	wait_for 5 network_is_clean
 	run -0 cloche system check
@@ -225,7 +225,7 @@ fetch() { # ADDRESS PORT
 	assert_equal "$(cloche ps --format '{{.Names}}' -f "network=$(endpoint app two NetworkID | cut -c 1-12)")" app
 	assert_equal "$(cloche exec app cat /etc/resolv.conf | sed -n 's/^nameserver //p')" 127.0.0.11
 	local name
-	for name in app x "${id:0:12}" app.one store; do cloche exec peer ping -c 1 -W "$(patience 2)" "$name"; done
+	for name in app x "${id:0:12}" app.one store; do cloche exec peer ping -c 1 -W "$(patience 5)" "$name"; done
 	refused "user specified IP address is supported only when connecting to networks with user configured subnets" \
 		--network one --ip 10.9.9.9
 	refused "network-scoped aliases are only supported for user-defined networks" --network name=bridge,alias=y
@@ -238,7 +238,7 @@ fetch() { # ADDRESS PORT
 	assert_contains "$(cloche exec app ip addr show eth0)" "inet 169.254.7.7/16"
 	assert_contains "$(cloche exec app ip addr show eth0)" "inet6 fe80::77/64"
 	assert_equal "$(endpoint app one IPAMConfig.LinkLocalIPs)" "[169.254.7.7 fe80::77]"
-	cloche run --rm --network name=one,link-local-ip=169.254.7.8 cloche/busybox ping -c 1 -W "$(patience 2)" 169.254.7.7
+	cloche run --rm --network name=one,link-local-ip=169.254.7.8 cloche/busybox ping -c 1 -W "$(patience 5)" 169.254.7.7
 	cloche network connect --link-local-ip 169.254.9.9 two app
 	assert_contains "$(cloche exec app ip addr show eth1)" "inet 169.254.9.9/16"
 	cloche restart -t 0 app
@@ -260,8 +260,8 @@ fetch() { # ADDRESS PORT
 		cloche exec late ip addr show eth1
 		assert_contains "$(cloche exec late cat /etc/hosts)" "$(endpoint late one IPAddress)"
 		assert_equal "$(cloche exec late cat /etc/resolv.conf | sed -n 's/^nameserver //p')" 127.0.0.11
-		cloche exec late ping -c 1 -W "$(patience 2)" peer
-		cloche exec peer ping -c 1 -W "$(patience 2)" q
+		cloche exec late ping -c 1 -W "$(patience 5)" peer
+		cloche exec peer ping -c 1 -W "$(patience 5)" q
 		run -1 cloche network connect one late
 		assert_contains "$output" "endpoint with name late already exists in network one"
 		cloche network disconnect one late
@@ -278,7 +278,7 @@ fetch() { # ADDRESS PORT
 	cloche start late
 	assert_equal "$(cloche exec late ls /sys/class/net)" $'eth0\nlo'
 	cloche rename late newer
-	cloche exec peer ping -c 1 -W "$(patience 2)" newer
+	cloche exec peer ping -c 1 -W "$(patience 5)" newer
 	run ! cloche exec peer ping -c 1 -W 1 late
 	cloche network disconnect one newer
 	cloche restart -t 0 newer
@@ -370,8 +370,15 @@ advertise() { # CONTAINER PREFIX
 	EOT
 }
 
-has_heard() { # COUNT: advertisements of routers that have come to the host itself
-	[ "$(on_host awk '$1 == "Icmp6InRouterAdvertisements" { print $2 }' /proc/net/snmp6)" -ge "$1" ]
+heard() { # advertisements of routers that have come to the host itself
+	on_host awk '$1 == "Icmp6InRouterAdvertisements" { print $2 }' /proc/net/snmp6
+}
+# Through a port of a bridge that has just come up nothing comes for a moment.
+is_heard() { # CONTAINER
+	local before
+	before=$(heard)
+	advertise "$1" 2001:db8:bad::
+	[ "$(heard)" -gt "$before" ]
 }
 
 @test "a container cannot become the host's router by saying so" {
@@ -382,11 +389,10 @@ has_heard() { # COUNT: advertisements of routers that have come to the host itse
 		# shellcheck disable=SC2086 # an option or none
 		cloche network create ${name#*:} "${name%%:*}" >/dev/null
 		cloche run -d --name "${name%%:*}" --network "${name%%:*}" cloche/busybox sleep 1000 >/dev/null
-		advertise "${name%%:*}" 2001:db8:bad::
+		wait_for 10 is_heard "${name%%:*}"
 	done
-	advertise before 2001:db8:bad::
-	# The host has taken in all five, and made nothing of them.
-	wait_for 5 has_heard 5
+	wait_for 10 is_heard before
+	# The host has taken in all of them, and made nothing of any.
 	assert_equal "$({ on_host ip -6 route && on_host ip -6 address; } | grep -E 'proto ra|2001:db8:bad' || true)" ''
 }
 
@@ -395,9 +401,9 @@ has_heard() { # COUNT: advertisements of routers that have come to the host itse
 	cloche network create --ipv6 --subnet 10.94.8.0/24 --subnet fd94:8::/64 six >/dev/null
 	cloche network create --subnet 10.94.9.0/24 four >/dev/null
 	cloche run -d --name web --network six --network four -p '[2001:db8::5]:8080:80' cloche/busybox httpd -f -h /etc >/dev/null
-	wait_for 5 fetches '[2001:db8::5]' 8080
+	wait_for 10 fetches '[2001:db8::5]' 8080
 	cloche network disconnect six web
-	wait_for 5 fetches '[2001:db8::5]' 8080
+	wait_for 10 fetches '[2001:db8::5]' 8080
 }
 
 fetches() { # ADDRESS PORT: whoever answers, and be it that there is no such page
