@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "engine/cgroup_path.h"
@@ -24,7 +26,7 @@
 #define LOCK_TIMEOUT_MS 10000
 #define CGROUP_TIMEOUT_MS 10000
 #define REMOVE_TRIES 100
-#define KILL_TRIES 10
+#define NS_PER_MS 1000000
 
 int engine_detect_cgroups(struct engine *e, struct err *err)
 {
@@ -175,20 +177,23 @@ static int refuse_busy(struct engine *e, struct container *c, struct err *err)
 static int lock_for_removal(struct engine *e, struct container *c, bool force, int *lock_fd,
 			    struct err *err)
 {
+	uint64_t end = clock_now_ns() + (uint64_t)LOCK_TIMEOUT_MS * NS_PER_MS;
+	const struct timespec nap = {.tv_nsec = NS_PER_MS};
 	int rc = container_state_read(e, c, err);
 
 	if (rc < 0)
 		return rc;
 	if (container_is_alive(c) && !force)
 		return refuse_running(c, err);
-	for (int i = 0; i < KILL_TRIES; i++) {
+	for (;;) {
 		rc = force ? container_kill_and_wait(e, c, err) : 0;
 		if (rc < 0)
 			return rc;
 		rc = container_wait_lock(e, c, LOCK_TIMEOUT_MS, lock_fd);
-		/* Unless somebody has started it again. */
-		if (rc != -EBUSY || !force || !container_is_alive(c))
+		/* Unless somebody has started it again, or its monitor, which removes it, is held up. */
+		if (rc != -EBUSY || !force || !container_is_alive(c) || clock_now_ns() >= end)
 			break;
+		nanosleep(&nap, NULL);
 	}
 	if (rc == -ENOENT)
 		return 1;
