@@ -157,6 +157,32 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	assert_status 1
 }
 
+is_traced() { ! grep -qx 'TracerPid:.0' "/proc/$1/status"; }
+has_waited() { # PID: it has given the processor away again and again, or has ended
+	! awk '$1 == "voluntary_ctxt_switches:" { exit $2 > 20 }' "/proc/$1/status" 2>/dev/null
+}
+
+# The monitor is stopped when it has reaped the process, and has not told anybody.
+# bats test_tags=once
+@test "rm -f of a --rm container waits for the monitor that is about to remove it" {
+	local pid monitor remover
+	cloche run -d --rm --name brief --network none cloche/busybox sleep 1000 >/dev/null
+	pid=$(container_pid brief)
+	monitor=$(inspect brief .Cloche.MonitorPid)
+	timeout "$(patience 30)" strace -p "$monitor" -o "$ENGINE_DIR/calls" -e trace=waitid -e inject=waitid:signal=STOP:when=1 \
+		2>/dev/null 3>&- &
+	wait_for 5 is_traced "$monitor"
+	kill -KILL "$pid"
+	wait_for 10 grep -q 'stopped by SIGSTOP' "$ENGINE_DIR/calls"
+	cloche rm -f brief >/dev/null 3>&- &
+	remover=$!
+	wait_for 5 has_waited "$remover"
+	kill -CONT "$monitor"
+	wait "$remover"
+	run cloche inspect brief
+	assert_status 1
+}
+
 removed_or_removable() { cloche rm -f "$1" >/dev/null 2>&1 || ! cloche inspect "$1" >/dev/null 2>&1; }
 
 # bats test_tags=any-kernel
