@@ -154,7 +154,7 @@ int log_reader_open(struct engine *e, struct container *c, const struct log_quer
 		    struct log_reader **out, struct err *err)
 {
 	struct log_reader *r;
-	int rc = 0;
+	int rc;
 
 	if (keeps_no_log(c))
 		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
@@ -168,9 +168,9 @@ int log_reader_open(struct engine *e, struct container *c, const struct log_quer
 	r->cap = BUFFER_BYTES;
 	r->buffer = xrealloc(NULL, r->cap);
 	r->text = xrealloc(NULL, r->cap);
-	/* Watched before the files are opened: no change goes unnoticed. */
-	if (q->follow)
-		rc = watch(r, e, c, err);
+	/* Watched before the files are opened: no change goes unnoticed. Else the last words of one that has
+	 * ended are awaited: its state says so a moment before they are all in the file. */
+	rc = q->follow ? watch(r, e, c, err) : container_read_settled(e, c, err);
 	if (rc == 0)
 		rc = open_files(r, err);
 	if (rc < 0) {

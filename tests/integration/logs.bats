@@ -115,3 +115,19 @@ go() { : >"/proc/$(container_pid "$1")/root/go"; }
 	run -125 cloche run --log-opt 'tag={{.Nope}}' $image true
 	[[ "$output" = *"failed to initialize logging driver"* ]]
 }
+
+is_traced() { ! grep -qx 'TracerPid:.0' "/proc/$1/status"; }
+
+# The monitor is held up where it has stored that the container has exited. Its sanitizers would follow strace.
+# bats test_tags=once
+@test "of a container that has exited the last words are there" {
+	local monitor
+	cloche run -d --name brief $image sh -c 'while [ ! -e /go ]; do sleep 0.02; done; printf last' >/dev/null
+	monitor=$(inspect brief .Cloche.MonitorPid)
+	timeout "$(patience 30)" strace -p "$monitor" -o "$ENGINE_DIR/calls" -e trace=renameat,renameat2,rename \
+		-e inject=renameat,renameat2,rename:delay_exit=500000 2>/dev/null 3>&- &
+	wait_for 5 is_traced "$monitor"
+	: >"/proc/$(container_pid brief)/root/go"
+	wait_for 10 container_is brief exited
+	assert_equal "$(cloche logs brief)" last
+}

@@ -75,7 +75,7 @@ static void refuses_what_is_malformed(void **state)
 		if (read_text(&c, cases[i].text, &err) == 0)
 			fail_msg("accepted: %s", cases[i].text);
 		assert_string_equal(err.msg, cases[i].message);
-		assert_int_equal(err.kind, ERR_INVALID);
+		assert_int_equal(err.kind, ERR_USAGE);
 		runtime_config_free(&c);
 	}
 }

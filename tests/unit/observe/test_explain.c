@@ -83,7 +83,7 @@ static void refuses_topics_that_are_none(void **state)
 	strv_add(&keys, "kernel");
 	strv_add(&keys, "nosuch");
 	assert_true(explain_container(&x, &keys, &err) < 0);
-	assert_int_equal(err.kind, ERR_INVALID);
+	assert_int_equal(err.kind, ERR_USAGE);
 	assert_non_null(strstr(err.msg, "sharing"));
 	assert_int_equal(r.test_count, 0);
 	strv_free(&keys);
