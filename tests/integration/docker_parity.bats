@@ -186,7 +186,7 @@ shapes() { sed -E 's/[0-9.]+(B|kB|MB|GB|KiB|MiB|GiB)/SIZE/g; s/[0-9]+\.[0-9]+%/P
 			"$tool" logs shown 2>&1 | sort
 			"$tool" logs -t shown 2>/dev/null | sed -E 's/^20[0-9-]+T[0-9:]+\.[0-9]{9}Z/STAMP/'
 			"$tool" logs --tail 0 shown 2>&1
-			"$tool" top shown -o pid,comm,args | sed -E 's/[0-9]{2,}/PID/'
+			"$tool" top shown -o pid,comm,args | sed -E 's/^[0-9]+ +/PID /'
 			"$tool" top shown | sed -n 1p
 			"$tool" diff shown | sort
 		} | normal "$id" >"$BATS_TEST_TMPDIR/$tool"
