@@ -11,9 +11,9 @@
 
 enum err_kind {
 	ERR_NONE = 0,
-	ERR_SYSTEM,  /* a system call failed; sys_errno says how */
-	ERR_INVALID, /* a parameter or an input file is malformed */
-	ERR_USAGE,   /* likewise, in what the user wrote for the client or in a file of settings */
+	ERR_SYSTEM,      /* a system call failed; sys_errno says how */
+	ERR_INVALID,     /* a parameter or an input file is malformed */
+	ERR_USAGE,       /* likewise: the command line, as the client reads it, or the settings */
 	ERR_NOT_FOUND,   /* the named object does not exist */
 	ERR_CONFLICT,    /* the object's state or another object forbids it */
 	ERR_FORBIDDEN,   /* never allowed, whatever the state */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * -v, --mount and --tmpfs. What is wrong with the words alone is refused here, as Docker's client
- * words it (ERR_CONFLICT: without naming the flag) or its daemon (ERR_FORBIDDEN); whether a source exists is the
- * engine's to find out when it binds it.
+ * words it (ERR_CONFLICT: without naming the flag) or its daemon (ERR_FORBIDDEN); whether a source
+ * exists is the engine's to find out when it binds it.
  */
 #include <limits.h>
 

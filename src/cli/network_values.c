@@ -69,16 +69,12 @@ static void replace(char **slot, const char *value)
 
 static int set_gw_priority(struct endpoint_request *r, const char *value, struct err *err)
 {
-	const char *digits = value + (*value == '-' || *value == '+');
-	char *end;
+	int rc = str_to_i64(value, &r->gw_priority);
 
-	errno = 0;
-	r->gw_priority = strtoll(value, &end, 10);
-	if (isdigit((unsigned char)*digits) && !*end && !errno)
+	if (rc == 0)
 		return 0;
 	return err_set(err, ERR_USAGE, 0, "invalid gw-priority (%s): %s", value,
-		       isdigit((unsigned char)*digits) && !*end ? "value out of range"
-								: "invalid syntax");
+		       rc == -ERANGE ? "value out of range" : "invalid syntax");
 }
 
 static int long_field(struct endpoint_request *r, const char *key, const char *value,

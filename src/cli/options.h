@@ -21,8 +21,9 @@ struct option_type {
 	const char *value_name; /* what help puts after the flag's name; "" for none */
 	bool is_bool;           /* a value only after '='; "true" without */
 	/* Stores value in field. The message of *err is the reason alone; the parser puts
-	 * `invalid argument "x" for "-m, --memory" flag: ` in front, except for ERR_UNSUPPORTED and
-	 * ERR_CONFLICT (what Docker refuses only after parsing): there it is the whole sentence. */
+	 * `invalid argument "x" for "-m, --memory" flag: ` in front, except for ERR_UNSUPPORTED,
+	 * ERR_CONFLICT (what Docker's client refuses only after parsing) and ERR_FORBIDDEN (what its
+	 * daemon refuses): there it is the whole sentence. */
 	int (*set)(void *field, const char *value, const struct option *option, struct err *err);
 };
 

@@ -153,27 +153,27 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
-static int set_mode(void *field, const char *value, const char *accepted, const char *refusal,
-		    struct err *err)
+static int set_mode(void *field, const char *value, const char *accepted, enum err_kind kind,
+		    const char *refusal, struct err *err)
 {
 	char **slot = field;
 
 	/* "" is the default, as if the flag were not there. */
 	if (*value && !has_word(accepted, value))
-		return err_set(err, str_starts(refusal, "--") ? ERR_CONFLICT : ERR_FORBIDDEN, 0,
-			       "%s", refusal);
+		return err_set(err, kind, 0, "%s", refusal);
 	free(*slot);
 	*slot = *value ? xstrdup(value) : NULL;
 	return 0;
 }
 
 /* "container:NAME"; whether there is one of that name is the engine's to find out. */
-static int set_joined(void *field, const char *value, const char *refusal, struct err *err)
+static int set_joined(void *field, const char *value, enum err_kind kind, const char *refusal,
+		      struct err *err)
 {
 	char **slot = field;
 
 	if (!value[strlen("container:")])
-		return err_set(err, ERR_CONFLICT, 0, "%s", refusal);
+		return err_set(err, kind, 0, "%s", refusal);
 	free(*slot);
 	*slot = xstrdup(value);
 	return 0;
@@ -182,9 +182,9 @@ static int set_joined(void *field, const char *value, const char *refusal, struc
 static int set_pid_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
 	if (str_starts(value, "container:"))
-		return set_joined(field, value, "--pid: invalid PID mode", err);
+		return set_joined(field, value, ERR_CONFLICT, "--pid: invalid PID mode", err);
 	(void)o;
-	return set_mode(field, value, "host", "--pid: invalid PID mode", err);
+	return set_mode(field, value, "host", ERR_CONFLICT, "--pid: invalid PID mode", err);
 }
 
 static int set_ipc_mode(void *field, const char *value, const struct option *o, struct err *err)
@@ -193,21 +193,22 @@ static int set_ipc_mode(void *field, const char *value, const struct option *o, 
 
 	(void)o;
 	if (str_starts(value, "container:"))
-		return set_joined(field, value, refusal, err);
-	return set_mode(field, value, "private host shareable none", refusal, err);
+		return set_joined(field, value, ERR_FORBIDDEN, refusal, err);
+	return set_mode(field, value, "private host shareable none", ERR_FORBIDDEN, refusal, err);
 }
 
 static int set_uts_mode(void *field, const char *value, const struct option *o, struct err *err)
 {
 	(void)o;
-	return set_mode(field, value, "host", "--uts: invalid UTS mode", err);
+	return set_mode(field, value, "host", ERR_CONFLICT, "--uts: invalid UTS mode", err);
 }
 
 static int set_cgroupns_mode(void *field, const char *value, const struct option *o,
 			     struct err *err)
 {
 	(void)o;
-	return set_mode(field, value, "private host", "--cgroupns: invalid CGROUP mode", err);
+	return set_mode(field, value, "private host", ERR_CONFLICT,
+			"--cgroupns: invalid CGROUP mode", err);
 }
 
 const struct option_type option_env = {"list", false, set_env};

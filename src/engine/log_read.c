@@ -64,37 +64,45 @@ static bool keeps_no_log(const struct container *c)
 	       !str_eq(c->config.log_driver, "json-file");
 }
 
-/* A pidfd of the monitor that holds the container's lock; -1 when none does. */
-static int open_monitor(struct engine *e, struct container *c, struct err *err)
+/* *out: a pidfd of the monitor that holds the container's lock; -1 when none does. */
+static int open_monitor(struct engine *e, struct container *c, int *out, struct err *err)
 {
 	auto_close int fd = -1;
 	int rc = container_state_read(e, c, err), pid = c->state.monitor_pid;
 
+	*out = -1;
 	if (rc < 0)
 		return rc;
 	if (pid <= 0 || !container_lock_is_held(e, c->id))
-		return -1;
+		return 0;
 	fd = process_fd_open(pid);
 	if (fd < 0)
-		return -1;
+		return 0;
 	/* Still the one with this number, now that it cannot be another's. */
 	rc = container_state_read(e, c, err);
-	if (rc < 0)
-		return rc;
-	return c->state.monitor_pid == pid && container_lock_is_held(e, c->id) ? take_fd(&fd) : -1;
+	if (rc == 0 && c->state.monitor_pid == pid && container_lock_is_held(e, c->id))
+		*out = take_fd(&fd);
+	return rc;
+}
+
+/* The last words of one that has ended: its state says so a moment before its monitor has written them.
+ * Others may hold the lock for long, as a copy of its files does, and write nothing. */
+static int await_last_words(struct engine *e, struct container *c, struct err *err)
+{
+	auto_close int monitor = -1;
+	int rc = open_monitor(e, c, &monitor, err);
+
+	return rc < 0 || monitor < 0 ? rc : container_read_settled(e, c, err);
 }
 
 static int watch(struct log_reader *r, struct engine *e, struct container *c, struct err *err)
 {
 	auto_free char *directory = NULL;
-	int fd;
+	int rc = open_monitor(e, c, &r->monitor, err);
 
-	err->kind = ERR_NONE;
-	fd = open_monitor(e, c, err);
-	if (fd < 0 && err->kind != ERR_NONE)
-		return fd;
-	r->monitor = fd;
-	if (fd < 0) {
+	if (rc < 0)
+		return rc;
+	if (r->monitor < 0) {
 		r->query.follow = false;
 		return 0;
 	}
@@ -168,9 +176,8 @@ int log_reader_open(struct engine *e, struct container *c, const struct log_quer
 	r->cap = BUFFER_BYTES;
 	r->buffer = xrealloc(NULL, r->cap);
 	r->text = xrealloc(NULL, r->cap);
-	/* Watched before the files are opened: no change goes unnoticed. Else the last words of one that has
-	 * ended are awaited: its state says so a moment before they are all in the file. */
-	rc = q->follow ? watch(r, e, c, err) : container_read_settled(e, c, err);
+	/* Watched before the files are opened: no change goes unnoticed. */
+	rc = q->follow ? watch(r, e, c, err) : await_last_words(e, c, err);
 	if (rc == 0)
 		rc = open_files(r, err);
 	if (rc < 0) {

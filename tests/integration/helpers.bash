@@ -92,6 +92,10 @@ has_ended() { # PID
 	! grep -qs '^State:.[^ZX]' "/proc/$1/status"
 }
 
+is_traced() { # PID
+	! grep -qx 'TracerPid:.0' "/proc/$1/status"
+}
+
 # ---- hosts of the test's own ----
 
 # make_netns VARIABLE: a network namespace with nothing in it but lo, which is up. The variable is set to

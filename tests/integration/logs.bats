@@ -27,6 +27,11 @@ teardown() { teardown_engine; }
 	# What is not ended by a newline is not given one.
 	cloche run --name part $image printf 'a\nb'
 	assert_equal "$(cloche logs part | od -An -c | tr -d ' ')" 'a\nb'
+	# One that never ran has said nothing, and does not begin to.
+	cloche create --name idle $image true >/dev/null
+	run -0 cloche logs idle
+	run -0 timeout "$(patience 10)" cloche logs -f idle
+	assert_equal "$output" ""
 	run -1 cloche logs nobody
 	assert_equal "$output" "Error response from daemon: No such container: nobody"
 	run -1 cloche logs --since soon box
@@ -115,8 +120,6 @@ go() { : >"/proc/$(container_pid "$1")/root/go"; }
 	run -125 cloche run --log-opt 'tag={{.Nope}}' $image true
 	[[ "$output" = *"failed to initialize logging driver"* ]]
 }
-
-is_traced() { ! grep -qx 'TracerPid:.0' "/proc/$1/status"; }
 
 # The monitor is held up where it has stored that the container has exited. Its sanitizers would follow strace.
 # bats test_tags=once

@@ -157,7 +157,6 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	assert_status 1
 }
 
-is_traced() { ! grep -qx 'TracerPid:.0' "/proc/$1/status"; }
 has_waited() { # PID: it has given the processor away again and again, or has ended
 	! awk '$1 == "voluntary_ctxt_switches:" { exit $2 > 20 }' "/proc/$1/status" 2>/dev/null
 }
